@@ -1,0 +1,53 @@
+// One way of finding the nearest rows of one segment. The engine and the query know only this interface, so that a new
+// kind of index drops in without touching them.
+//
+// Threads: immutable after it was built or opened; Search is thread-safe.
+// Errors:  Search: those of ctx.Check(); nothing else for in-memory kinds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ann/row_set.h"
+#include "base/context.h"
+#include "base/status.h"
+#include "base/vector_types.h"
+
+namespace akidb {
+
+// A row and its score as users see it: cosine or dot product (larger is nearer) or plain Euclidean distance (smaller
+// is nearer). Computed in double precision from the stored elements, so that every ISA gives the same score.
+struct Candidate {
+  double score = 0;
+  RowIndex row = 0;
+};
+
+struct IndexQuery {
+  std::span<const float> vector;      // dim elements, as the user gave them
+  uint32_t k = 10;
+  const RowSet* eligible = nullptr;   // null: every row
+  uint32_t ef_search = 0;             // 0: the index's own choice
+  bool exact = false;
+};
+
+class VectorIndex {
+ public:
+  virtual ~VectorIndex() = default;
+  virtual std::string_view kind() const = 0;
+  // Writes the best min(k, eligible rows) rows, best first, ties by row number; and, beyond k, every row whose score
+  // equals that of the k-th, so that the caller may break ties by id. Exact kinds (and any kind with query.exact)
+  // return the true best.
+  virtual Status Search(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out) const = 0;
+  virtual uint64_t memory_bytes() const = 0;  // beyond the rows themselves
+};
+
+// Scans all rows. `rows` is borrowed and must outlive the index.
+std::unique_ptr<VectorIndex> NewFlatIndex(const VectorRows& rows, Distance distance);
+
+// Score of one row in double precision; `query` has rows.dim elements.
+double ExactScore(const VectorRows& rows, Distance distance, std::span<const float> query, RowIndex row);
+
+}  // namespace akidb

@@ -1,0 +1,61 @@
+// One collection: growing rows, segments, manifest, and the writes that change them.
+//
+// Threads:    thread-safe. Writes of one collection are serialised by a short lock; none waits for disk or store while
+//             holding it, except conditional writes that must read a payload.
+// Errors:     kInvalidArgument (reasons "wrong_dimension" "non_finite" "zero_vector" "empty_id" "id_too_long"
+//             "invalid_utf8" "duplicate_id" "payload_too_large" "invalid_payload"), kAlreadyExists ("id_exists"),
+//             kNotFound ("id_not_found" "collection_dropped"), kResourceExhausted ("unflushed_full" "wal_full"
+//             "disk_full"). On any error nothing was changed (I3).
+// Durability: see WriteReceipt. docs/operating/durability.md says what each ack level survives.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/snapshot.h"
+#include "engine/write.h"
+#include "filter/filter.h"
+
+namespace akidb {
+
+struct CollectionStats {
+  uint64_t live_rows = 0;
+  uint64_t growing_rows = 0;
+  uint64_t deleted_rows = 0;      // dead rows still in segments
+  uint64_t segment_count = 0;
+  uint64_t store_bytes = 0;       // segments and deletion vectors the manifest names
+  uint64_t memory_bytes = 0;
+  uint64_t unflushed_bytes = 0;   // at risk under ack=local if the disk is lost
+  Duration unflushed_age{};       // age of the oldest unflushed write
+  ManifestVersion manifest_version;
+};
+
+class Collection {
+ public:
+  virtual ~Collection() = default;
+  virtual CollectionId id() const = 0;
+  virtual std::string created_at() const = 0;
+  virtual CollectionSpec spec() const = 0;
+
+  virtual Result<WriteReceipt> Write(OpContext& ctx, const WriteRows& rows, WriteMode mode, BatchPolicy policy) = 0;
+  // Unknown ids are not an error; affected counts those that existed.
+  virtual Result<WriteReceipt> DeleteIds(OpContext& ctx, const std::vector<std::string_view>& ids) = 0;
+  virtual Result<WriteReceipt> DeleteMatching(OpContext& ctx, const Filter& filter) = 0;
+  // RFC 7386 merge of `patch` (a JSON object) into the payload of `id`.
+  virtual Result<WriteReceipt> MergePayload(OpContext& ctx, std::string_view id, std::string_view patch) = 0;
+
+  // The newest visible state: every write whose ack was or could have been given is in it.
+  virtual std::shared_ptr<const Snapshot> Read() = 0;
+  virtual CollectionStats stats() = 0;
+
+  // Seals what is growing and publishes it; blocks until the manifest names it (or nothing was unflushed).
+  virtual Status Flush(OpContext& ctx) = 0;
+  // Merges segments until the policy is satisfied, or with `kFull` into one.
+  enum class MergeScope : uint8_t { kPolicy, kFull };
+  virtual Status Merge(OpContext& ctx, MergeScope scope) = 0;
+};
+
+}  // namespace akidb

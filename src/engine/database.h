@@ -1,0 +1,67 @@
+// A database: the catalog of collections over one store, one write-ahead log, and the background tasks of both.
+//
+// Threads:    thread-safe.
+// Errors:     Open: kUnavailable (reason "locked", naming the other process), kDataLoss (log or manifest, naming file
+//             and offset). Create: kAlreadyExists. Others: kNotFound (reason "collection_not_found").
+// Durability: Create and Drop are durable when they return OK.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/environment.h"
+#include "base/limits.h"
+#include "engine/collection.h"
+#include "objstore/object_store.h"
+#include "wal/wal.h"
+
+namespace akidb {
+
+struct EngineOptions {
+  std::string data_dir;                            // holds wal/, the lock and, by default, store/
+  std::string node = "local";
+  uint64_t wal_file_bytes = 64ull << 20;
+  uint64_t seal_bytes = 128ull << 20;              // growing bytes that trigger a flush
+  Duration seal_age = std::chrono::seconds(30);    // age of the oldest unflushed row that triggers a flush
+  Duration trim_delay = std::chrono::seconds(60);  // between a manifest's PUT and its re-read before the log is trimmed
+  Duration gc_grace = std::chrono::minutes(10);
+  Duration gc_interval = std::chrono::minutes(1);
+  uint32_t merge_fanout = 8;                       // segments of one size class that are merged together
+  uint64_t segment_bytes_max = 4ull << 30;         // merges do not build larger ones
+  double merge_deleted_ratio = 0.25;               // dead share that rewrites a segment alone
+  uint64_t payload_cache_bytes = 32ull << 20;
+  Limits limits;
+};
+
+class Database {
+ public:
+  static Result<std::unique_ptr<Database>> Open(OpContext& ctx, const Environment& env,
+                                                std::shared_ptr<ObjectStore> store, const EngineOptions& options);
+  virtual ~Database() = default;  // does not flush; Close does
+
+  virtual Result<std::shared_ptr<Collection>> Create(OpContext& ctx, const CollectionSpec& spec) = 0;
+  virtual Result<std::shared_ptr<Collection>> Get(OpContext& ctx, std::string_view name) = 0;
+  virtual Status Drop(OpContext& ctx, std::string_view name) = 0;
+  // Changes the settings that may change (ack, recall, index.*, schema); name, vector_dim, distance and vector_type may not.
+  virtual Status Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) = 0;
+  // Catalog entries in order of name; does not open anything.
+  virtual std::vector<CatalogEntry> List() = 0;
+  // Collections that are open in memory.
+  virtual std::vector<std::shared_ptr<Collection>> Loaded() = 0;
+
+  // Runs `done` when everything up to `lsn` is durable and visible, and commits the log in this thread if no other
+  // thread does: the call may block for one fdatasync.
+  virtual void NotifyDurable(OpContext& ctx, Lsn lsn, std::move_only_function<void()> done) = 0;
+  virtual Status WaitDurable(OpContext& ctx, Lsn lsn) = 0;
+  virtual WalStats wal_stats() const = 0;
+  virtual uint64_t unflushed_bytes() const = 0;
+  virtual const Limits& limits() const = 0;
+
+  // Stops background tasks, publishes every unflushed row and releases the data directory.
+  virtual Status Close(OpContext& ctx) = 0;
+};
+
+}  // namespace akidb

@@ -1,0 +1,53 @@
+// One consistent state of a collection, cheap to take: segments, growing rows, and the LSN up to which they count.
+// Searches, point reads, scrolls and counts all run on a Snapshot; it never changes.
+//
+// Threads: immutable; thread-safe. Hold it as short as the answer needs: it keeps merged-away segments in memory.
+// Errors:  see each method.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ann/vector_index.h"
+#include "engine/write.h"
+#include "segment/segment_reader.h"
+
+namespace akidb {
+
+// One run of rows that is searched as a unit: an open segment, or a chunk of growing rows.
+class SearchUnit {
+ public:
+  virtual ~SearchUnit() = default;
+  virtual uint32_t row_count() const = 0;
+  virtual const VectorIndex& index() const = 0;
+  virtual const VectorRows& vectors() const = 0;
+  virtual std::string_view Id(RowIndex row) const = 0;
+  virtual Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const = 0;
+  virtual Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const = 0;
+  // Whether `row` exists at `lsn`: inserted at or before it and not deleted at or before it.
+  virtual bool LiveAt(RowIndex row, Lsn lsn) const = 0;
+  // True if every row is live at `lsn`, so that no bitmap is needed.
+  virtual bool AllLiveAt(Lsn lsn) const = 0;
+};
+
+struct RowLocation {
+  std::shared_ptr<const SearchUnit> unit;
+  RowIndex row = 0;
+};
+
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual const CollectionSpec& spec() const = 0;
+  virtual const Position& position() const = 0;
+  // Together they hold every live row exactly once (a row may be dead in one unit and live in another).
+  virtual const std::vector<std::shared_ptr<const SearchUnit>>& units() const = 0;
+  // Where `id` is live at position().lsn.
+  virtual std::optional<RowLocation> Find(std::string_view id) const = 0;
+  virtual uint64_t live_rows() const = 0;
+};
+
+}  // namespace akidb

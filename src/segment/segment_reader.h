@@ -1,0 +1,61 @@
+// An open SEGv1 segment: ids and vectors resident, payload blocks fetched on demand through a bounded cache.
+//
+// Threads: immutable after Open; thread-safe. Payload reads may block on the store.
+// Errors:  kDataLoss (checksum, structure; names segment, section and block), kUnavailable when what the manifest
+//          names cannot be read, whatever the store answers (I11).
+// Format:  docs/formats/segment.md
+// Cost:    Open: 1 range GET for the footer, 1 for ids, vectors in ranges of at most 8 MiB. Payload: 1 range GET a
+//          block that is not in the cache.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/context.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/vector_types.h"
+#include "format/manifest_format.h"
+#include "objstore/object_store.h"
+
+namespace akidb {
+
+// Decompressed payload blocks of all segments of a node, least recently used out first. Thread-safe.
+class PayloadBlockCache;
+std::shared_ptr<PayloadBlockCache> NewPayloadBlockCache(uint64_t capacity_bytes);
+uint64_t PayloadBlockCacheBytes(const PayloadBlockCache& cache);
+
+// A payload and the block that keeps its bytes alive. `json` is followed by at least 64 readable bytes (simdjson).
+struct PayloadView {
+  std::string_view json;
+  std::shared_ptr<const void> owner;
+};
+
+class SegmentReader {
+ public:
+  static Result<std::shared_ptr<const SegmentReader>> Open(OpContext& ctx, std::shared_ptr<ObjectStore> store,
+                                                           const std::string& key, const SegmentEntry& entry,
+                                                           std::shared_ptr<PayloadBlockCache> cache);
+  virtual ~SegmentReader() = default;
+
+  virtual const SegmentEntry& entry() const = 0;
+  virtual uint32_t row_count() const = 0;
+  virtual Distance distance() const = 0;
+  // 64-byte aligned rows in a huge-page arena, with inverse norms under Cosine.
+  virtual const VectorRows& vectors() const = 0;
+  virtual std::string_view Id(RowIndex row) const = 0;
+  // The row with this id, deleted or not; O(1).
+  virtual std::optional<RowIndex> Find(std::string_view id) const = 0;
+  virtual Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const = 0;
+  // Calls visit(row, json) for rows [begin, end) in order, reading each block once; stops at the first error.
+  virtual Status ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end,
+                              const std::function<Status(RowIndex, std::string_view)>& visit) const = 0;
+  virtual uint64_t memory_bytes() const = 0;
+};
+
+}  // namespace akidb

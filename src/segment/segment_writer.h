@@ -1,0 +1,54 @@
+// Writes one immutable SEGv1 segment to the store, streaming: memory does not grow with the segment beyond the
+// section directory and ids' block index.
+//
+// Threads:    one writer, one thread.
+// Errors:     those of the store; kInvalidArgument for rows out of id order (our bug upstream, checked).
+// Durability: nothing is visible before Finish returns OK.
+// Format:     docs/formats/segment.md
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/context.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/vector_types.h"
+#include "format/manifest_format.h"
+#include "objstore/object_store.h"
+
+namespace akidb {
+
+struct SegmentOptions {
+  uint32_t dim = 0;
+  VectorType type = VectorType::kF32;
+  Distance distance = Distance::kCosine;
+  int zstd_level = 3;
+  uint32_t payload_block_bytes = 64u << 10;  // uncompressed target
+};
+
+// Where a writer takes its rows from, in bytewise ascending order of id. The writer makes one pass a column and may go
+// over the rows several times; row numbers are the positions in that order.
+class SegmentSource {
+ public:
+  virtual ~SegmentSource() = default;
+  virtual uint32_t row_count() const = 0;
+  // Views stay valid until the next call of the same method.
+  virtual Result<std::string_view> Id(OpContext& ctx, RowIndex row) = 0;
+  // dim * ElementBytes(type) bytes.
+  virtual Result<std::string_view> Vector(OpContext& ctx, RowIndex row) = 0;
+  // kInt8 only.
+  virtual float Scale(RowIndex row) = 0;
+  // JSON object; empty means {}.
+  virtual Result<std::string_view> Payload(OpContext& ctx, RowIndex row) = 0;
+  // Greatest LSN over all rows.
+  virtual Lsn lsn_max() const = 0;
+};
+
+// Writes `source` as the new object `key` (create-if-absent) and returns its manifest entry with object.id = `id`.
+Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std::string& key, const std::string& id,
+                                  const SegmentOptions& options, SegmentSource& source);
+
+}  // namespace akidb
