@@ -14,7 +14,8 @@ namespace akidb {
 
 class RowSet {
  public:
-  explicit RowSet(uint32_t row_count, bool all = false) : row_count_(row_count), words_((row_count + 63) / 64, all ? ~0ull : 0) {
+  explicit RowSet(uint32_t row_count, bool all = false)
+      : row_count_(row_count), words_((row_count + 63) / 64, all ? ~0ull : 0) {
     if (all && row_count % 64 != 0) words_.back() = (1ull << (row_count % 64)) - 1;
   }
   uint32_t row_count() const { return row_count_; }

@@ -26,10 +26,10 @@ struct Candidate {
 };
 
 struct IndexQuery {
-  std::span<const float> vector;      // dim elements, as the user gave them
+  std::span<const float> vector;  // dim elements, as the user gave them
   uint32_t k = 10;
-  const RowSet* eligible = nullptr;   // null: every row
-  uint32_t ef_search = 0;             // 0: the index's own choice
+  const RowSet* eligible = nullptr;  // null: every row
+  uint32_t ef_search = 0;            // 0: the index's own choice
   bool exact = false;
 };
 
@@ -44,7 +44,8 @@ class VectorIndex {
   virtual uint64_t memory_bytes() const = 0;  // beyond the rows themselves
 };
 
-// Scans all rows. `rows` is borrowed and must outlive the index.
+// Scans all rows. The view is copied, the memory behind it is borrowed and must outlive the index. Under Cosine
+// rows.inv_norms must be there and right within 2^-20 (ann/exact_score.h has InverseNorm). Costs nothing to make.
 std::unique_ptr<VectorIndex> NewFlatIndex(const VectorRows& rows, Distance distance);
 
 // Score of one row in double precision; `query` has rows.dim elements.

@@ -23,6 +23,7 @@ namespace akidb {
 struct EngineOptions {
   std::string data_dir;                            // holds wal/, the lock and, by default, store/
   std::string node = "local";
+  std::string lock_note = "another process";       // who holds the data directory, for the second one's error message
   uint64_t wal_file_bytes = 64ull << 20;
   uint64_t seal_bytes = 128ull << 20;              // growing bytes that trigger a flush
   Duration seal_age = std::chrono::seconds(30);    // age of the oldest unflushed row that triggers a flush

@@ -31,6 +31,10 @@ class SearchUnit {
   virtual bool LiveAt(RowIndex row, Lsn lsn) const = 0;
   // True if every row is live at `lsn`, so that no bitmap is needed.
   virtual bool AllLiveAt(Lsn lsn) const = 0;
+  // Whether rows lie in bytewise order of id.
+  virtual bool SortedById() const = 0;
+  // Greatest LSN that inserted a row here.
+  virtual Lsn newest_lsn() const = 0;
 };
 
 struct RowLocation {

@@ -28,6 +28,8 @@ struct IndexSpec {
   uint32_t m = 16;
   uint32_t ef_construction = 200;
   IndexLayout layout = IndexLayout::kAuto;
+
+  bool operator==(const IndexSpec&) const = default;
 };
 
 struct CollectionSpec {
@@ -41,6 +43,7 @@ struct CollectionSpec {
   std::string schema_json = "{}";  // declared payload fields, compact JSON object
 
   Status Validate(const Limits& limits) const;
+  bool operator==(const CollectionSpec&) const = default;
 };
 
 // [A-Za-z0-9][A-Za-z0-9_.-]{0,254}: the one check between a user's string and anything that becomes a path or key.

@@ -1,9 +1,11 @@
 // One version of a collection's manifest, and the catalog's deltas and checkpoints, as canonical JSON.
-// Canonical: keys in a fixed order, no spaces, integers and strings only where hashed; equal structs give equal bytes.
+// Canonical: keys in a fixed order, no spaces; equal structs give equal bytes, and no other bytes are accepted. The last
+// field, "xxh3", is a checksum of all bytes before it, verified before anything is parsed.
 //
 // Format:  docs/formats/manifest.md
 // Threads: values and pure functions.
-// Errors:  decoding: kDataLoss naming the field. Limits: 16 MiB, 100,000 segments.
+// Errors:  decoding: kDataLoss naming the field; kUnimplemented for a format version of a newer writer. Encoding a
+//          struct that does not Validate() is a bug.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +26,8 @@ struct ObjectRef {
   std::string sha256;
   std::string version_id;
   uint64_t size_bytes = 0;
+
+  bool operator==(const ObjectRef&) const = default;
 };
 
 struct SegmentEntry {
@@ -37,6 +41,8 @@ struct SegmentEntry {
   std::string index_kind = "flat";
   std::optional<ObjectRef> deletes;      // deletion vector
   uint32_t deleted_count = 0;
+
+  bool operator==(const SegmentEntry&) const = default;
 };
 
 // A writer generation whose log may still hold records that no segment has.
@@ -44,6 +50,8 @@ struct EpochEntry {
   Epoch epoch;
   std::string node;
   Lsn watermark;  // every record of this epoch up to here is in the segments
+
+  bool operator==(const EpochEntry&) const = default;
 };
 
 struct PinEntry {
@@ -51,6 +59,8 @@ struct PinEntry {
   std::string name;
   ManifestVersion version;
   std::string created_at;  // RFC 3339
+
+  bool operator==(const PinEntry&) const = default;
 };
 
 struct Manifest {
@@ -68,7 +78,15 @@ struct Manifest {
   std::string home;             // node that `ack=local` binds the collection to; empty if none
   bool dropped = false;
   CollectionSpec spec;
+
+  // What must hold of every encoded one; kDataLoss naming the field.
+  Status Validate() const;
+  bool operator==(const Manifest&) const = default;
 };
+
+inline constexpr uint64_t kManifestBytesMax = 16ull << 20;
+inline constexpr uint64_t kCatalogBytesMax = 64ull << 20;
+inline constexpr size_t kManifestSegmentsMax = 100'000;
 
 std::string EncodeManifest(const Manifest& manifest);
 Result<Manifest> DecodeManifest(std::string_view bytes);
@@ -79,6 +97,10 @@ struct ManifestTombstone {
   std::string attempt_id;
   Epoch epoch;
   std::string sha256;  // of the manifest it replaced
+
+  // What must hold of every encoded one; kDataLoss naming the field.
+  Status Validate() const;
+  bool operator==(const ManifestTombstone&) const = default;
 };
 std::string EncodeManifestTombstone(const ManifestTombstone& tombstone);
 // nullopt if `bytes` are a manifest and not a tombstone.
@@ -88,6 +110,8 @@ struct CatalogEntry {
   CollectionId id;
   std::string created_at;
   CollectionSpec spec;
+
+  bool operator==(const CatalogEntry&) const = default;
 };
 
 // One catalog version: what changed since the previous one, or (checkpoint) everything.
@@ -101,6 +125,10 @@ struct CatalogVersion {
   CollectionId next_collection_id;      // ids below were handed out
   std::vector<CatalogEntry> put;        // created or changed
   std::vector<CollectionId> dropped;
+
+  // What must hold of every encoded one; kDataLoss naming the field.
+  Status Validate() const;
+  bool operator==(const CatalogVersion&) const = default;
 };
 
 std::string EncodeCatalogVersion(const CatalogVersion& version);

@@ -92,7 +92,12 @@ class ObjectStore {
   virtual Status Delete(OpContext& ctx, const std::string& key) = 0;
 };
 
+inline constexpr size_t kObjectKeyBytesMax = 1024;
+inline constexpr uint32_t kListKeysMax = 1000;
+
 // Keys are 1-1024 bytes of [A-Za-z0-9_.-/], no empty, "." or ".." part, no '/' at either end.
 Status ValidateObjectKey(std::string_view key);
+// The arguments of List: `prefix` is the beginning of a key (or empty), `start_after` at most as long as one.
+Status ValidateListing(std::string_view prefix, std::string_view start_after, uint32_t keys_max);
 
 }  // namespace akidb

@@ -2,7 +2,8 @@
 // AKIDB_SIMD=<name> forces a set; `akidb version --kernels` lists them.
 //
 // Threads: tables of pure functions.
-// Errors:  none; SelectKernels says kInvalidArgument for an unknown or unsupported name.
+// Errors:  none; SelectKernels says kInvalidArgument for an unknown name, kFailedPrecondition for one that this CPU
+//          cannot run. Kernels() ends the process with a message if AKIDB_SIMD names such a set.
 #pragma once
 
 #include <cstddef>
@@ -11,27 +12,14 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "simd/kernel_table.h"
 
 namespace akidb {
 
-// Half floats are IEEE 754 binary16 in uint16_t.
-struct KernelSet {
-  std::string_view name;      // "scalar" "avx2" "avx512"
+struct KernelSet : KernelTable {
+  std::string_view name;          // "scalar" "avx2" "avx512"
   std::string_view requires_cpu;  // "avx2 fma f16c"
-  bool (*supported)();
-
-  float (*dot_f32)(const float* a, const float* b, size_t n);
-  float (*l2sq_f32)(const float* a, const float* b, size_t n);
-  float (*dot_f32_f16)(const float* a, const uint16_t* b, size_t n);
-  float (*l2sq_f32_f16)(const float* a, const uint16_t* b, size_t n);
-  // Sum of a[i] * b[i]; the caller applies the scale.
-  float (*dot_f32_i8)(const float* a, const int8_t* b, size_t n);
-  // Sum of (a[i] - scale * b[i])^2.
-  float (*l2sq_f32_i8)(const float* a, const int8_t* b, float scale, size_t n);
-  void (*f32_to_f16)(const float* in, uint16_t* out, size_t n);  // round to nearest even; overflow gives infinity
-  void (*f16_to_f32)(const uint16_t* in, float* out, size_t n);
-  // True if every element is finite.
-  bool (*all_finite)(const float* in, size_t n);
+  bool (*supported)() = nullptr;
 };
 
 // Best first.
@@ -41,7 +29,8 @@ const KernelSet& Kernels();
 // For tests and `bench`: the set of that name.
 Result<const KernelSet*> SelectKernels(std::string_view name);
 
-// Symmetric per-vector quantisation: writes n codes, returns the scale (0 for a zero vector).
+// Symmetric per-vector quantisation: writes n codes in [-127, 127], returns the scale (0 for a zero vector).
+// Elements must be finite.
 float QuantizeInt8(const float* in, int8_t* out, size_t n);
 
 }  // namespace akidb

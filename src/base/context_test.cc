@@ -1,0 +1,45 @@
+#include "base/context.h"
+
+#include <gtest/gtest.h>
+
+namespace akidb {
+namespace {
+
+class ManualClock final : public Clock {
+ public:
+  MonotonicTime Now() override { return now; }
+  WallTime WallNow() override { return WallTime(now.time_since_epoch()); }
+  MonotonicTime now{};
+};
+
+TEST(OpContextTest, DeadlinePassesAtItsInstant) {
+  ManualClock clock;
+  OpContext ctx(clock);
+  EXPECT_TRUE(ctx.Check().ok());
+  ctx.set_timeout(Duration(10));
+  clock.now += Duration(9);
+  EXPECT_TRUE(ctx.Check().ok());
+  clock.now += Duration(1);
+  EXPECT_EQ(ctx.Check().code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST(OpContextTest, CancelWinsOverTheDeadline) {
+  OpContext ctx(RealClock());
+  ctx.set_timeout(Duration(0));
+  ctx.Cancel();
+  EXPECT_EQ(ctx.Check().code(), StatusCode::kCancelled);
+}
+
+TEST(ClockTest, FormatsRfc3339InUtcWithMilliseconds) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(FormatRfc3339(WallTime(milliseconds(1763863457123))), "2025-11-23T02:04:17.123Z");
+  EXPECT_EQ(FormatRfc3339(WallTime(milliseconds(-1))), "1969-12-31T23:59:59.999Z");
+}
+
+TEST(ClockTest, RealTimeDoesNotRunBackwards) {
+  const MonotonicTime first = RealClock().Now();
+  EXPECT_GE(RealClock().Now(), first);
+}
+
+}  // namespace
+}  // namespace akidb

@@ -1,0 +1,160 @@
+#include "cli/http_client.h"
+
+#include <algorithm>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <charconv>
+
+#include "cli/interrupt.h"
+
+namespace akidb {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using ErrorCode = boost::system::error_code;
+
+constexpr uint64_t kReplyBytesMax = 256ull << 20;
+constexpr size_t kBufferBytes = 64u << 10;
+
+Duration RetryAfterOf(std::string_view text) {
+  uint32_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return error == std::errc() && end == text.data() + text.size() ? std::chrono::seconds(seconds) : Duration{};
+}
+
+}  // namespace
+
+struct HttpClient::Connection {
+  asio::io_context io{1};
+  beast::tcp_stream stream{io};
+  beast::flat_buffer buffer;
+  bool open = false;
+  bool used = false;  // answered at least once: a failure may only mean that the server closed an idle connection
+
+  Connection() { buffer.reserve(kBufferBytes); }
+
+  // Starts an operation and runs it to its end, to the deadline, or until Ctrl-C.
+  template <class Start>
+  Status Run(Duration timeout, std::string_view what, const Start& start) {
+    ErrorCode result = asio::error::would_block;
+    stream.expires_after(timeout);
+    start([&result](ErrorCode error, auto&&...) { result = error; });
+    io.restart();
+    while (result == asio::error::would_block && !Interrupted()) io.run_one_for(std::chrono::milliseconds(100));
+    if (result == asio::error::would_block) {
+      stream.socket().close(result);
+      io.run();
+      return CheckInterrupt();
+    }
+    if (!result) return OkStatus();
+    open = false;
+    if (result == beast::error::timeout) return DeadlineExceeded(std::string(what) + ": no answer in time");
+    return Unavailable(std::string(what) + ": " + result.message());
+  }
+};
+
+Result<ServerUrl> ParseServerUrl(std::string_view text) {
+  constexpr std::string_view kScheme = "http://";
+  const Status bad = InvalidArgument("--server is '" + std::string(text) + "', expected http://HOST:PORT");
+  if (!text.starts_with(kScheme)) return std::unexpected(bad);
+  std::string_view rest = text.substr(kScheme.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  if (rest.find_first_of("/?#@ ") != std::string_view::npos) return std::unexpected(bad);
+  ServerUrl url{std::string(rest), "8080"};
+  const size_t bracket = rest.rfind(']');
+  const size_t colon = rest.rfind(':');
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
+    url.host = rest.substr(0, colon);
+    url.port = rest.substr(colon + 1);
+    const bool digits = url.port.find_first_not_of("0123456789") == std::string::npos;
+    if (url.port.empty() || url.port.size() > 5 || !digits) return std::unexpected(bad);
+  }
+  if (url.host.starts_with('[') && url.host.ends_with(']')) url.host = url.host.substr(1, url.host.size() - 2);
+  if (url.host.empty()) return std::unexpected(bad);
+  return url;
+}
+
+Duration RetryPause(int attempt, Duration retry_after) {
+  constexpr Duration kFirst = std::chrono::milliseconds(50);
+  constexpr Duration kLongest = std::chrono::seconds(5);
+  if (retry_after > Duration::zero()) return retry_after;
+  return std::min(kFirst * (1 << std::clamp(attempt - 1, 0, 10)), kLongest);
+}
+
+HttpClient::HttpClient(ServerUrl url, HttpOptions options, Clock& clock)
+    : url_(std::move(url)), options_(options), clock_(clock) {}
+
+HttpClient::~HttpClient() = default;
+
+Result<HttpReply> HttpClient::Try(std::string_view method, std::string_view target, std::string_view content_type,
+                                  std::string_view body) {
+  const std::string where = url_.host + ":" + url_.port;
+  if (connection_ == nullptr || !connection_->open) {
+    connection_ = std::make_unique<Connection>();
+    ErrorCode error;
+    const auto endpoints = asio::ip::tcp::resolver(connection_->io).resolve(url_.host, url_.port, error);
+    if (error) return std::unexpected(Unavailable("cannot resolve " + where + ": " + error.message()));
+    AKI_RETURN_IF_ERROR(connection_->Run(options_.timeout, "cannot connect to " + where, [&](auto done) {
+      connection_->stream.async_connect(endpoints, std::move(done));
+    }));
+    connection_->stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
+    connection_->open = true;
+  }
+  http::request<http::span_body<const char>> request;
+  request.version(11);
+  request.method_string({method.data(), method.size()});
+  request.target({target.data(), target.size()});
+  request.set(http::field::host, where);
+  request.set(http::field::user_agent, "akidb-cli");
+  request.set(http::field::accept, "application/json");
+  if (!content_type.empty()) request.set(http::field::content_type, {content_type.data(), content_type.size()});
+  request.body() = {body.data(), body.size()};
+  if (!body.empty() || method == "POST" || method == "PATCH" || method == "PUT") request.content_length(body.size());
+
+  const std::string what = std::string(method) + " " + where + std::string(target);
+  AKI_RETURN_IF_ERROR(connection_->Run(
+      options_.timeout, what, [&](auto done) { http::async_write(connection_->stream, request, std::move(done)); }));
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kReplyBytesMax);
+  AKI_RETURN_IF_ERROR(connection_->Run(options_.timeout, what, [&](auto done) {
+    http::async_read(connection_->stream, connection_->buffer, parser, std::move(done));
+  }));
+  auto response = parser.release();
+  connection_->open = response.keep_alive();
+  connection_->used = true;
+  HttpReply reply;
+  reply.status = response.result_int();
+  const auto retry_after = response[http::field::retry_after];
+  reply.retry_after = RetryAfterOf({retry_after.data(), retry_after.size()});
+  reply.body = std::move(response.body());
+  return reply;
+}
+
+Result<HttpReply> HttpClient::Send(std::string_view method, std::string_view target, std::string_view content_type,
+                                   std::string_view body, Repeat repeat) {
+  MonotonicTime give_up = MonotonicTime::max();
+  for (int attempt = 1;; ++attempt) {
+    const bool reused = connection_ != nullptr && connection_->open && connection_->used;
+    Result<HttpReply> reply = Try(method, target, content_type, body);
+    if (reply && reply->status != 429 && reply->status != 503) return reply;
+    if (!reply) {
+      if (connection_ != nullptr) connection_->open = false;
+      if (reply.error().code() == StatusCode::kCancelled) return reply;
+      if (repeat == Repeat::kUnsafe) return reply;
+      if (reused && reply.error().code() == StatusCode::kUnavailable) continue;  // an idle connection was closed
+    }
+    const MonotonicTime now = clock_.Now();
+    if (give_up == MonotonicTime::max()) give_up = now + options_.retry_for;
+    const Duration pause = RetryPause(attempt, reply ? reply->retry_after : Duration{});
+    if (now + pause >= give_up) return reply;
+    AKI_RETURN_IF_ERROR(SleepUnlessInterrupted(pause));
+  }
+}
+
+}  // namespace akidb

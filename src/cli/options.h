@@ -1,0 +1,148 @@
+// What the command line said, as plain values: the parser fills them, the commands read them.
+//
+// Threads: values.
+// Errors:  none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "cli/console.h"
+#include "ingest/row_source.h"
+
+namespace akidb {
+
+// How to reach a server; part of every command that talks to one.
+struct ClientOptions {
+  std::string server = "http://127.0.0.1:8080";
+  double timeout_s = 30;
+  double retry_for_s = 60;
+};
+
+// Where configuration comes from; `flags` are key and value.
+struct ConfigOptions {
+  std::string file;
+  std::vector<std::pair<std::string, std::string>> flags;
+};
+
+struct ServeOptions {
+  ConfigOptions config;
+};
+
+struct IngestOptions {
+  ClientOptions client;
+  std::string file;
+  std::string collection;
+  std::string format = "auto";
+  ColumnMapping mapping;
+  std::string delimiter = ",";
+  uint32_t connections = 4;
+  uint32_t batch_rows = 1000;
+  std::string ack;  // empty: the collection's own level
+  bool create = false;
+  std::string distance = "Cosine";
+  std::string vector_type = "f32";
+  bool dry_run = false;
+  bool schema_only = false;
+  bool resume = false;
+  std::string state_file;  // empty: FILE.akidb-ingest.json
+  std::string errors_file;
+  uint64_t errors_max = 10000;
+};
+
+struct SearchOptions {
+  ClientOptions client;
+  std::string collection;
+  std::string vector;  // text, or @FILE
+  std::string like;    // id of a stored vector
+  uint32_t top_k = 10;
+  uint32_t offset = 0;
+  std::string filter;  // JSON, or @FILE
+  std::optional<double> score_threshold;
+  std::optional<uint32_t> ef_search;
+  bool exact = false;
+  bool with_vector = false;
+  bool no_payload = false;
+};
+
+struct CollectionOptions {
+  enum class Action : uint8_t { kCreate, kList, kDescribe, kDelete, kAlter };
+  ClientOptions client;
+  Action action = Action::kList;
+  std::string name;
+  uint32_t dim = 0;
+  std::string distance = "Cosine";
+  std::string vector_type;
+  std::string ack;
+  std::string index_kind;
+  std::optional<uint32_t> index_m;
+  std::optional<uint32_t> ef_construction;
+  std::optional<double> recall;
+  bool yes = false;
+};
+
+struct WalInspectOptions {
+  std::string path;  // a log file, the log's directory or the data directory
+};
+
+struct SegmentInspectOptions {
+  std::string path;
+};
+
+struct StoreCheckOptions {
+  std::string url;
+  uint32_t racers = 8;
+  uint32_t rounds = 25;
+};
+
+struct BenchOptions {
+  enum class Action : uint8_t { kUpsert, kSearch };
+  ClientOptions client;
+  Action action = Action::kUpsert;
+  std::string collection;  // upsert: empty makes one that is dropped at the end
+  uint32_t connections = 4;
+  uint32_t batch_rows = 500;
+  uint32_t dim = 384;
+  uint64_t requests = 1000;
+  uint32_t top_k = 10;
+  uint32_t payload_bytes = 100;
+  std::string body = "columns";  // or "json"
+  uint64_t seed = 1;
+};
+
+struct ConfigCommandOptions {
+  enum class Action : uint8_t { kCheck, kPrint, kKeys };
+  Action action = Action::kCheck;
+  ConfigOptions config;
+  bool redact = false;
+};
+
+struct DoctorOptions {
+  ConfigOptions config;
+};
+
+struct VersionOptions {
+  bool kernels = false;
+};
+
+using Command = std::variant<ServeOptions, IngestOptions, SearchOptions, CollectionOptions, WalInspectOptions,
+                             SegmentInspectOptions, StoreCheckOptions, BenchOptions, ConfigCommandOptions,
+                             DoctorOptions, VersionOptions>;
+
+struct CommandLine {
+  OutputFormat format = OutputFormat::kHuman;
+  Command command;
+};
+
+// A parsed command line, or the exit code and text of --help and of mistakes.
+struct ParseEnd {
+  int exit_code = 0;
+  std::string text;
+};
+std::variant<CommandLine, ParseEnd> ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace akidb

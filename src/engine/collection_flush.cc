@@ -1,0 +1,247 @@
+// Publishing what is only in the log: seal, upload, and one manifest commit for segment, deletes and watermark.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "engine/collection_impl.h"
+#include "format/deletion_vector.h"
+#include "format/object_keys.h"
+#include "segment/segment_writer.h"
+
+namespace akidb {
+namespace {
+
+constexpr int kIdRandomDigits = 16;
+
+// The live rows of sealed groups, in order of id.
+template <class Origin>
+class GrowingSource final : public SegmentSource {
+ public:
+  GrowingSource(const std::vector<std::shared_ptr<GrowingRows>>& groups, const std::vector<Origin>& origins,
+                const CollectionSpec& spec)
+      : groups_(groups), origins_(origins), vector_bytes_(spec.dim * ElementBytes(spec.vector_type)) {
+    for (const Origin& origin : origins) lsn_max_ = std::max(lsn_max_, groups[origin.group]->InsertedAt(origin.row));
+  }
+  uint32_t row_count() const override { return static_cast<uint32_t>(origins_.size()); }
+  Result<std::string_view> Id(OpContext&, RowIndex row) override { return Group(row).Id(origins_[row].row); }
+  Result<std::string_view> Vector(OpContext&, RowIndex row) override {
+    return std::string_view(reinterpret_cast<const char*>(Group(row).Vector(origins_[row].row)), vector_bytes_);
+  }
+  float Scale(RowIndex row) override { return Group(row).Scale(origins_[row].row); }
+  Result<std::string_view> Payload(OpContext&, RowIndex row) override { return Group(row).Payload(origins_[row].row); }
+  Lsn lsn_max() const override { return lsn_max_; }
+
+ private:
+  GrowingRows& Group(RowIndex row) { return *groups_[origins_[row].group]; }
+  const std::vector<std::shared_ptr<GrowingRows>>& groups_;
+  const std::vector<Origin>& origins_;
+  size_t vector_bytes_;
+  Lsn lsn_max_;
+};
+
+SegmentOptions OptionsOf(const CollectionSpec& spec) {
+  SegmentOptions options;
+  options.dim = spec.dim;
+  options.type = spec.vector_type;
+  options.distance = spec.distance;
+  return options;
+}
+
+}  // namespace
+
+std::optional<MonotonicTime> CollectionImpl::FlushDueAt() {
+  MutexLock lock(write_mutex_);
+  if (dropped_ || batch_first_lsn_.value() == 0) return std::nullopt;
+  const auto current = view();
+  if (current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) return deps_.env.clock->Now();
+  return batch_since_ + deps_.options.seal_age;
+}
+
+bool CollectionImpl::FlushDue(FlushTrigger trigger) {
+  MutexLock lock(write_mutex_);
+  if (dropped_ || batch_first_lsn_.value() == 0) return false;
+  if (trigger == FlushTrigger::kNow) return true;
+  const auto current = view();
+  return (current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) ||
+         deps_.env.clock->Now() >= batch_since_ + deps_.options.seal_age ||
+         deps_.unflushed_bytes.load(std::memory_order_relaxed) > deps_.options.limits.unflushed_bytes_max / 2;
+}
+
+bool CollectionImpl::Seal() {
+  MutexLock lock(write_mutex_);
+  if (dropped_ || batch_first_lsn_.value() == 0) return false;
+  FlushJob job;
+  job.first_lsn = batch_first_lsn_;
+  job.watermark = Lsn(applied_lsn_.load(std::memory_order_relaxed));
+  batch_first_lsn_ = Lsn(0);
+  auto next = std::make_shared<View>(*view());
+  if (next->active) next->sealed.push_back(std::move(next->active));
+  next->active = nullptr;
+  job.groups = next->sealed;
+  for (const auto& rows : job.groups) job.bytes += rows->memory_bytes();
+  flush_job_ = std::move(job);
+  MutexLock state(state_mutex_);
+  view_ = std::move(next);
+  return true;
+}
+
+Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
+  MutexLock lock(maintenance_mutex_);
+  AKI_RETURN_IF_ERROR(SettleMerge(ctx));
+  if (!flush_job_) {
+    if (!FlushDue(trigger)) return false;
+    AKI_RETURN_IF_ERROR(EnsureEpochLocked(ctx));
+    return Seal();
+  }
+  {
+    MutexLock write(write_mutex_);
+    if (dropped_) {
+      flush_job_.reset();
+      return false;
+    }
+  }
+  if (!flush_job_->uploaded) {
+    AKI_RETURN_IF_ERROR(UploadFlush(ctx));
+    return true;
+  }
+  AKI_RETURN_IF_ERROR(CommitFlush(ctx));
+  return true;
+}
+
+Status CollectionImpl::Flush(OpContext& ctx) {
+  // Two rounds: a job under way may have been sealed before the caller's last write.
+  for (int round = 0; round < 2; ++round) {
+    bool more = true;
+    while (more) {
+      AKI_RETURN_IF_ERROR(ctx.Check());
+      AKI_ASSIGN_OR_RETURN(more, FlushStep(ctx, FlushTrigger::kNow));
+      MutexLock lock(maintenance_mutex_);
+      if (!flush_job_) break;
+    }
+  }
+  return OkStatus();
+}
+
+Result<ObjectRef> CollectionImpl::PutDeletes(OpContext& ctx, const SegmentUnit& unit, const std::vector<RowIndex>& rows,
+                                             ManifestVersion start) {
+  ObjectRef object;
+  object.id = MintObjectId(start, deps_.env.random->Hex(kIdRandomDigits));
+  const std::string bytes = EncodeDeletionVector(unit.id(), unit.row_count(), rows);
+  AKI_ASSIGN_OR_RETURN(const ObjectMeta meta,
+                       deps_.store->Put(ctx, DeletesKey(id_, object.id), bytes, PutCondition::IfAbsent()));
+  object.sha256 = Sha256Hex(bytes);
+  object.version_id = meta.version_id;
+  object.size_bytes = bytes.size();
+  return object;
+}
+
+Status CollectionImpl::WriteDeletes(OpContext& ctx, const View& current, FlushJob* job) {
+  job->deletes.clear();
+  for (const auto& unit : current.segments) {
+    const std::vector<RowIndex> rows = unit->marks().RowsDeletedAt(job->watermark);
+    const auto& segments = committer_.head()->manifest.segments;
+    const auto entry = std::ranges::find(segments, unit->id(), [](const SegmentEntry& e) { return e.object.id; });
+    if (entry == segments.end() || rows.size() == entry->deleted_count) continue;
+    AKI_ASSIGN_OR_RETURN(ObjectRef object, PutDeletes(ctx, *unit, rows, job->start));
+    job->deletes.push_back({unit->id(), std::move(object), static_cast<uint32_t>(rows.size())});
+  }
+  return OkStatus();
+}
+
+Status CollectionImpl::UploadFlush(OpContext& ctx) {
+  FlushJob& job = *flush_job_;
+  AKI_RETURN_IF_ERROR(deps_.wal->WaitDurable(ctx, job.watermark));
+  job.start = committer_.head()->manifest.version;
+  job.origins.clear();
+  for (uint32_t group = 0; group < job.groups.size(); ++group) {
+    const GrowingRows& rows = *job.groups[group];
+    for (RowIndex row = 0; row < rows.row_count(); ++row) {
+      if (rows.DeletedAt(row) > job.watermark) job.origins.push_back({group, row});
+    }
+  }
+  const auto id_of = [&](const FlushJob::Origin& origin) { return job.groups[origin.group]->Id(origin.row); };
+  std::ranges::sort(job.origins, {}, id_of);
+
+  job.segment.reset();
+  job.unit.reset();
+  if (!job.origins.empty()) {
+    const CollectionSpec current = spec();
+    GrowingSource<FlushJob::Origin> source(job.groups, job.origins, current);
+    const std::string id = MintObjectId(job.start, deps_.env.random->Hex(kIdRandomDigits));
+    AKI_ASSIGN_OR_RETURN(job.segment, WriteSegment(ctx, *deps_.store, SegmentKey(id_, id), id, OptionsOf(current), source));
+  }
+  AKI_RETURN_IF_ERROR(WriteDeletes(ctx, *view(), &job));
+  job.uploaded = true;
+  return OkStatus();
+}
+
+Status CollectionImpl::CommitFlush(OpContext& ctx) {
+  FlushJob& job = *flush_job_;
+  if (job.segment && !job.unit) {
+    // Read back before anything names it: a segment that cannot be opened is never published.
+    AKI_ASSIGN_OR_RETURN(job.unit, OpenSegment(ctx, *job.segment));
+  }
+  const Epoch epoch(epoch_.load());
+  const CollectionSpec current_spec = spec();
+  bool doomed = false;
+  auto committed = committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+    if (manifest->epoch != epoch) {
+      return std::unexpected(FailedPrecondition("this process is no longer the writer of collection " + std::to_string(id_.value())));
+    }
+    const auto own = std::ranges::find(manifest->open_epochs, epoch, &EpochEntry::epoch);
+    AKI_CHECK(own != manifest->open_epochs.end());
+    if (own->watermark >= job.watermark) return ManifestCommitter::Edited::kAlreadyThere;
+    if (job.start < manifest->gc_boundary) {
+      doomed = true;
+      return std::unexpected(Aborted("the collector's boundary passed the objects of this flush"));
+    }
+    own->watermark = job.watermark;
+    // Whatever older epochs left in the log was replayed before this process wrote, so the watermark covers it.
+    std::erase_if(manifest->open_epochs, [&](const EpochEntry& e) { return e.epoch != epoch; });
+    for (const FlushJob::NewDeletes& deletes : job.deletes) {
+      const auto entry = std::ranges::find(manifest->segments, deletes.segment_id, [](const SegmentEntry& e) { return e.object.id; });
+      if (entry == manifest->segments.end()) {
+        doomed = true;
+        return std::unexpected(Aborted("a merge replaced a segment that this flush deletes from"));
+      }
+      entry->deletes = deletes.object;
+      entry->deleted_count = deletes.count;
+    }
+    if (job.segment) manifest->segments.push_back(*job.segment);
+    manifest->spec = current_spec;
+    return ManifestCommitter::Edited::kChanged;
+  });
+  if (!committed) {
+    // Upload again under new ids, on the head as it is now.
+    if (doomed) job.uploaded = false;
+    return std::move(committed).error();
+  }
+  const auto head = std::move(*committed);
+  {
+    MutexLock write(write_mutex_);
+    auto next = std::make_shared<View>(*view());
+    next->version = head->manifest.version;
+    std::erase_if(next->sealed, [&](const auto& rows) { return std::ranges::find(job.groups, rows) != job.groups.end(); });
+    if (const auto& unit = job.unit) {
+      for (RowIndex row = 0; row < unit->row_count(); ++row) {
+        const FlushJob::Origin& origin = job.origins[row];
+        const Lsn deleted_at = job.groups[origin.group]->DeletedAt(origin.row);
+        if (deleted_at != Lsn::Max()) unit->marks().Mark(row, deleted_at);
+      }
+      next->segments.push_back(unit);
+    }
+    own_unflushed_bytes_.fetch_sub(dropped_ ? 0 : job.bytes, std::memory_order_relaxed);
+    deps_.unflushed_bytes.fetch_sub(dropped_ ? 0 : job.bytes, std::memory_order_relaxed);
+    MutexLock state(state_mutex_);
+    view_ = std::move(next);
+  }
+  unconfirmed_.push_back({job.first_lsn, job.watermark, head, deps_.env.clock->Now()});
+  sweep_due_ = sweep_due_ || !job.deletes.empty();
+  Log(LogLevel::kInfo, "flushed", {{"collection", id_.value()}, {"version", head->manifest.version.value()},
+                                   {"rows", job.origins.size()}, {"watermark", job.watermark.value()}});
+  flush_job_.reset();
+  return OkStatus();
+}
+
+}  // namespace akidb

@@ -1,0 +1,227 @@
+// The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
+// _flush.cc, _merge.cc, _collect.cc.
+//
+// Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), write_mutex_ (order of writes;
+//             held over memory work), state_mutex_ (the view readers copy; held for a few instructions).
+// Errors:     see Collection.
+// Invariants: 1. Rows are applied in LSN order, under write_mutex_, before their group is synced; readers do not see
+//                them until it is (I1, I4).
+//             2. Every live row is in exactly one unit of a view, at every LSN a reader of that view can have (I2).
+//             3. A manifest commit publishes segment, deletes and watermark together, after the watermark is durable.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "engine/collection.h"
+#include "engine/database.h"
+#include "engine/growing.h"
+#include "engine/segment_unit.h"
+#include "engine/validate.h"
+#include "manifest/manifest_committer.h"
+
+namespace akidb {
+
+// What all collections of a database share. Outlives them.
+struct CollectionDeps {
+  Environment env;
+  std::shared_ptr<ObjectStore> store;
+  Wal* wal = nullptr;  // null while the log is being replayed
+  EngineOptions options;
+  std::shared_ptr<PayloadBlockCache> payload_cache;
+  std::atomic<uint64_t> unflushed_bytes{0};
+  std::function<void()> wake_flush = [] {};
+};
+
+class CollectionImpl final : public Collection, public std::enable_shared_from_this<CollectionImpl> {
+ public:
+  // Creates the first manifest, owned by this process. kAlreadyExists if the id was used before.
+  static Result<std::shared_ptr<CollectionImpl>> Create(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry);
+  // Reads manifest, segments and deletion vectors.
+  static Result<std::shared_ptr<CollectionImpl>> Open(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry);
+  ~CollectionImpl() override;
+
+  CollectionId id() const override { return id_; }
+  std::string created_at() const override { return created_at_; }
+  CollectionSpec spec() const override;
+  Result<WriteReceipt> Write(OpContext& ctx, const WriteRows& rows, WriteMode mode, BatchPolicy policy) override;
+  Result<WriteReceipt> DeleteIds(OpContext& ctx, const std::vector<std::string_view>& ids) override;
+  Result<WriteReceipt> DeleteMatching(OpContext& ctx, const Filter& filter) override;
+  Result<WriteReceipt> MergePayload(OpContext& ctx, std::string_view id, std::string_view patch) override;
+  std::shared_ptr<const Snapshot> Read() override;
+  CollectionStats stats() override;
+  Status Flush(OpContext& ctx) override;
+  Status Merge(OpContext& ctx, MergeScope scope) override;
+
+  // Applies a record of the log during recovery, if no segment has it yet.
+  Status Replay(OpContext& ctx, const WalRecord& record);
+  // Greatest LSN that the manifest knows.
+  Lsn manifest_lsn() const { return base_lsn_; }
+
+  void SetSpec(const CollectionSpec& spec);
+  // Refuses further writes and gives up unflushed rows.
+  void MarkDropped();
+
+  // Background steps, each bounded; true if there is more to do at once.
+  enum class FlushTrigger : uint8_t { kIfDue, kNow };
+  Result<bool> FlushStep(OpContext& ctx, FlushTrigger trigger);
+  Result<bool> MergeStep(OpContext& ctx, MergeScope scope);
+  // Re-reads what was committed long enough ago, so that the log may be trimmed.
+  Status ConfirmStep(OpContext& ctx);
+  Status CollectStep(OpContext& ctx);
+  // When a flush becomes due by age; nullopt if nothing is unflushed.
+  std::optional<MonotonicTime> FlushDueAt();
+  // No record of this collection with an LSN at or below the result is needed any more; Lsn::Max() if none is at all.
+  Lsn TrimBound();
+
+ private:
+  // What readers copy. Replaced, never changed.
+  struct View {
+    std::vector<std::shared_ptr<SegmentUnit>> segments;
+    std::vector<std::shared_ptr<GrowingRows>> sealed;  // oldest first
+    std::shared_ptr<GrowingRows> active;
+    ManifestVersion version;
+  };
+  struct FlushJob {
+    std::vector<std::shared_ptr<GrowingRows>> groups;
+    Lsn first_lsn;
+    Lsn watermark;
+    uint64_t bytes = 0;
+    // Filled by the upload.
+    bool uploaded = false;
+    ManifestVersion start;
+    struct Origin {
+      uint32_t group;
+      RowIndex row;
+    };
+    std::vector<Origin> origins;  // of each row of the new segment
+    std::optional<SegmentEntry> segment;
+    std::shared_ptr<SegmentUnit> unit;  // the open segment, from when the commit is tried
+    struct NewDeletes {
+      std::string segment_id;
+      ObjectRef object;
+      uint32_t count;
+    };
+    std::vector<NewDeletes> deletes;
+  };
+  struct MergeJob {
+    std::vector<std::shared_ptr<SegmentUnit>> inputs;
+    ManifestVersion start;
+    struct Origin {
+      uint32_t input;
+      RowIndex row;
+    };
+    std::vector<Origin> origins;
+    Lsn watermark;                        // rows deleted at or before it are left out
+    std::optional<SegmentEntry> segment;  // none if no row survived
+    uint64_t revert_generation = 0;
+    // The open segment, from when the commit is tried.
+    std::shared_ptr<SegmentUnit> unit;
+  };
+  // A published watermark whose bytes have not yet been read back.
+  struct Unconfirmed {
+    Lsn first_lsn;
+    Lsn watermark;
+    std::shared_ptr<const ManifestHead> head;
+    MonotonicTime committed_at;
+  };
+  CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry);
+
+  // open
+  Result<std::shared_ptr<SegmentUnit>> OpenSegment(OpContext& ctx, const SegmentEntry& entry);
+  Status EnsureEpoch(OpContext& ctx) AKI_EXCLUDES(maintenance_mutex_);
+  Status EnsureEpochLocked(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+
+  // write
+  Status CheckWritable(uint64_t bytes) AKI_REQUIRES(write_mutex_);
+  Result<WriteReceipt> LogAndApply(OpContext& ctx, const ColumnBatch& batch) AKI_REQUIRES(write_mutex_);
+  Result<WriteReceipt> LogAndDelete(OpContext& ctx, const std::vector<std::string_view>& ids) AKI_REQUIRES(write_mutex_);
+  void ApplyUpsert(const ColumnBatch& batch, Lsn lsn) AKI_REQUIRES(write_mutex_);
+  void ApplyDelete(const std::vector<std::string_view>& ids, Lsn lsn) AKI_REQUIRES(write_mutex_);
+  void NoteApplied(Lsn lsn) AKI_REQUIRES(write_mutex_);
+  bool RemoveLatest(const View& view, std::string_view id, Lsn lsn) AKI_REQUIRES(write_mutex_);
+  std::optional<RowLocation> FindLatest(const View& view, std::string_view id) AKI_REQUIRES(write_mutex_);
+  bool Exists(const View& view, std::string_view id) AKI_REQUIRES(write_mutex_);
+  WriteReceipt Receipt(Lsn lsn, uint64_t affected);
+  GrowingRows& Active() AKI_REQUIRES(write_mutex_);
+
+  // read
+  std::shared_ptr<const View> view() const;
+  Lsn VisibleLsn() const;
+  // Lets readers' positions name the head's version.
+  void PublishVersion() AKI_REQUIRES(maintenance_mutex_);
+
+  // flush
+  bool FlushDue(FlushTrigger trigger) AKI_REQUIRES(maintenance_mutex_);
+  bool Seal() AKI_REQUIRES(maintenance_mutex_);
+  Status UploadFlush(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Status WriteDeletes(OpContext& ctx, const View& view, FlushJob* job) AKI_REQUIRES(maintenance_mutex_);
+  Status CommitFlush(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Result<ObjectRef> PutDeletes(OpContext& ctx, const SegmentUnit& unit, const std::vector<RowIndex>& rows,
+                               ManifestVersion start) AKI_REQUIRES(maintenance_mutex_);
+
+  // merge
+  Result<std::vector<std::shared_ptr<SegmentUnit>>> PickMerge(MergeScope scope) AKI_REQUIRES(maintenance_mutex_);
+  Status BuildMerge(OpContext& ctx, MergeJob* job);
+  Status PrepareMergeCommit(OpContext& ctx, MergeJob* job) AKI_REQUIRES(maintenance_mutex_);
+  Status CommitMerge(OpContext& ctx, MergeJob* job) AKI_REQUIRES(maintenance_mutex_);
+  // Finishes a merge whose commit had an unknown outcome: until then the view may differ from the manifest.
+  Status SettleMerge(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+
+  // collect
+  Status VerifyObject(OpContext& ctx, const std::string& key, const ObjectRef& object);
+  Status VerifyUnit(OpContext& ctx, SegmentUnit& unit);
+  Status VerifyMergeProducts(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Status VerifyPublished(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
+  Result<bool> VerifiedSince(OpContext& ctx, MonotonicTime since) AKI_REQUIRES(maintenance_mutex_);
+  Status DeleteGarbage(OpContext& ctx, const std::vector<std::string>& due) AKI_REQUIRES(maintenance_mutex_);
+  Result<std::vector<std::string>> FindGarbage(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+  Status RetireManifests(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+
+  CollectionDeps& deps_;
+  const CollectionId id_;
+  const std::string created_at_;
+  Lsn base_lsn_;  // set by Open, then constant
+
+  Mutex maintenance_mutex_;
+  ManifestCommitter committer_ AKI_GUARDED_BY(maintenance_mutex_);
+  Epoch epoch_wanted_ AKI_GUARDED_BY(maintenance_mutex_);  // 0 until a takeover was tried
+  std::optional<FlushJob> flush_job_ AKI_GUARDED_BY(maintenance_mutex_);
+  bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
+  std::optional<MergeJob> unsettled_merge_ AKI_GUARDED_BY(maintenance_mutex_);
+  std::deque<Unconfirmed> unconfirmed_ AKI_GUARDED_BY(maintenance_mutex_);
+  bool sweep_due_ AKI_GUARDED_BY(maintenance_mutex_) = true;
+  // Objects that the head does not name, and since when this process has known.
+  std::map<std::string, MonotonicTime> garbage_since_ AKI_GUARDED_BY(maintenance_mutex_);
+  // Keys that need no reading back: it was done, or this process collected them.
+  std::set<std::string> verified_keys_ AKI_GUARDED_BY(maintenance_mutex_);
+  ManifestVersion retired_below_ AKI_GUARDED_BY(maintenance_mutex_);  // older manifests are tombstones; 0 if not known
+  CondVar merge_done_;
+
+  std::atomic<bool> epoch_taken_{false};
+  std::atomic<uint64_t> epoch_{0};
+  std::vector<EpochEntry> replay_epochs_;  // set by Open, read by Replay
+
+  Mutex write_mutex_;
+  bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;
+  Lsn batch_first_lsn_ AKI_GUARDED_BY(write_mutex_);           // first record since the last seal; 0 if none
+  MonotonicTime batch_since_ AKI_GUARDED_BY(write_mutex_){};   // when it came
+  std::optional<Lsn> replay_first_lsn_ AKI_GUARDED_BY(write_mutex_);  // first record in the log that a segment has
+  std::atomic<uint64_t> applied_lsn_{0};
+  std::atomic<uint64_t> live_rows_{0};
+  std::atomic<uint64_t> own_unflushed_bytes_{0};
+
+  mutable Mutex state_mutex_;
+  std::shared_ptr<const View> view_ AKI_GUARDED_BY(state_mutex_);
+  CollectionSpec spec_ AKI_GUARDED_BY(state_mutex_);
+};
+
+}  // namespace akidb

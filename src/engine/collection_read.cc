@@ -1,0 +1,109 @@
+// Snapshots and statistics.
+#include <algorithm>
+
+#include "engine/collection_impl.h"
+
+namespace akidb {
+namespace {
+
+class CollectionSnapshot final : public Snapshot {
+ public:
+  CollectionSnapshot(CollectionSpec spec, Position position, uint64_t live_rows,
+                     std::vector<std::shared_ptr<SegmentUnit>> segments, std::vector<std::shared_ptr<GrowingRows>> growing)
+      : spec_(std::move(spec)),
+        position_(position),
+        live_rows_(live_rows),
+        segments_(std::move(segments)),
+        growing_(std::move(growing)),
+        units_(segments_.begin(), segments_.end()) {
+    for (const auto& rows : growing_) rows->AddUnits(&units_);
+  }
+
+  const CollectionSpec& spec() const override { return spec_; }
+  const Position& position() const override { return position_; }
+  const std::vector<std::shared_ptr<const SearchUnit>>& units() const override { return units_; }
+  uint64_t live_rows() const override { return live_rows_; }
+
+  std::optional<RowLocation> Find(std::string_view id) const override {
+    for (const auto& rows : growing_) {
+      if (const auto row = rows->FindAt(id, position_.lsn)) return rows->UnitOf(*row);
+    }
+    for (const auto& unit : segments_) {
+      const auto row = unit->reader().Find(id);
+      if (row && unit->LiveAt(*row, position_.lsn)) return RowLocation{unit, *row};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  CollectionSpec spec_;
+  Position position_;
+  uint64_t live_rows_;
+  std::vector<std::shared_ptr<SegmentUnit>> segments_;
+  std::vector<std::shared_ptr<GrowingRows>> growing_;  // newest first
+  std::vector<std::shared_ptr<const SearchUnit>> units_;
+};
+
+}  // namespace
+
+std::shared_ptr<const CollectionImpl::View> CollectionImpl::view() const {
+  MutexLock lock(state_mutex_);
+  return view_;
+}
+
+void CollectionImpl::PublishVersion() {
+  MutexLock write(write_mutex_);
+  auto next = std::make_shared<View>(*view());
+  next->version = committer_.head()->manifest.version;
+  MutexLock state(state_mutex_);
+  view_ = std::move(next);
+}
+
+Lsn CollectionImpl::VisibleLsn() const {
+  const Lsn applied(applied_lsn_.load(std::memory_order_acquire));
+  return std::max(base_lsn_, std::min(applied, deps_.wal->durable_lsn()));
+}
+
+std::shared_ptr<const Snapshot> CollectionImpl::Read() {
+  std::shared_ptr<const View> current;
+  Position position;
+  CollectionSpec spec;
+  {
+    // One critical section with the swap of views: a view with a new segment is never read at an LSN below its rows.
+    MutexLock lock(state_mutex_);
+    current = view_;
+    position = {Epoch(epoch_.load(std::memory_order_relaxed)), view_->version, VisibleLsn()};
+    spec = spec_;
+  }
+  std::vector<std::shared_ptr<GrowingRows>> growing;
+  if (current->active) growing.push_back(current->active);
+  growing.insert(growing.end(), current->sealed.rbegin(), current->sealed.rend());
+  return std::make_shared<CollectionSnapshot>(std::move(spec), position, live_rows_.load(std::memory_order_relaxed),
+                                              current->segments, std::move(growing));
+}
+
+CollectionStats CollectionImpl::stats() {
+  CollectionStats out;
+  const auto current = view();
+  out.live_rows = live_rows_.load(std::memory_order_relaxed);
+  out.segment_count = current->segments.size();
+  out.manifest_version = current->version;
+  for (const auto& unit : current->segments) {
+    const SegmentEntry& entry = unit->reader().entry();
+    out.deleted_rows += unit->marks().count();
+    out.store_bytes += entry.object.size_bytes + (entry.deletes ? entry.deletes->size_bytes : 0);
+    out.memory_bytes += unit->reader().memory_bytes() + unit->index().memory_bytes();
+  }
+  const auto add_growing = [&](const GrowingRows& rows) {
+    out.growing_rows += rows.row_count();
+    out.memory_bytes += rows.memory_bytes();
+  };
+  for (const auto& rows : current->sealed) add_growing(*rows);
+  if (current->active) add_growing(*current->active);
+  out.unflushed_bytes = own_unflushed_bytes_.load(std::memory_order_relaxed);
+  MutexLock lock(write_mutex_);
+  if (batch_first_lsn_.value() != 0) out.unflushed_age = deps_.env.clock->Now() - batch_since_;
+  return out;
+}
+
+}  // namespace akidb

@@ -1,0 +1,181 @@
+#include "engine/database.h"
+
+#include "base/log.h"
+#include "engine/database_impl.h"
+
+namespace akidb {
+namespace {
+
+constexpr int kCreateTriesMax = 1000;
+
+Status NoSuchCollection(std::string_view name) {
+  return NotFound("collection " + std::string(name) + " does not exist").WithReason("collection_not_found");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> Database::Open(OpContext& ctx, const Environment& env, std::shared_ptr<ObjectStore> store,
+                                                 const EngineOptions& options) {
+  auto database = std::make_unique<DatabaseImpl>(env, std::move(store), options);
+  AKI_RETURN_IF_ERROR(database->Recover(ctx));
+  database->StartTasks();
+  return database;
+}
+
+DatabaseImpl::DatabaseImpl(const Environment& env, std::shared_ptr<ObjectStore> store, const EngineOptions& options) {
+  deps_.env = env;
+  deps_.store = std::move(store);
+  deps_.options = options;
+  deps_.payload_cache = NewPayloadBlockCache(options.payload_cache_bytes);
+}
+
+DatabaseImpl::~DatabaseImpl() { StopTasks(); }
+
+Status DatabaseImpl::Recover(OpContext& ctx) {
+  FileSystem& fs = *deps_.env.fs;
+  const std::string wal_dir = deps_.options.data_dir + "/wal";
+  AKI_RETURN_IF_ERROR(MakeDirs(fs, wal_dir));
+  AKI_ASSIGN_OR_RETURN(lock_, fs.Lock(deps_.options.data_dir + "/LOCK", deps_.options.lock_note));
+  AKI_ASSIGN_OR_RETURN(catalog_, Catalog::Open(ctx, *deps_.store, deps_.env));
+
+  WalOptions wal_options;
+  wal_options.dir = wal_dir;
+  wal_options.file_bytes = deps_.options.wal_file_bytes;
+  wal_options.wal_bytes_max = deps_.options.limits.wal_bytes_max;
+  MutexLock lock(open_mutex_);
+  AKI_ASSIGN_OR_RETURN(wal_, Wal::Open(ctx, deps_.env, wal_options, [&](const WalRecord& record) AKI_REQUIRES(open_mutex_) -> Status {
+    const auto entry = catalog_->FindById(record.collection);
+    if (!entry) return OkStatus();  // dropped since
+    AKI_ASSIGN_OR_RETURN(const auto collection, OpenLocked(ctx, *entry));
+    return collection->Replay(ctx, record);
+  }));
+  deps_.wal = wal_.get();
+  for (const auto& collection : LoadedImpls()) wal_->AdvanceLsn(collection->manifest_lsn());
+  const WalStats stats = wal_->stats();
+  Log(LogLevel::kInfo, "database open", {{"collections", catalog_->size()}, {"replayed_records", stats.replayed_records},
+                                         {"wal_bytes", stats.live_bytes}});
+  return OkStatus();
+}
+
+Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::OpenLocked(OpContext& ctx, const CatalogEntry& entry) {
+  {
+    MutexLock lock(map_mutex_);
+    if (const auto it = loaded_.find(entry.id); it != loaded_.end()) return it->second;
+  }
+  AKI_ASSIGN_OR_RETURN(auto collection, CollectionImpl::Open(ctx, deps_, entry));
+  MutexLock lock(map_mutex_);
+  loaded_.emplace(entry.id, collection);
+  return collection;
+}
+
+std::vector<std::shared_ptr<CollectionImpl>> DatabaseImpl::LoadedImpls() {
+  MutexLock lock(map_mutex_);
+  std::vector<std::shared_ptr<CollectionImpl>> out;
+  out.reserve(loaded_.size());
+  for (const auto& [id, collection] : loaded_) out.push_back(collection);
+  return out;
+}
+
+std::vector<std::shared_ptr<Collection>> DatabaseImpl::Loaded() {
+  const auto impls = LoadedImpls();
+  return {impls.begin(), impls.end()};
+}
+
+Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const CollectionSpec& spec) {
+  AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
+  MutexLock lock(open_mutex_);
+  if (catalog_->Find(spec.name)) {
+    return std::unexpected(AlreadyExists("collection " + spec.name + " already exists").WithReason("collection_exists"));
+  }
+  if (catalog_->size() >= deps_.options.limits.collections_max) {
+    return std::unexpected(FailedPrecondition("there are " + std::to_string(catalog_->size()) + " collections, the limit is " +
+                                              std::to_string(deps_.options.limits.collections_max))
+                               .WithReason("too_many_collections"));
+  }
+  // The first manifest before the name: what the catalog names can always be opened.
+  for (int attempt = 0; attempt < kCreateTriesMax; ++attempt) {
+    CatalogEntry entry{catalog_->MintId(), FormatRfc3339(deps_.env.clock->WallNow()), spec};
+    auto created = CollectionImpl::Create(ctx, deps_, entry);
+    if (!created) {
+      // A crash between manifest and name left this id used.
+      if (created.error().code() == StatusCode::kAlreadyExists) continue;
+      return std::unexpected(std::move(created).error());
+    }
+    AKI_RETURN_IF_ERROR(catalog_->Add(ctx, entry));
+    MutexLock map_lock(map_mutex_);
+    loaded_.emplace(entry.id, *created);
+    return *created;
+  }
+  return std::unexpected(Internal("no unused collection id in " + std::to_string(kCreateTriesMax) + " tries"));
+}
+
+Result<std::shared_ptr<Collection>> DatabaseImpl::Get(OpContext& ctx, std::string_view name) {
+  const auto find_loaded = [&](CollectionId id) -> std::shared_ptr<CollectionImpl> {
+    MutexLock lock(map_mutex_);
+    const auto it = loaded_.find(id);
+    return it == loaded_.end() ? nullptr : it->second;
+  };
+  const auto entry = catalog_->Find(name);
+  if (!entry) return std::unexpected(NoSuchCollection(name));
+  if (auto collection = find_loaded(entry->id)) return collection;
+  MutexLock lock(open_mutex_);
+  const auto still = catalog_->Find(name);
+  if (!still) return std::unexpected(NoSuchCollection(name));
+  return OpenLocked(ctx, *still);
+}
+
+Status DatabaseImpl::Drop(OpContext& ctx, std::string_view name) {
+  MutexLock lock(open_mutex_);
+  const auto entry = catalog_->Find(name);
+  if (!entry) return NoSuchCollection(name);
+  AKI_RETURN_IF_ERROR(catalog_->Drop(ctx, entry->id));
+  std::shared_ptr<CollectionImpl> collection;
+  {
+    MutexLock map_lock(map_mutex_);
+    if (auto node = loaded_.extract(entry->id)) collection = std::move(node.mapped());
+  }
+  if (collection) collection->MarkDropped();
+  return OkStatus();
+}
+
+Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) {
+  AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
+  MutexLock lock(open_mutex_);
+  auto entry = catalog_->Find(name);
+  if (!entry) return NoSuchCollection(name);
+  const CollectionSpec& old = entry->spec;
+  const char* fixed = spec.name != old.name                 ? "name"
+                      : spec.dim != old.dim                 ? "vector_dim"
+                      : spec.distance != old.distance       ? "distance"
+                      : spec.vector_type != old.vector_type ? "vector_type"
+                                                            : nullptr;
+  if (fixed) {
+    return InvalidArgument(std::string(fixed) + " cannot be changed; create another collection").WithReason("immutable_field");
+  }
+  entry->spec = spec;
+  AKI_RETURN_IF_ERROR(catalog_->Change(ctx, *entry));
+  MutexLock map_lock(map_mutex_);
+  if (const auto it = loaded_.find(entry->id); it != loaded_.end()) it->second->SetSpec(spec);
+  return OkStatus();
+}
+
+void DatabaseImpl::NotifyDurable(OpContext& ctx, Lsn lsn, std::move_only_function<void()> done) {
+  wal_->NotifyDurable(lsn, std::move(done));
+  while (wal_->CommitStep(ctx)) {
+  }
+}
+
+Status DatabaseImpl::Close(OpContext& ctx) {
+  StopTasks();
+  Status first_error;
+  for (const auto& collection : LoadedImpls()) {
+    Status status = collection->Flush(ctx);
+    if (first_error.ok()) first_error = std::move(status);
+  }
+  MutexLock lock(map_mutex_);
+  loaded_.clear();
+  lock_.reset();
+  return first_error;
+}
+
+}  // namespace akidb

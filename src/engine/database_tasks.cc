@@ -1,0 +1,133 @@
+// The background tasks of a database, each a Step that does one bounded piece of work.
+#include <algorithm>
+
+#include "base/log.h"
+#include "engine/database_impl.h"
+#include "format/object_keys.h"
+
+namespace akidb {
+namespace {
+
+constexpr Duration kErrorPause = std::chrono::seconds(1);
+constexpr Duration kIdlePause = std::chrono::seconds(1);
+constexpr Duration kPreparePause = std::chrono::milliseconds(50);
+
+class StepTask final : public Task {
+ public:
+  StepTask(std::string_view name, DatabaseImpl& database, NextStep (DatabaseImpl::*step)(OpContext&))
+      : name_(name), database_(database), step_(step) {}
+  std::string_view name() const override { return name_; }
+  NextStep Step(OpContext& ctx) override { return (database_.*step_)(ctx); }
+
+ private:
+  std::string_view name_;
+  DatabaseImpl& database_;
+  NextStep (DatabaseImpl::*step_)(OpContext&);
+};
+
+void LogFailure(std::string_view task, CollectionId collection, const Status& status) {
+  const LogLevel level = status.code() == StatusCode::kAborted ? LogLevel::kInfo : LogLevel::kWarn;
+  Log(level, "background step failed", {{"task", task}, {"collection", collection.value()}, {"error", status.ToString()}});
+}
+
+}  // namespace
+
+void DatabaseImpl::StartTasks() {
+  Executor& executor = *deps_.env.executor;
+  const auto add = [&](std::string_view name, NextStep (DatabaseImpl::*step)(OpContext&)) {
+    tasks_.push_back(executor.Add(std::make_shared<StepTask>(name, *this, step)));
+    return tasks_.back();
+  };
+  add("prepare", &DatabaseImpl::PrepareTaskStep);
+  flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep);
+  add("merge", &DatabaseImpl::MergeTaskStep);
+  add("trim", &DatabaseImpl::TrimTaskStep);
+  add("collect", &DatabaseImpl::CollectTaskStep);
+  deps_.wake_flush = [this] { deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed)); };
+}
+
+void DatabaseImpl::StopTasks() {
+  for (const TaskId task : tasks_) deps_.env.executor->Remove(task);
+  tasks_.clear();
+}
+
+NextStep DatabaseImpl::PrepareTaskStep(OpContext& ctx) {
+  const auto did_something = wal_->PrepareStep(ctx);
+  if (!did_something) {
+    LogFailure("prepare", CollectionId(0), did_something.error());
+    return NextStep::After(kErrorPause);
+  }
+  return *did_something ? NextStep::Now() : NextStep::After(kPreparePause);
+}
+
+NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) {
+  auto collections = LoadedImpls();
+  // Start after the collection served last, so that one busy collection does not starve the others.
+  std::ranges::rotate(collections, std::ranges::upper_bound(collections, flush_cursor_, {}, [](const auto& c) { return c->id(); }));
+  const MonotonicTime now = ctx.clock().Now();
+  MonotonicTime next_due = now + kIdlePause;
+  for (const auto& collection : collections) {
+    const auto stepped = collection->FlushStep(ctx, CollectionImpl::FlushTrigger::kIfDue);
+    if (!stepped) {
+      LogFailure("flush", collection->id(), stepped.error());
+      continue;
+    }
+    if (*stepped) {
+      flush_cursor_ = collection->id();
+      return NextStep::Now();
+    }
+    if (const auto due = collection->FlushDueAt()) next_due = std::min(next_due, *due);
+  }
+  return NextStep::After(std::max(next_due - now, Duration(std::chrono::milliseconds(10))));
+}
+
+NextStep DatabaseImpl::MergeTaskStep(OpContext& ctx) {
+  for (const auto& collection : LoadedImpls()) {
+    const auto merged = collection->MergeStep(ctx, Collection::MergeScope::kPolicy);
+    if (!merged) LogFailure("merge", collection->id(), merged.error());
+  }
+  return NextStep::After(kIdlePause);
+}
+
+NextStep DatabaseImpl::TrimTaskStep(OpContext& ctx) {
+  // Read before the collections are: whatever is logged from now on has a greater LSN.
+  Lsn bound = wal_->durable_lsn();
+  for (const auto& collection : LoadedImpls()) {
+    if (Status status = collection->ConfirmStep(ctx); !status.ok()) LogFailure("trim", collection->id(), status);
+    bound = std::min(bound, collection->TrimBound());
+  }
+  if (Status status = wal_->TrimTo(ctx, bound); !status.ok()) LogFailure("trim", CollectionId(0), status);
+  return NextStep::After(kIdlePause);
+}
+
+NextStep DatabaseImpl::CollectTaskStep(OpContext& ctx) {
+  for (const auto& collection : LoadedImpls()) {
+    if (Status status = collection->CollectStep(ctx); !status.ok()) LogFailure("collect", collection->id(), status);
+  }
+  if (Status status = PurgeDropped(ctx); !status.ok()) LogFailure("purge", CollectionId(0), status);
+  return NextStep::After(deps_.options.gc_interval);
+}
+
+Status DatabaseImpl::PurgeDropped(OpContext& ctx) {
+  const MonotonicTime now = deps_.env.clock->Now();
+  for (const CollectionId id : catalog_->Dropped()) {
+    const auto [since, fresh] = dropped_since_.try_emplace(id, now);
+    if (since->second == MonotonicTime::max() || now < since->second + deps_.options.gc_grace) continue;
+    AKI_RETURN_IF_ERROR(DeleteAllObjects(ctx, id));
+    since->second = MonotonicTime::max();
+  }
+  return OkStatus();
+}
+
+// A dropped collection's id is never used again, so nothing can profit from a name freed here.
+Status DatabaseImpl::DeleteAllObjects(OpContext& ctx, CollectionId id) {
+  std::string after;
+  while (true) {
+    AKI_ASSIGN_OR_RETURN(const ListPage page, deps_.store->List(ctx, CollectionPrefix(id), after, 1000));
+    for (const ObjectMeta& object : page.objects) AKI_RETURN_IF_ERROR(deps_.store->Delete(ctx, object.key));
+    if (!page.truncated || page.objects.empty()) return OkStatus();
+    after = page.objects.back().key;
+  }
+}
+
+}  // namespace akidb

@@ -1,0 +1,88 @@
+// The rows that are in the log but not yet in a segment: append-only chunks that are searched while they grow.
+// Every row carries the LSN that inserted it and the one that deleted it, so that a reader at LSN s sees exactly the
+// state at s while later rows arrive.
+//
+// Threads:    one writer at a time (the collection's write lock); readers see published rows.
+// Errors:     none.
+// Invariants: 1. A published row never moves and never changes, except that it may be marked deleted once.
+//             2. Rows lie in the order of their LSNs.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "engine/delete_marks.h"
+#include "engine/snapshot.h"
+#include "format/collection_spec.h"
+
+namespace akidb {
+
+class GrowingChunk;
+
+class GrowingRows {
+ public:
+  explicit GrowingRows(const CollectionSpec& spec);
+  ~GrowingRows();
+
+  struct NewRow {
+    std::string_view id;
+    const std::byte* vector = nullptr;  // dim elements of the collection's type
+    float scale = 0;                    // kInt8
+    std::string_view payload;
+  };
+  // Rows are numbered from 0 across chunks.
+  void Append(const NewRow& row, Lsn lsn);
+  void MarkDeleted(RowIndex row, Lsn lsn);
+
+  uint32_t row_count() const { return published_.load(std::memory_order_acquire); }
+  uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
+  Lsn first_lsn() const { return first_lsn_; }
+
+  // The newest row with this id that has not been deleted by anyone, visible or not.
+  std::optional<RowIndex> FindLatest(std::string_view id) const;
+  // The row with this id that is live at `lsn`.
+  std::optional<RowIndex> FindAt(std::string_view id, Lsn lsn) const;
+
+  std::string_view Id(RowIndex row) const;
+  std::string_view Payload(RowIndex row) const;  // followed by at least 64 readable bytes
+  const std::byte* Vector(RowIndex row) const;
+  float Scale(RowIndex row) const;
+  Lsn InsertedAt(RowIndex row) const;
+  Lsn DeletedAt(RowIndex row) const;
+
+  // One search unit a chunk, over the rows published now. Units keep their chunk alive.
+  void AddUnits(std::vector<std::shared_ptr<const SearchUnit>>* out) const;
+  RowLocation UnitOf(RowIndex row) const;
+
+ private:
+  struct Place {
+    std::shared_ptr<GrowingChunk> chunk;
+    uint32_t offset = 0;
+  };
+  Place Locate(RowIndex row) const;
+  Place PlaceForAppend();
+  void IndexRow(RowIndex row) AKI_REQUIRES(mutex_);
+  Place LocateLocked(RowIndex row) const AKI_REQUIRES(mutex_);
+  // Slot of `id`, or the free slot where it would go.
+  size_t SlotOf(std::string_view id) const AKI_REQUIRES(mutex_);
+
+  const uint32_t dim_;
+  const VectorType type_;
+  const Distance distance_;
+  const uint32_t chunk_rows_max_;
+  std::atomic<uint32_t> published_{0};
+  std::atomic<uint64_t> memory_bytes_{0};
+  Lsn first_lsn_;
+
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<GrowingChunk>> chunks_ AKI_GUARDED_BY(mutex_);
+  // id -> newest row, open addressing; a slot holds row + 1. Older rows of the same id hang on it.
+  std::vector<uint32_t> slots_ AKI_GUARDED_BY(mutex_);
+  uint32_t used_slots_ AKI_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace akidb

@@ -1,0 +1,25 @@
+// Specimens of every JSON document, and the golden files that no later version may fail to read.
+//
+// Threads: one test, one thread.
+// Errors:  helpers fail the test.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "format/manifest_format.h"
+
+namespace akidb {
+
+// Every field set, every list filled.
+Manifest FullManifest();
+CatalogVersion FullCatalogVersion();
+ManifestTombstone FullTombstone();
+
+// The bytes of tests/compat/format/<name>.
+std::string ReadGolden(const std::string& name);
+// Compares with the golden file; on a difference the bytes are left with the test's temporary files. A golden file is
+// added once and never edited.
+void ExpectGolden(const std::string& name, std::string_view bytes);
+
+}  // namespace akidb

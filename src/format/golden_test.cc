@@ -1,0 +1,57 @@
+// The golden files of every released version stay readable for ever: bytes are compared and decoded.
+#include <gtest/gtest.h>
+
+#include "format/columns.h"
+#include "format/deletion_vector.h"
+#include "format/format_testing.h"
+
+namespace akidb {
+namespace {
+
+TEST(GoldenFormatTest, ManifestV1) {
+  ExpectGolden("manifest_v1.json", EncodeManifest(FullManifest()));
+  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v1.json")).value(), FullManifest());
+}
+
+TEST(GoldenFormatTest, TombstoneV1) {
+  ExpectGolden("tombstone_v1.json", EncodeManifestTombstone(FullTombstone()));
+  EXPECT_EQ(DecodeManifestTombstone(ReadGolden("tombstone_v1.json")).value(), FullTombstone());
+}
+
+TEST(GoldenFormatTest, CatalogV1) {
+  ExpectGolden("catalog_v1.json", EncodeCatalogVersion(FullCatalogVersion()));
+  EXPECT_EQ(DecodeCatalogVersion(ReadGolden("catalog_v1.json")).value(), FullCatalogVersion());
+}
+
+TEST(GoldenFormatTest, DeletionVectorV1) {
+  const std::string segment = "00000000000000000001-0123456789abcdef";
+  // One container of each kind: array, run, bitset.
+  std::vector<RowIndex> rows = {3, 7, 11};
+  for (RowIndex row = 65536; row < 65536 + 500; ++row) rows.push_back(row);
+  for (RowIndex row = 131072; row < 131072 + 20000; row += 2) rows.push_back(row);
+  ExpectGolden("deletion_vector_v1.del", EncodeDeletionVector(segment, 200000, rows));
+  EXPECT_EQ(DecodeDeletionVector(ReadGolden("deletion_vector_v1.del"), segment, 200000).value(), rows);
+}
+
+TEST(GoldenFormatTest, ColumnsV1) {
+  const std::string codes("\x01\x02\x03\xfd\xfe\xff", 6);
+  const std::string scales("\x00\x00\x80\x3f\x00\x00\x00\x3f", 8);
+  const ColumnBatch batch{.type = VectorType::kInt8, .dim = 3, .ids = {"a", "doc-2"}, .vectors = codes, .scales = scales,
+                          .payloads = {R"({"lang":"fr"})", ""}};
+  ExpectGolden("columns_v1.bin", EncodeColumns(batch));
+  const std::string bytes = ReadGolden("columns_v1.bin");
+  const ColumnBatch decoded = DecodeColumns(bytes, Limits{}).value();
+  EXPECT_EQ(decoded.ids, batch.ids);
+  EXPECT_EQ(decoded.vectors, codes);
+  EXPECT_EQ(decoded.scales, scales);
+  EXPECT_EQ(decoded.payloads, batch.payloads);
+}
+
+TEST(GoldenFormatTest, IdListV1) {
+  ExpectGolden("id_list_v1.bin", EncodeIdList({"a", "doc-2"}));
+  const std::string bytes = ReadGolden("id_list_v1.bin");
+  EXPECT_EQ(DecodeIdList(bytes, Limits{}).value(), (std::vector<std::string_view>{"a", "doc-2"}));
+}
+
+}  // namespace
+}  // namespace akidb

@@ -1,0 +1,90 @@
+#include "query/search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/validate.h"
+#include "query/eligible.h"
+#include "query/result_rows.h"
+
+namespace akidb {
+namespace {
+
+struct Hit {
+  double score = 0;
+  const SearchUnit* unit = nullptr;
+  RowIndex row = 0;
+};
+
+// Best first, ties by id.
+class Nearer {
+ public:
+  explicit Nearer(Distance distance) : larger_(LargerIsNearer(distance)) {}
+  bool operator()(const Hit& a, const Hit& b) const {
+    if (a.score != b.score) return larger_ ? a.score > b.score : a.score < b.score;
+    return a.unit->Id(a.row) < b.unit->Id(b.row);
+  }
+
+ private:
+  bool larger_;
+};
+
+bool Passes(double score, const std::optional<double>& threshold, Distance distance) {
+  if (!threshold) return true;
+  return LargerIsNearer(distance) ? score >= *threshold : score <= *threshold;
+}
+
+}  // namespace
+
+Status SearchRequest::Validate(const CollectionSpec& spec, const Limits& limits) const {
+  if (top_k == 0) return InvalidArgument("top_k is 0, it must be at least 1").WithReason("invalid_top_k");
+  if (static_cast<uint64_t>(top_k) + offset > limits.top_k_max) {
+    return InvalidArgument("offset + top_k is " + std::to_string(static_cast<uint64_t>(top_k) + offset) + ", the limit is " +
+                           std::to_string(limits.top_k_max))
+        .WithReason("invalid_top_k");
+  }
+  if (score_threshold && !std::isfinite(*score_threshold)) {
+    return InvalidArgument("score_threshold is not finite").WithReason("invalid_score_threshold");
+  }
+  return ValidateQueryVector(vector.data(), vector.size(), spec);
+}
+
+Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, const SearchRequest& request) {
+  const Distance distance = snapshot.spec().distance;
+  const Nearer nearer(distance);
+  Eligibility eligibility(snapshot, request.filter.get());
+  IndexQuery query;
+  query.vector = request.vector;
+  query.k = request.offset + request.top_k;
+  query.ef_search = request.ef_search;
+  query.exact = request.exact;
+
+  std::vector<Hit> hits;
+  std::vector<Candidate> candidates;
+  for (const auto& unit : snapshot.units()) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    AKI_ASSIGN_OR_RETURN(const auto eligible, eligibility.RowsOf(ctx, *unit));
+    query.eligible = eligible.get();
+    candidates.clear();
+    AKI_RETURN_IF_ERROR(unit->index().Search(ctx, query, &candidates));
+    for (const Candidate& candidate : candidates) {
+      if (Passes(candidate.score, request.score_threshold, distance)) hits.push_back({candidate.score, unit.get(), candidate.row});
+    }
+    // Keeps the list short over many units; ties at the cut are still decided by id.
+    if (hits.size() > 2 * static_cast<size_t>(query.k) + 1024) {
+      std::ranges::nth_element(hits, hits.begin() + query.k, nearer);
+      hits.resize(query.k);
+    }
+  }
+  std::ranges::sort(hits, nearer);
+  hits.resize(std::min<size_t>(hits.size(), query.k));
+
+  std::vector<ResultRow> rows;
+  for (size_t i = request.offset; i < hits.size(); ++i) {
+    AKI_ASSIGN_OR_RETURN(ResultRow row, MakeResultRow(ctx, *hits[i].unit, hits[i].row, hits[i].score, request.payload, request.vectors));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace akidb

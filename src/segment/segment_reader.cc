@@ -1,0 +1,261 @@
+#include "segment/segment_reader.h"
+
+#include <algorithm>
+
+#include "segment/huge_arena.h"
+#include "segment/id_table.h"
+#include "segment/inverse_norms.h"
+#include "segment/payload_cache.h"
+#include "segment/segment_object.h"
+
+namespace akidb {
+namespace {
+
+// MinIO reads whole 1-MiB erasure blocks anyway, so a scan asks for about that much at a time.
+constexpr uint64_t kScanReadBytes = 1u << 20;
+
+class OpenSegment final : public SegmentReader {
+ public:
+  OpenSegment(SegmentObject object, const SegmentEntry& entry, std::shared_ptr<PayloadBlockCache> cache)
+      : object_(std::move(object)), entry_(entry), cache_(std::move(cache)), cache_owner_(cache_->NewOwner()) {}
+  ~OpenSegment() override { cache_->Drop(cache_owner_); }
+
+  Status Load(OpContext& ctx);
+
+  const SegmentEntry& entry() const override { return entry_; }
+  uint32_t row_count() const override { return vectors_.row_count; }
+  Distance distance() const override { return distance_; }
+  const VectorRows& vectors() const override { return vectors_; }
+  std::string_view Id(RowIndex row) const override { return ids_->Id(row); }
+  std::optional<RowIndex> Find(std::string_view id) const override { return ids_->Find(id); }
+  Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const override;
+  Status ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end,
+                      const std::function<Status(RowIndex, std::string_view)>& visit) const override;
+  uint64_t memory_bytes() const override;
+
+ private:
+  struct PayloadPlace {
+    uint64_t offset;
+    RowIndex first_row;
+    SegmentBlock block;
+  };
+  using Visit = std::function<Status(RowIndex, std::string_view)>;
+
+  Status LoadVectors(OpContext& ctx, const SectionEntry& section);
+  Status LoadScales(OpContext& ctx, const SectionEntry& section, ObjectStream& stream);
+  Status LoadIds(OpContext& ctx, const SectionEntry& section, ObjectStream& stream);
+  Status CheckStatistics(OpContext& ctx, const SectionEntry& section, ObjectStream& stream) const;
+  void PlacePayloads(const SectionEntry& section);
+  uint32_t BlockOfRow(RowIndex row) const;
+  // Blocks [begin, end) of the payload lie side by side: one request.
+  Result<std::vector<PayloadBlockCache::BlockPtr>> FetchBlocks(OpContext& ctx, uint32_t begin, uint32_t end) const;
+  // How many blocks from `begin` on (below `end`) one request of a scan fetches.
+  uint32_t ScanRunEnd(uint32_t begin, uint32_t end) const;
+
+  SegmentObject object_;
+  SegmentEntry entry_;
+  std::shared_ptr<PayloadBlockCache> cache_;
+  uint64_t cache_owner_;
+  Distance distance_ = Distance::kCosine;
+  HugeArena arena_;  // header page, then the vectors
+  std::vector<float> scales_;
+  std::vector<float> inverse_norms_;
+  std::optional<IdTable> ids_;
+  VectorRows vectors_;
+  std::vector<PayloadPlace> payloads_;
+};
+
+Status OpenSegment::Load(OpContext& ctx) {
+  const ByteRange hint = {entry_.footer_offset, entry_.footer_offset + entry_.footer_bytes};
+  AKI_ASSIGN_OR_RETURN(const SegmentObject::Footer footer, object_.ReadFooter(ctx, hint));
+  const SegmentFooter& directory = footer.directory;
+  if (directory.row_count != entry_.row_count || (entry_.object.size_bytes != 0 && entry_.object.size_bytes != footer.range.end)) {
+    return object_.Broken("has " + std::to_string(directory.row_count) + " rows and " + std::to_string(footer.range.end) +
+                          " bytes, the manifest says " + std::to_string(entry_.row_count) + " and " +
+                          std::to_string(entry_.object.size_bytes));
+  }
+  distance_ = directory.distance;
+  vectors_.type = directory.type;
+  vectors_.dim = directory.dim;
+  vectors_.row_count = directory.row_count;
+  vectors_.stride_bytes = directory.dim * ElementBytes(directory.type);
+  const SectionEntry& vectors = *directory.Find(SegmentSection::kVectors);
+  const SectionEntry& payload = *directory.Find(SegmentSection::kPayload);
+  AKI_RETURN_IF_ERROR(LoadVectors(ctx, vectors));
+
+  ObjectStream stream(object_, {vectors.offset + directory.VectorBytes(), payload.offset});
+  if (const SectionEntry* scales = directory.Find(SegmentSection::kScales)) {
+    AKI_RETURN_IF_ERROR(LoadScales(ctx, *scales, stream));
+  }
+  AKI_RETURN_IF_ERROR(LoadIds(ctx, *directory.Find(SegmentSection::kIds), stream));
+  AKI_RETURN_IF_ERROR(CheckStatistics(ctx, *directory.Find(SegmentSection::kStatistics), stream));
+  PlacePayloads(payload);
+  if (distance_ == Distance::kCosine) {
+    inverse_norms_ = InverseNorms(vectors_);
+    vectors_.inv_norms = inverse_norms_.data();
+  }
+  return OkStatus();
+}
+
+Status OpenSegment::LoadVectors(OpContext& ctx, const SectionEntry& section) {
+  const uint64_t end = section.offset + section.RawBytes();
+  AKI_ASSIGN_OR_RETURN(arena_, HugeArena::Create(end));
+  size_t checked = 0;
+  for (uint64_t begin = 0; begin < end; begin += kSegmentReadBytesMax) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    const ByteRange range = {begin, std::min(end, begin + kSegmentReadBytesMax)};
+    AKI_RETURN_IF_ERROR(object_.Read(ctx, range, arena_.data() + begin));
+    for (; checked < section.blocks.size(); ++checked) {
+      const uint64_t offset = section.offset + checked * uint64_t{kSegmentRawBlockBytes};
+      const SegmentBlock& block = section.blocks[checked];
+      if (offset + block.raw_bytes > range.end) break;
+      const std::string_view stored(arena_.data() + offset, block.raw_bytes);
+      if (BlockChecksum(section.kind, static_cast<uint32_t>(checked), stored) != block.checksum) {
+        return object_.Broken("section vectors block " + std::to_string(checked) + ": checksum mismatch");
+      }
+    }
+  }
+  AKI_RETURN_IF_ERROR(object_.Named(CheckSegmentHeader(std::string_view(arena_.data(), kSegmentHeaderBytes))));
+  vectors_.data = reinterpret_cast<const std::byte*>(arena_.data() + section.offset);
+  return OkStatus();
+}
+
+Status OpenSegment::LoadScales(OpContext& ctx, const SectionEntry& section, ObjectStream& stream) {
+  AKI_RETURN_IF_ERROR(stream.SkipZeros(ctx, section.offset));
+  scales_.resize(vectors_.row_count);
+  char* out = reinterpret_cast<char*>(scales_.data());
+  for (uint32_t i = 0; i < section.blocks.size(); ++i) {
+    const SegmentBlock& block = section.blocks[i];
+    AKI_ASSIGN_OR_RETURN(const std::string_view stored, stream.Next(ctx, block.stored_bytes));
+    AKI_RETURN_IF_ERROR(object_.Unpack(section.kind, i, block, stored, out));
+    out += block.raw_bytes;
+  }
+  vectors_.scales = scales_.data();
+  return OkStatus();
+}
+
+Status OpenSegment::LoadIds(OpContext& ctx, const SectionEntry& section, ObjectStream& stream) {
+  AKI_RETURN_IF_ERROR(stream.SkipZeros(ctx, section.offset));
+  const uint64_t lengths_bytes = uint64_t{vectors_.row_count} * sizeof(uint16_t);
+  if (section.RawBytes() < lengths_bytes) return object_.Broken("section ids is shorter than the lengths of its rows");
+  ids_.emplace(vectors_.row_count, section.RawBytes() - lengths_bytes);
+  std::string raw;
+  for (uint32_t i = 0; i < section.blocks.size(); ++i) {
+    const SegmentBlock& block = section.blocks[i];
+    AKI_ASSIGN_OR_RETURN(const std::string_view stored, stream.Next(ctx, block.stored_bytes));
+    raw.resize(block.raw_bytes);
+    AKI_RETURN_IF_ERROR(object_.Unpack(section.kind, i, block, stored, raw.data()));
+    const auto rows = DecodeSegmentRows<uint16_t>(raw, block.row_count);
+    if (!rows) return object_.Named(rows.error());
+    for (const std::string_view id : *rows) {
+      if (!ids_->Append(id)) return object_.Broken("section ids block " + std::to_string(i) + ": ids do not ascend");
+    }
+  }
+  return ids_->Finish() ? OkStatus() : object_.Broken("section ids does not hold one id a row");
+}
+
+Status OpenSegment::CheckStatistics(OpContext& ctx, const SectionEntry& section, ObjectStream& stream) const {
+  const SegmentBlock& block = section.blocks.front();
+  AKI_ASSIGN_OR_RETURN(const std::string_view stored, stream.Next(ctx, block.stored_bytes));
+  std::string raw(block.raw_bytes, '\0');
+  AKI_RETURN_IF_ERROR(object_.Unpack(section.kind, 0, block, stored, raw.data()));
+  const auto statistics = DecodeSegmentStatistics(raw);
+  if (!statistics) return object_.Named(statistics.error());
+  const bool agree = statistics->id_min == ids_->Id(0) && statistics->id_max == ids_->Id(vectors_.row_count - 1);
+  return agree ? OkStatus() : object_.Broken("statistics and ids disagree on the smallest or greatest id");
+}
+
+void OpenSegment::PlacePayloads(const SectionEntry& section) {
+  payloads_.reserve(section.blocks.size());
+  uint64_t offset = section.offset;
+  RowIndex first_row = 0;
+  for (const SegmentBlock& block : section.blocks) {
+    payloads_.push_back({offset, first_row, block});
+    offset += block.stored_bytes;
+    first_row += block.row_count;
+  }
+}
+
+uint32_t OpenSegment::BlockOfRow(RowIndex row) const {
+  const auto after = std::ranges::upper_bound(payloads_, row, {}, &PayloadPlace::first_row);
+  return static_cast<uint32_t>(after - payloads_.begin() - 1);
+}
+
+Result<std::vector<PayloadBlockCache::BlockPtr>> OpenSegment::FetchBlocks(OpContext& ctx, uint32_t begin, uint32_t end) const {
+  const uint64_t offset = payloads_[begin].offset;
+  std::string stored(payloads_[end - 1].offset + payloads_[end - 1].block.stored_bytes - offset, '\0');
+  AKI_RETURN_IF_ERROR(object_.Read(ctx, {offset, offset + stored.size()}, stored.data()));
+  std::vector<PayloadBlockCache::BlockPtr> blocks;
+  for (uint32_t i = begin; i < end; ++i) {
+    const PayloadPlace& place = payloads_[i];
+    auto block = std::make_shared<PayloadBlock>(place.block.raw_bytes, place.block.row_count);
+    const std::string_view bytes = std::string_view(stored).substr(place.offset - offset, place.block.stored_bytes);
+    AKI_RETURN_IF_ERROR(object_.Unpack(SegmentSection::kPayload, i, place.block, bytes, block->raw()));
+    if (!block->CutRows()) {
+      return std::unexpected(object_.Broken("section payload block " + std::to_string(i) + ": lengths do not add up"));
+    }
+    blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+Result<PayloadView> OpenSegment::Payload(OpContext& ctx, RowIndex row) const {
+  const uint32_t number = BlockOfRow(row);
+  PayloadBlockCache::BlockPtr block = cache_->Get(cache_owner_, number);
+  if (block == nullptr) {
+    AKI_ASSIGN_OR_RETURN(const auto fetched, FetchBlocks(ctx, number, number + 1));
+    block = fetched.front();
+    cache_->Insert(cache_owner_, number, block);
+  }
+  const std::string_view json = block->Row(row - payloads_[number].first_row);
+  return PayloadView{json, std::move(block)};
+}
+
+uint32_t OpenSegment::ScanRunEnd(uint32_t begin, uint32_t end) const {
+  uint32_t run_end = begin + 1;
+  uint64_t bytes = payloads_[begin].block.stored_bytes;
+  while (run_end < end && bytes + payloads_[run_end].block.stored_bytes <= kScanReadBytes) {
+    bytes += payloads_[run_end++].block.stored_bytes;
+  }
+  return run_end;
+}
+
+Status OpenSegment::ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end, const Visit& visit) const {
+  if (begin >= end) return OkStatus();
+  const uint32_t block_end = BlockOfRow(end - 1) + 1;
+  // A scan uses what the cache has and leaves it as it was: one pass over everything would push out what is hot.
+  for (uint32_t number = BlockOfRow(begin); number < block_end;) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    std::vector<PayloadBlockCache::BlockPtr> blocks;
+    if (auto cached = cache_->Get(cache_owner_, number)) {
+      blocks.push_back(std::move(cached));
+    } else {
+      AKI_ASSIGN_OR_RETURN(blocks, FetchBlocks(ctx, number, ScanRunEnd(number, block_end)));
+    }
+    for (const auto& block : blocks) {
+      const RowIndex first = payloads_[number++].first_row;
+      for (RowIndex row = std::max(begin, first); row < std::min(end, first + block->row_count()); ++row) {
+        AKI_RETURN_IF_ERROR(visit(row, block->Row(row - first)));
+      }
+    }
+  }
+  return OkStatus();
+}
+
+uint64_t OpenSegment::memory_bytes() const {
+  return sizeof(*this) + arena_.size_bytes() + (scales_.size() + inverse_norms_.size()) * sizeof(float) +
+         ids_->memory_bytes() + payloads_.size() * sizeof(PayloadPlace);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(OpContext& ctx, std::shared_ptr<ObjectStore> store,
+                                                                 const std::string& key, const SegmentEntry& entry,
+                                                                 std::shared_ptr<PayloadBlockCache> cache) {
+  auto segment = std::make_shared<OpenSegment>(SegmentObject(std::move(store), key, entry.object.version_id), entry,
+                                               std::move(cache));
+  AKI_RETURN_IF_ERROR(segment->Load(ctx));
+  return segment;
+}
+
+}  // namespace akidb

@@ -1,0 +1,249 @@
+#include "segment/segment_writer.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/coding.h"
+#include "base/hash.h"
+#include "format/segment_format.h"
+#include "segment/block_codec.h"
+
+namespace akidb {
+namespace {
+
+constexpr size_t kAppendBytes = 1u << 20;
+constexpr uint32_t kIdBlockBytes = 64u << 10;
+constexpr uint32_t kBlockBytesMin = 1u << 10;
+constexpr uint32_t kBlockBytesMax = 16u << 20;
+constexpr size_t kPayloadBytesMax = 32u << 20;
+
+// The object so far: offset and hash, and few large appends instead of many small ones.
+class Output {
+ public:
+  explicit Output(std::unique_ptr<ObjectWriter> writer) : writer_(std::move(writer)) {}
+
+  uint64_t offset() const { return offset_; }
+  Status Append(OpContext& ctx, std::string_view bytes) {
+    pending_ += bytes;
+    offset_ += bytes.size();
+    return pending_.size() < kAppendBytes ? OkStatus() : Flush(ctx);
+  }
+  Status PadTo(OpContext& ctx, uint64_t alignment) {
+    const uint64_t over = offset_ % alignment;
+    return over == 0 ? OkStatus() : Append(ctx, std::string(alignment - over, '\0'));
+  }
+  Result<ObjectMeta> Commit(OpContext& ctx) {
+    AKI_RETURN_IF_ERROR(Flush(ctx));
+    return writer_->Commit(ctx, PutCondition::IfAbsent());
+  }
+  std::string Sha256() { return hash_.HexDigest(); }
+
+ private:
+  Status Flush(OpContext& ctx) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    hash_.Update(pending_);
+    AKI_RETURN_IF_ERROR(writer_->Append(ctx, pending_));
+    pending_.clear();
+    return OkStatus();
+  }
+
+  std::unique_ptr<ObjectWriter> writer_;
+  class Sha256 hash_;
+  std::string pending_;
+  uint64_t offset_ = 0;
+};
+
+// One section after the other, block by block.
+class SectionWriter {
+ public:
+  SectionWriter(Output& output, int zstd_level) : output_(output), packer_(zstd_level) {}
+
+  Status Begin(OpContext& ctx, SegmentSection kind, uint64_t alignment) {
+    AKI_RETURN_IF_ERROR(output_.PadTo(ctx, alignment));
+    sections_.push_back({.kind = kind, .offset = output_.offset(), .blocks = {}});
+    return OkStatus();
+  }
+  Status AddPacked(OpContext& ctx, std::string_view raw, uint32_t row_count) {
+    SegmentBlock block{.row_count = row_count};
+    return Add(ctx, packer_.Pack(raw, &block), block);
+  }
+  Status AddRaw(OpContext& ctx, std::string_view raw) {
+    const auto size = static_cast<uint32_t>(raw.size());
+    return Add(ctx, raw, {.stored_bytes = size, .raw_bytes = size});
+  }
+  std::vector<SectionEntry> TakeSections() { return std::move(sections_); }
+
+ private:
+  Status Add(OpContext& ctx, std::string_view stored, SegmentBlock block) {
+    SectionEntry& section = sections_.back();
+    block.checksum = BlockChecksum(section.kind, static_cast<uint32_t>(section.blocks.size()), stored);
+    section.blocks.push_back(block);
+    return output_.Append(ctx, stored);
+  }
+
+  Output& output_;
+  BlockPacker packer_;
+  std::vector<SectionEntry> sections_;
+};
+
+// Cuts a run of bytes into the fixed blocks of a raw section.
+class RawBlocks {
+ public:
+  RawBlocks(SectionWriter& writer) : writer_(writer) {}
+  Status Append(OpContext& ctx, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const size_t part = std::min(bytes.size(), kSegmentRawBlockBytes - block_.size());
+      block_ += bytes.substr(0, part);
+      bytes.remove_prefix(part);
+      if (block_.size() == kSegmentRawBlockBytes) AKI_RETURN_IF_ERROR(Flush(ctx));
+    }
+    return OkStatus();
+  }
+  Status Flush(OpContext& ctx) {
+    if (block_.empty()) return OkStatus();
+    AKI_RETURN_IF_ERROR(writer_.AddRaw(ctx, block_));
+    block_.clear();
+    return OkStatus();
+  }
+
+ private:
+  SectionWriter& writer_;
+  std::string block_;
+};
+
+// Collects rows into packed blocks of about `target_bytes`: lengths, then bytes.
+template <class Length>
+class RowBlocks {
+ public:
+  RowBlocks(SectionWriter& writer, uint32_t target_bytes) : writer_(writer), target_bytes_(target_bytes) {}
+  Status Append(OpContext& ctx, std::string_view row) {
+    PutLe<Length>(&lengths_, static_cast<Length>(row.size()));
+    bytes_ += row;
+    ++row_count_;
+    return lengths_.size() + bytes_.size() < target_bytes_ ? OkStatus() : Flush(ctx);
+  }
+  Status Flush(OpContext& ctx) {
+    if (row_count_ == 0) return OkStatus();
+    lengths_ += bytes_;
+    AKI_RETURN_IF_ERROR(writer_.AddPacked(ctx, lengths_, row_count_));
+    lengths_.clear();
+    bytes_.clear();
+    row_count_ = 0;
+    return OkStatus();
+  }
+
+ private:
+  SectionWriter& writer_;
+  uint32_t target_bytes_;
+  std::string lengths_;
+  std::string bytes_;
+  uint32_t row_count_ = 0;
+};
+
+Status WriteVectors(OpContext& ctx, const SegmentOptions& options, SegmentSource& source, SectionWriter& writer) {
+  AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kVectors, kSegmentHeaderBytes));
+  const size_t row_bytes = options.dim * ElementBytes(options.type);
+  RawBlocks blocks(writer);
+  for (RowIndex row = 0; row < source.row_count(); ++row) {
+    AKI_ASSIGN_OR_RETURN(const std::string_view vector, source.Vector(ctx, row));
+    if (vector.size() != row_bytes) {
+      return InvalidArgument("vector of row " + std::to_string(row) + " has " + std::to_string(vector.size()) +
+                             " bytes, must have " + std::to_string(row_bytes));
+    }
+    AKI_RETURN_IF_ERROR(blocks.Append(ctx, vector));
+  }
+  return blocks.Flush(ctx);
+}
+
+Status WriteScales(OpContext& ctx, SegmentSource& source, SectionWriter& writer) {
+  AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kScales, kSegmentHeaderBytes));
+  RawBlocks blocks(writer);
+  std::string scale;
+  for (RowIndex row = 0; row < source.row_count(); ++row) {
+    scale.clear();
+    PutLe<float>(&scale, source.Scale(row));
+    AKI_RETURN_IF_ERROR(blocks.Append(ctx, scale));
+  }
+  return blocks.Flush(ctx);
+}
+
+Status WriteIds(OpContext& ctx, SegmentSource& source, SectionWriter& writer, SegmentStatistics* statistics) {
+  AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kIds, 1));
+  RowBlocks<uint16_t> blocks(writer, kIdBlockBytes);
+  std::string& previous = statistics->id_max;
+  for (RowIndex row = 0; row < source.row_count(); ++row) {
+    AKI_ASSIGN_OR_RETURN(const std::string_view id, source.Id(ctx, row));
+    if (id.empty() || id.size() > UINT16_MAX) {
+      return InvalidArgument("id of row " + std::to_string(row) + " has " + std::to_string(id.size()) +
+                             " bytes, must have 1 to 65535");
+    }
+    if (row == 0) {
+      statistics->id_min = id;
+    } else if (id <= previous) {
+      return InvalidArgument("id of row " + std::to_string(row) + " does not follow the one before it");
+    }
+    previous = id;
+    AKI_RETURN_IF_ERROR(blocks.Append(ctx, id));
+  }
+  return blocks.Flush(ctx);
+}
+
+Status WritePayloads(OpContext& ctx, const SegmentOptions& options, SegmentSource& source, SectionWriter& writer) {
+  AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kPayload, 1));
+  RowBlocks<uint32_t> blocks(writer, std::clamp(options.payload_block_bytes, kBlockBytesMin, kBlockBytesMax));
+  for (RowIndex row = 0; row < source.row_count(); ++row) {
+    AKI_ASSIGN_OR_RETURN(std::string_view payload, source.Payload(ctx, row));
+    if (payload.size() > kPayloadBytesMax) {
+      return InvalidArgument("payload of row " + std::to_string(row) + " has " + std::to_string(payload.size()) +
+                             " bytes, the limit is " + std::to_string(kPayloadBytesMax));
+    }
+    if (payload == "{}") payload = {};
+    AKI_RETURN_IF_ERROR(blocks.Append(ctx, payload));
+  }
+  return blocks.Flush(ctx);
+}
+
+}  // namespace
+
+Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std::string& key, const std::string& id,
+                                  const SegmentOptions& options, SegmentSource& source) {
+  if (source.row_count() == 0 || source.row_count() == UINT32_MAX) {
+    return std::unexpected(InvalidArgument("a segment has 1 to 2^32 - 2 rows, not " + std::to_string(source.row_count())));
+  }
+  if (options.dim == 0 || options.dim > kSegmentDimMax) {
+    return std::unexpected(InvalidArgument("dim is " + std::to_string(options.dim) + ", must be 1 to " +
+                                           std::to_string(kSegmentDimMax)));
+  }
+  AKI_ASSIGN_OR_RETURN(std::unique_ptr<ObjectWriter> object, store.OpenWriter(ctx, key));
+  Output output(std::move(object));
+  SectionWriter writer(output, options.zstd_level);
+  SegmentStatistics statistics{.lsn_max = source.lsn_max(), .id_min = {}, .id_max = {}};
+  AKI_RETURN_IF_ERROR(output.Append(ctx, EncodeSegmentHeader()));
+  AKI_RETURN_IF_ERROR(WriteVectors(ctx, options, source, writer));
+  if (options.type == VectorType::kInt8) AKI_RETURN_IF_ERROR(WriteScales(ctx, source, writer));
+  AKI_RETURN_IF_ERROR(WriteIds(ctx, source, writer, &statistics));
+  AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kStatistics, 1));
+  AKI_RETURN_IF_ERROR(writer.AddPacked(ctx, EncodeSegmentStatistics(statistics), 0));
+  AKI_RETURN_IF_ERROR(WritePayloads(ctx, options, source, writer));
+
+  const uint64_t footer_offset = output.offset();
+  const SegmentFooter footer{.type = options.type,
+                             .distance = options.distance,
+                             .dim = options.dim,
+                             .row_count = source.row_count(),
+                             .sections = writer.TakeSections()};
+  AKI_RETURN_IF_ERROR(output.Append(ctx, EncodeSegmentFooter(footer, footer_offset)));
+  AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, output.Commit(ctx));
+
+  SegmentEntry entry;
+  entry.object = {.id = id, .sha256 = output.Sha256(), .version_id = meta.version_id, .size_bytes = output.offset()};
+  entry.row_count = source.row_count();
+  entry.id_min = std::move(statistics.id_min);
+  entry.id_max = std::move(statistics.id_max);
+  entry.footer_offset = footer_offset;
+  entry.footer_bytes = output.offset() - footer_offset;
+  entry.lsn_max = statistics.lsn_max;
+  return entry;
+}
+
+}  // namespace akidb

@@ -1,0 +1,82 @@
+// What the server is told: defaults, then a YAML file, then the environment, then flags; the later wins.
+//
+// Threads: values and pure functions.
+// Errors:  kInvalidArgument naming where the value came from (file:line, variable, flag), the key and what was
+// expected.
+//          An unknown key is an error wherever it comes from.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "engine/database.h"
+
+namespace akidb {
+
+struct ServerConfig {
+  std::string listen = "127.0.0.1:8080";
+  std::string ready_file;  // written when the server is ready
+  LogLevel log_level = LogLevel::kInfo;
+  uint32_t io_threads = 0;          // 0: chosen by the number of processors
+  uint32_t worker_threads = 0;      // likewise
+  uint32_t background_threads = 2;  // flush, merge, garbage collection
+  Duration shutdown_timeout = std::chrono::seconds(30);
+  std::string data_dir = "akidb-data";
+  std::string store;  // empty: file:DATA_DIR/store
+  EngineOptions engine;
+
+  // "file:..." of the store in use.
+  std::string store_url() const { return store.empty() ? "file:" + data_dir + "/store" : store; }
+};
+
+enum class Secrecy : uint8_t { kPublic, kSecret };
+
+// One key "section.name". A secret is never printed, and "section.name_file" reads it from a file.
+struct ConfigKey {
+  std::string name;
+  std::string help;
+  std::function<Status(ServerConfig&, std::string_view)> set;
+  std::function<std::string(const ServerConfig&)> get;
+  Secrecy secrecy = Secrecy::kPublic;
+
+  // "AKIDB_SECTION__NAME".
+  std::string EnvironmentName() const;
+};
+
+// Every key there is, in the order of the documentation.
+const std::vector<ConfigKey>& ConfigKeys();
+
+struct ConfigSources {
+  std::string file;                                        // path of a YAML file; may be empty
+  std::map<std::string, std::string> environment;          // the process's variables
+  std::vector<std::pair<std::string, std::string>> flags;  // key, value
+};
+
+struct LoadedConfig {
+  ServerConfig config;
+  std::map<std::string, std::string> origins;  // of every key that is not at its default: "akidb.yaml:7"
+};
+
+Result<LoadedConfig> LoadConfig(FileSystem& fs, const std::vector<ConfigKey>& keys, const ConfigSources& sources);
+// What one key cannot see alone: the address, thread counts, sizes that must fit each other.
+Status ValidateConfig(const ServerConfig& config);
+
+// The environment of this process.
+std::map<std::string, std::string> ProcessEnvironment();
+
+struct ListenAddress {
+  std::string host;
+  uint16_t port = 0;
+};
+// "HOST:PORT" or "[V6]:PORT". Anything but loopback is refused: there is no authentication yet.
+Result<ListenAddress> ParseListenAddress(std::string_view text);
+
+}  // namespace akidb

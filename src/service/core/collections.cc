@@ -1,0 +1,145 @@
+#include <simdjson.h>
+
+#include "service/core/answers.h"
+#include "service/core/handlers.h"
+#include "service/core/service.h"
+
+namespace akidb {
+namespace {
+
+Result<CollectionSpec> ParseSpec(std::string_view json, const Limits& limits) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element element;
+  if (const auto error = parser.parse(json.data(), json.size()).get(element); error != simdjson::SUCCESS) {
+    return std::unexpected(InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error)).WithReason("invalid_json"));
+  }
+  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseCollectionSpec(element, limits));
+  AKI_RETURN_IF_ERROR(spec.Validate(limits));
+  return spec;
+}
+
+std::string DescribeJson(Collection& collection) {
+  const CollectionStats stats = collection.stats();
+  std::string json;
+  JsonWriter writer(&json);
+  BeginCollection(collection.spec(), collection.created_at(), &writer);
+  writer.Key("vector_count").Value(stats.live_rows);
+  writer.Key("growing_count").Value(stats.growing_rows);
+  writer.Key("deleted_count").Value(stats.deleted_rows);
+  writer.Key("segment_count").Value(stats.segment_count);
+  writer.Key("store_bytes").Value(stats.store_bytes);
+  writer.Key("memory_bytes").Value(stats.memory_bytes);
+  writer.Key("unflushed_bytes").Value(stats.unflushed_bytes);
+  writer.Key("unflushed_age_ms").Value(Milliseconds(stats.unflushed_age));
+  writer.Key("manifest_version").Value(stats.manifest_version.value());
+  writer.EndObject();
+  return json;
+}
+
+// `patch` over `current`, member by member; members of `index` likewise.
+std::string Overlay(simdjson::dom::object current, simdjson::dom::object patch) {
+  std::string out;
+  JsonWriter writer(&out);
+  writer.BeginObject();
+  for (const auto [key, value] : current) {
+    simdjson::dom::element replacement;
+    simdjson::dom::object old_index;
+    simdjson::dom::object new_index;
+    if (patch.at_key(key).get(replacement) != simdjson::SUCCESS) {
+      writer.Key(key).Raw(simdjson::minify(value));
+    } else if (key == "index" && value.get_object().get(old_index) == simdjson::SUCCESS &&
+               replacement.get_object().get(new_index) == simdjson::SUCCESS) {
+      writer.Key(key).Raw(Overlay(old_index, new_index));
+    } else {
+      writer.Key(key).Raw(simdjson::minify(replacement));
+    }
+  }
+  // What the current settings do not have is unknown; the parser of specs names it.
+  for (const auto [key, value] : patch) {
+    simdjson::dom::element unused;
+    if (current.at_key(key).get(unused) != simdjson::SUCCESS) writer.Key(key).Raw(simdjson::minify(value));
+  }
+  writer.EndObject();
+  return out;
+}
+
+}  // namespace
+
+Status CreateCollection(Service& service, const CallPtr& call) {
+  AKI_RETURN_IF_ERROR(call->RequireContentType());
+  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(call->request.body, service.limits()));
+  // Creating commits to the store, so it does not hold an I/O thread.
+  service.queue().Post([&service, call, spec = std::move(spec)] {
+    call->Guard([&]() -> Status {
+      AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.database().Create(call->ctx, spec));
+      call->Reply(201, DescribeJson(*collection));
+      return OkStatus();
+    });
+  });
+  return OkStatus();
+}
+
+Status ListCollections(Service& service, const CallPtr& call) {
+  std::string json;
+  JsonWriter writer(&json);
+  writer.BeginObject().Key("collections").BeginArray();
+  for (const CatalogEntry& entry : service.database().List()) {
+    BeginCollection(entry.spec, entry.created_at, &writer);
+    writer.EndObject();
+  }
+  writer.EndArray().EndObject();
+  call->Reply(200, std::move(json));
+  return OkStatus();
+}
+
+Status DescribeCollection(Service& service, const CallPtr& call) {
+  AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
+  call->Reply(200, DescribeJson(*collection));
+  return OkStatus();
+}
+
+Status AlterCollection(Service& service, const CallPtr& call) {
+  AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
+  AKI_ASSIGN_OR_RETURN(Fields fields, ParseBody(*call, BodyNeed::kRequired));
+  for (const std::string_view key : {"ack", "recall", "index", "schema"}) fields.Raw(key);
+  for (const std::string_view key : {"name", "vector_dim", "distance", "vector_type"}) {
+    if (fields.Raw(key)) fields.Fail("immutable_field", "field \"" + std::string(key) + "\" cannot be changed after creation");
+  }
+  AKI_RETURN_IF_ERROR(fields.Done());
+
+  std::string current_json;
+  JsonWriter writer(&current_json);
+  WriteCollectionSpec(collection->spec(), &writer);
+  simdjson::dom::parser current_parser;
+  simdjson::dom::parser patch_parser;
+  simdjson::dom::object current;
+  simdjson::dom::object patch;
+  if (const auto error = patch_parser.parse(call->request.body).get(patch); error != simdjson::SUCCESS) {
+    return InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error)).WithReason("invalid_json");
+  }
+  if (current_parser.parse(current_json).get(current) != simdjson::SUCCESS) return Internal("a collection's settings are not JSON");
+  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(Overlay(current, patch), service.limits()));
+  service.queue().Post([&service, call, spec = std::move(spec)] {
+    call->Guard([&]() -> Status {
+      AKI_RETURN_IF_ERROR(service.database().Alter(call->ctx, spec.name, spec));
+      AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> altered, service.database().Get(call->ctx, spec.name));
+      call->Reply(200, DescribeJson(*altered));
+      return OkStatus();
+    });
+  });
+  return OkStatus();
+}
+
+Status DropCollection(Service& service, const CallPtr& call) {
+  AKI_RETURN_IF_ERROR(ValidateName("collection", call->params[0]));
+  service.queue().Post([&service, call] {
+    call->Guard([&]() -> Status {
+      AKI_RETURN_IF_ERROR(service.database().Drop(call->ctx, call->params[0]));
+      call->Reply(200, R"({"dropped":true})");
+      return OkStatus();
+    });
+  });
+  return OkStatus();
+}
+
+}  // namespace akidb

@@ -1,0 +1,223 @@
+#include "service/core/fields.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/json_writer.h"
+#include "service/core/json_cursor.h"
+
+namespace akidb {
+namespace {
+
+constexpr size_t kFieldsMax = 64;
+
+Status Bad(std::string_view reason, std::string message) { return InvalidArgument(std::move(message)).WithReason(reason); }
+
+// `raw` lies inside a padded body.
+simdjson::error_code ParseDom(std::string_view raw, simdjson::dom::parser* parser, simdjson::dom::element* out) {
+  return parser->parse(raw.data(), raw.size(), false).get(*out);
+}
+
+bool IsDecimal(std::string_view raw) {
+  if (raw.starts_with('-')) raw.remove_prefix(1);
+  return !raw.empty() && raw.size() <= 20 && (raw[0] != '0' || raw.size() == 1) &&
+         raw.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
+Fields Fields::Parse(std::string_view text, std::string where) {
+  Fields out;
+  out.where_ = std::move(where);
+  const auto parse = [&]() -> Status {
+    JsonCursor cursor(text);
+    AKI_RETURN_IF_ERROR(cursor.Take('{'));
+    for (bool first = true;; first = false) {
+      AKI_ASSIGN_OR_RETURN(const bool more, cursor.NextMember('}', first));
+      if (!more) return cursor.End();
+      AKI_ASSIGN_OR_RETURN(const std::string_view key, cursor.Key());
+      AKI_ASSIGN_OR_RETURN(const std::string_view raw, cursor.RawValue());
+      for (const Field& field : out.fields_) {
+        if (field.key == key) return Bad("duplicate_field", "field \"" + out.where_ + std::string(key) + "\" is given twice");
+      }
+      if (out.fields_.size() == kFieldsMax) return Bad("unknown_field", "the object has more than 64 fields");
+      out.fields_.push_back({key, raw});
+    }
+  };
+  out.status_ = parse();
+  return out;
+}
+
+std::optional<std::string_view> Fields::Raw(std::string_view key) {
+  for (Field& field : fields_) {
+    if (field.key != key) continue;
+    field.known = true;
+    return field.raw;
+  }
+  return std::nullopt;
+}
+
+void Fields::Fail(std::string_view reason, std::string message) {
+  if (status_.ok()) status_ = Bad(reason, std::move(message));
+}
+
+void Fields::FailField(std::string_view key, std::string_view problem) {
+  Fail("invalid_field", "field \"" + where_ + std::string(key) + "\" " + std::string(problem));
+}
+
+void Fields::Require(std::string_view key) {
+  if (!Raw(key)) Fail("missing_field", "field \"" + where_ + std::string(key) + "\" is missing");
+}
+
+void Fields::Bool(std::string_view key, bool* out) {
+  const auto raw = Raw(key);
+  if (!raw) return;
+  if (*raw != "true" && *raw != "false") return FailField(key, "must be true or false");
+  *out = *raw == "true";
+}
+
+void Fields::Uint(std::string_view key, uint64_t min, uint64_t max, uint32_t* out) {
+  const auto raw = Raw(key);
+  if (!raw) return;
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(raw->data(), raw->data() + raw->size(), value);
+  const bool whole = IsDecimal(*raw) && error == std::errc() && end == raw->data() + raw->size();
+  if (!whole || value < min || value > max) {
+    return FailField(key, "is " + std::string(raw->substr(0, 32)) + "; it must be an integer from " + std::to_string(min) + " to " +
+                              std::to_string(max));
+  }
+  *out = static_cast<uint32_t>(value);
+}
+
+void Fields::Double(std::string_view key, double min, double max, std::optional<double>* out) {
+  const auto raw = Raw(key);
+  if (!raw) return;
+  simdjson::dom::parser parser;
+  simdjson::dom::element element;
+  double value = 0;
+  if (ParseDom(*raw, &parser, &element) != simdjson::SUCCESS || element.get_double().get(value) != simdjson::SUCCESS ||
+      !(value >= min && value <= max)) {
+    std::string range;
+    AppendJsonNumber(min, &range);
+    range += " to ";
+    AppendJsonNumber(max, &range);
+    return FailField(key, "must be a number from " + range);
+  }
+  *out = value;
+}
+
+void Fields::String(std::string_view key, size_t size_max, std::string* out) {
+  const auto raw = Raw(key);
+  if (!raw || *raw == "null") return;
+  simdjson::dom::parser parser;
+  simdjson::dom::element element;
+  std::string_view text;
+  if (ParseDom(*raw, &parser, &element) != simdjson::SUCCESS || element.get_string().get(text) != simdjson::SUCCESS) {
+    return FailField(key, "must be a string");
+  }
+  if (text.size() > size_max) {
+    return FailField(key, "has " + std::to_string(text.size()) + " bytes; the limit is " + std::to_string(size_max));
+  }
+  *out = text;
+}
+
+void Fields::Floats(std::string_view key, size_t size_max, std::vector<float>* out) {
+  const auto raw = Raw(key);
+  if (!raw) return;
+  // Every element takes two bytes at least, so the text bounds the allocation.
+  out->resize(std::min(size_max, raw->size() / 2 + 1));
+  JsonCursor cursor(*raw);
+  size_t count = 0;
+  const Result<NumberParse> parsed = cursor.Floats(out->data(), out->size(), &count);
+  if (!parsed) return Fail("invalid_json", std::string(parsed.error().message()));
+  if (*parsed == NumberParse::kOutOfRange) {
+    return FailField(key, "element " + std::to_string(count) + " is outside the range of a 32-bit float");
+  }
+  if (*parsed == NumberParse::kNotANumber) {
+    return FailField(key, "must be an array of finite numbers; element " + std::to_string(count) + " is not");
+  }
+  if (count > size_max) {
+    return FailField(key, "has " + std::to_string(count) + " elements; the limit is " + std::to_string(size_max));
+  }
+  out->resize(count);
+}
+
+void Fields::Ids(std::string_view key, size_t count_max, std::vector<std::string>* out) {
+  const auto raw = Raw(key);
+  if (!raw) return;
+  simdjson::dom::parser parser;
+  const Status status = ForEachItem(*raw, count_max, where_ + std::string(key), [&](size_t index, std::string_view item) -> Status {
+    if (IsDecimal(item)) {
+      out->emplace_back(item == "-0" ? "0" : item);
+      return OkStatus();
+    }
+    simdjson::dom::element element;
+    std::string_view text;
+    if (ParseDom(item, &parser, &element) != simdjson::SUCCESS || element.get_string().get(text) != simdjson::SUCCESS) {
+      return Bad("invalid_field", "field \"" + where_ + std::string(key) + "[" + std::to_string(index) +
+                                      "]\" must be a string or an integer");
+    }
+    out->emplace_back(text);
+    return OkStatus();
+  });
+  if (status_.ok() && !status.ok()) status_ = status;
+}
+
+void Fields::FilterTree(std::string_view key, const Limits& limits, std::shared_ptr<const Filter>* out) {
+  const auto raw = Raw(key);
+  if (!raw || *raw == "null") return;
+  simdjson::dom::parser parser;
+  simdjson::dom::element element;
+  if (const auto error = ParseDom(*raw, &parser, &element); error != simdjson::SUCCESS) {
+    return Fail("invalid_filter", where_ + std::string(key) + " is not valid JSON: " + simdjson::error_message(error));
+  }
+  Result<std::shared_ptr<const Filter>> filter = Filter::Parse(element, limits);
+  if (filter) {
+    *out = std::move(*filter);
+  } else if (status_.ok()) {
+    status_ = std::move(filter).error().Annotate(where_ + std::string(key));
+  }
+}
+
+void Fields::Position(std::string_view key, std::optional<akidb::Position>* out) {
+  if (!Raw(key)) return;
+  std::string token;
+  String(key, 256, &token);
+  if (!status_.ok()) return;
+  Result<akidb::Position> position = akidb::Position::FromToken(token);
+  if (!position) return FailField(key, "is not a commit token: " + std::string(position.error().message()));
+  *out = *position;
+}
+
+void Fields::RefuseAt() {
+  if (Raw("at")) FailField("at", "is not supported by this server: it keeps no snapshots and no older versions");
+}
+
+Status Fields::Done() {
+  AKI_RETURN_IF_ERROR(status_);
+  for (const Field& field : fields_) {
+    if (!field.known) {
+      return Bad("unknown_field", "unknown field \"" + where_ + std::string(field.key.substr(0, 64)) + "\"");
+    }
+  }
+  return OkStatus();
+}
+
+Status ForEachItem(std::string_view text, size_t count_max, std::string_view what,
+                   const std::function<Status(size_t, std::string_view)>& visit) {
+  JsonCursor cursor(text);
+  if (!cursor.TryTake('[')) return Bad("invalid_field", "field \"" + std::string(what) + "\" must be an array");
+  for (size_t index = 0;; ++index) {
+    AKI_ASSIGN_OR_RETURN(const bool more, cursor.NextMember(']', index == 0));
+    if (!more) return cursor.End();
+    if (index == count_max) {
+      return Bad("invalid_field", "field \"" + std::string(what) + "\" has more than " + std::to_string(count_max) + " items");
+    }
+    AKI_ASSIGN_OR_RETURN(const std::string_view item, cursor.RawValue());
+    AKI_RETURN_IF_ERROR(visit(index, item));
+  }
+}
+
+}  // namespace akidb

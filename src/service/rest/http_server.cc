@@ -1,0 +1,472 @@
+#include "service/rest/http_server.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <ctime>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/mutex.h"
+
+namespace akidb {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr size_t kReadBytes = 16u << 10;
+constexpr size_t kChunkBytes = 64u << 10;
+constexpr uint64_t kLingerBytesMax = 256ull << 20;
+
+class Session;
+
+// What the connections share. Each holds it, so that a late answer still finds an event loop.
+struct ServerState {
+  ServerState(Service& s, const HttpServerOptions& o)
+      : service(s), options(o), io(o.threads), active(s.metrics().GetGauge("akidb_active_connections", "Open client connections.", "")) {}
+
+  Service& service;
+  const HttpServerOptions options;
+  asio::io_context io;
+  Gauge& active;
+  std::atomic<bool> draining{false};
+  std::atomic<bool> stopped{false};
+  Mutex mutex;
+  CondVar changed;
+  std::unordered_map<Session*, std::weak_ptr<Session>> sessions AKI_GUARDED_BY(mutex);
+};
+
+std::string HttpDate(WallTime now) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 40> text{};
+  const size_t size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return std::string(text.data(), size);
+}
+
+// One connection. All its functions run on its strand.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(tcp::socket socket, std::shared_ptr<ServerState> state)
+      : state_(std::move(state)), options_(state_->options), stream_(std::move(socket)) {}
+
+  ~Session() {
+    state_->active.Add(-1);
+    MutexLock lock(state_->mutex);
+    state_->sessions.erase(this);
+    state_->changed.NotifyAll();
+  }
+
+  void Start() {
+    error_code ignored;
+    stream_.socket().set_option(tcp::no_delay(true), ignored);
+    const tcp::endpoint peer = stream_.socket().remote_endpoint(ignored);
+    if (!ignored) remote_ = peer.address().to_string();
+    WaitForRequest();
+  }
+
+  beast::tcp_stream::executor_type executor() { return stream_.get_executor(); }
+
+  // Answers before any request was read, then closes.
+  void Turn(const Status& status) { Refuse(status); }
+
+  void Drain() {
+    if (idle_) Close();
+  }
+
+  void Close() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.close();
+  }
+
+ private:
+  Duration TransferTime(uint64_t bytes) const {
+    return options_.transfer_timeout + std::chrono::seconds(bytes / std::max<uint64_t>(options_.bytes_per_second_min, 1));
+  }
+
+  void WaitForRequest() {
+    if (state_->draining.load()) return Close();
+    if (buffer_.size() > 0) return ReadHeader();
+    idle_ = true;
+    stream_.expires_after(options_.idle_timeout);
+    stream_.async_read_some(buffer_.prepare(kReadBytes), [self = shared_from_this()](error_code error, size_t size) {
+      self->idle_ = false;
+      if (error) return self->Close();
+      self->buffer_.commit(size);
+      self->ReadHeader();
+    });
+  }
+
+  void ReadHeader() {
+    parser_.emplace();
+    parser_->header_limit(options_.header_bytes_max);
+    parser_->body_limit(boost::none);  // ours is checked below, where it can be answered
+    stream_.expires_after(options_.header_timeout);
+    http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+      if (error) {
+        self->HeaderFailed(error);
+      } else {
+        self->HeaderRead();
+      }
+    });
+  }
+
+  void HeaderFailed(error_code error) {
+    const bool malformed = error.category() == make_error_code(http::error::bad_target).category() &&
+                           error != http::error::end_of_stream && error != http::error::partial_message;
+    if (!malformed) return Close();
+    if (error == http::error::header_limit) {
+      return Refuse(InvalidArgument("the request line and headers are longer than header_bytes_max = " +
+                                    std::to_string(options_.header_bytes_max)).WithReason("header_too_large"));
+    }
+    Refuse(InvalidArgument("this is not an HTTP/1.1 request: " + error.message()).WithReason("bad_request"));
+  }
+
+  void HeaderRead() {
+    const auto& message = parser_->get();
+    request_ = HttpRequest();
+    request_.method = std::string(message.method_string());
+    request_.target = std::string(message.target());
+    request_.remote = remote_;
+    for (const auto& field : message) request_.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    http_1_0_ = message.version() < 11;
+    keep_alive_ = message.keep_alive();
+    head_ = request_.method == "HEAD";
+    const bool encoded = message.find(http::field::transfer_encoding) != message.end();
+    const auto length = parser_->content_length();
+    if (message.version() / 10 != 1) return Refuse(InvalidArgument("only HTTP/1.0 and HTTP/1.1 are spoken here").WithReason("bad_request"));
+    if (encoded && (!parser_->chunked() || length)) {
+      return Refuse(InvalidArgument("send either Content-Length or Transfer-Encoding: chunked").WithReason("bad_request"));
+    }
+    if (length && *length > options_.body_bytes_max) return RefuseBody(*length);
+    const bool has_body = encoded || length.value_or(0) > 0;
+    if (has_body && !http_1_0_ && EqualsIgnoringCase(request_.Header("expect"), "100-continue")) return SendContinue();
+    ReadBody();
+  }
+
+  void RefuseBody(uint64_t bytes) {
+    Refuse(InvalidArgument("the body has " + std::to_string(bytes) + " bytes or more; request_bytes_max is " +
+                           std::to_string(options_.body_bytes_max) + ": send smaller batches").WithReason("body_too_large"));
+  }
+
+  void SendContinue() {
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    stream_.expires_after(options_.transfer_timeout);
+    asio::async_write(stream_, asio::buffer(kContinue), [self = shared_from_this()](error_code error, size_t) {
+      if (error) return self->Close();
+      self->ReadBody();
+    });
+  }
+
+  void ReadBody() {
+    if (parser_->chunked()) {
+      stream_.expires_after(TransferTime(options_.body_bytes_max));
+      chunk_.resize(kChunkBytes);
+      return ReadChunks();
+    }
+    const auto length = static_cast<size_t>(parser_->content_length().value_or(0));
+    // The socket is read into the body itself, behind what came along with the headers.
+    const size_t had = std::min(length, buffer_.size());
+    request_.body.reserve(length + kBodyPaddingBytes);
+    request_.body.resize_and_overwrite(length, [&](char* out, size_t size) {
+      std::copy_n(static_cast<const char*>(buffer_.data().data()), had, out);
+      return size;
+    });
+    buffer_.consume(had);
+    if (had == length) return Handle();
+    stream_.expires_after(TransferTime(length));
+    asio::async_read(stream_, asio::buffer(request_.body.data() + had, length - had), [self = shared_from_this()](error_code error, size_t) {
+      if (error) return self->Close();
+      self->Handle();
+    });
+  }
+
+  void ReadChunks() {
+    auto& body = parser_->get().body();
+    body.data = chunk_.data();
+    body.size = chunk_.size();
+    http::async_read_some(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+      if (error && error != http::error::need_buffer) {
+        if (error.category() == make_error_code(http::error::bad_chunk).category() && error != http::error::end_of_stream &&
+            error != http::error::partial_message) {
+          return self->Refuse(InvalidArgument("the chunked body is malformed: " + error.message()).WithReason("bad_request"));
+        }
+        return self->Close();
+      }
+      const size_t size = self->chunk_.size() - self->parser_->get().body().size;
+      if (self->request_.body.size() + size > self->options_.body_bytes_max) return self->RefuseBody(self->request_.body.size() + size);
+      self->request_.body.append(self->chunk_.data(), size);
+      if (!self->parser_->is_done()) return self->ReadChunks();
+      self->request_.body.reserve(self->request_.body.size() + kBodyPaddingBytes);
+      self->chunk_ = {};
+      self->Handle();
+    });
+  }
+
+  void Handle() {
+    stream_.expires_never();
+    parser_.reset();
+    state_->service.Handle(std::move(request_), [self = shared_from_this()](HttpResponse response) mutable {
+      if (self->state_->stopped.load()) return;
+      Session& session = *self;
+      asio::dispatch(session.stream_.get_executor(), [self = std::move(self), response = std::move(response)]() mutable {
+        self->Write(std::move(response));
+      });
+    });
+  }
+
+  // Answers a request that cannot be read to its end.
+  void Refuse(const Status& status) {
+    keep_alive_ = false;
+    linger_ = true;
+    parser_.reset();
+    Write(state_->service.Refuse(status));
+  }
+
+  void Write(HttpResponse response) {
+    if (state_->draining.load()) keep_alive_ = false;
+    body_ = std::move(response.body);
+    head_text_ = "HTTP/1.1 " + std::to_string(response.status) + " ";
+    head_text_.append(HttpReason(response.status)).append("\r\nContent-Type: ").append(response.content_type);
+    head_text_ += "\r\nContent-Length: " + std::to_string(body_.size());
+    head_text_ += "\r\nDate: " + HttpDate(state_->service.env().clock->WallNow());
+    for (const auto& [name, value] : response.headers) head_text_.append("\r\n").append(name).append(": ").append(value);
+    head_text_ += "\r\nX-Content-Type-Options: nosniff";
+    if (!keep_alive_) head_text_ += "\r\nConnection: close";
+    if (keep_alive_ && http_1_0_) head_text_ += "\r\nConnection: keep-alive";
+    head_text_ += "\r\n\r\n";
+    if (head_) body_.clear();
+    stream_.expires_after(TransferTime(body_.size()));
+    const std::array<asio::const_buffer, 2> parts = {asio::buffer(head_text_), asio::buffer(body_)};
+    asio::async_write(stream_, parts, [self = shared_from_this()](error_code error, size_t) {
+      self->body_ = {};
+      if (error) return self->Close();
+      if (self->keep_alive_) return self->WaitForRequest();
+      if (self->linger_) return self->Linger();
+      self->Close();
+    });
+  }
+
+  // Reads on for a while: closing with unread bytes would reset the connection and lose the answer on its way.
+  void Linger() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(options_.linger_timeout);
+    buffer_.clear();
+    DiscardSome();
+  }
+
+  void DiscardSome() {
+    stream_.async_read_some(buffer_.prepare(kReadBytes), [self = shared_from_this()](error_code error, size_t size) {
+      self->discarded_ += size;
+      if (error || self->discarded_ > kLingerBytesMax) return self->Close();
+      self->DiscardSome();
+    });
+  }
+
+  const std::shared_ptr<ServerState> state_;
+  const HttpServerOptions& options_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::buffer_body>> parser_;
+  std::string remote_;
+  HttpRequest request_;
+  std::vector<char> chunk_;
+  std::string head_text_;
+  std::string body_;
+  uint64_t discarded_ = 0;
+  bool idle_ = false;
+  bool keep_alive_ = false;
+  bool http_1_0_ = false;
+  bool head_ = false;
+  bool linger_ = false;
+};
+
+class BeastServer final : public HttpServer {
+ public:
+  BeastServer(Service& service, const HttpServerOptions& options)
+      : state_(std::make_shared<ServerState>(service, options)), acceptor_(asio::make_strand(state_->io)), retry_(acceptor_.get_executor()) {}
+
+  ~BeastServer() override { Shutdown(Duration::zero()).IgnoreError("nobody is left to hear of requests cut off"); }
+
+  Status Listen() {
+    const HttpServerOptions& options = state_->options;
+    AKI_RETURN_IF_ERROR(CheckListenAddress(options.address));
+    error_code error;
+    const tcp::endpoint endpoint(asio::ip::make_address(options.address == "localhost" ? "127.0.0.1" : options.address), options.port);
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return Unavailable("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " + error.message());
+    port_ = acceptor_.local_endpoint().port();
+    asio::post(acceptor_.get_executor(), [this] { Accept(); });
+    for (int i = 0; i < options.threads; ++i) {
+      threads_.emplace_back([state = state_] { RunLoop(*state); });
+    }
+    return OkStatus();
+  }
+
+  uint16_t port() const override { return port_; }
+
+  Status Shutdown(Duration grace) override {
+    if (state_->stopped.load()) return OkStatus();
+    state_->draining.store(true);
+    asio::post(acceptor_.get_executor(), [this] {
+      error_code ignored;
+      acceptor_.close(ignored);
+      retry_.cancel();
+    });
+    ForEachSession([](Session& session) { session.Drain(); });
+    const bool drained = WaitForSessions(grace);
+    if (!drained) {
+      ForEachSession([](Session& session) { session.Close(); });
+      WaitForSessions(std::min<Duration>(grace, std::chrono::seconds(1)));
+    }
+    state_->stopped.store(true);
+    state_->io.stop();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    // Runs what the stopped loop still holds, so that no handler keeps the loop it waits in alive.
+    state_->io.restart();
+    state_->io.poll();
+    return drained ? OkStatus() : DeadlineExceeded("requests were still in flight after the grace time and were cut off");
+  }
+
+ private:
+  static void RunLoop(ServerState& state) {
+    while (!state.stopped.load()) {
+      try {
+        const auto work = asio::make_work_guard(state.io);
+        state.io.run();
+        return;
+      } catch (const std::exception& e) {
+        Log(LogLevel::kError, "connection handler failed", {{"error", e.what()}});
+      }
+    }
+  }
+
+  void Accept() {
+    acceptor_.async_accept(asio::make_strand(state_->io), [this](error_code error, tcp::socket socket) {
+      if (state_->draining.load()) return;
+      if (error) return AcceptLater(error);
+      auto session = std::make_shared<Session>(std::move(socket), state_);
+      state_->active.Add(1);
+      size_t count = 0;
+      {
+        MutexLock lock(state_->mutex);
+        state_->sessions[session.get()] = session;
+        count = state_->sessions.size();
+      }
+      const bool room = count <= state_->options.connections_max;
+      asio::dispatch(session->executor(), [session, room, max = state_->options.connections_max] {
+        if (room) return session->Start();
+        session->Turn(Unavailable("the server has " + std::to_string(max) + " connections open; connections_max is reached")
+                          .WithReason("too_many_connections"));
+      });
+      Accept();
+    });
+  }
+
+  // Out of file descriptors, mostly: a short rest instead of a busy loop.
+  void AcceptLater(error_code error) {
+    Log(LogLevel::kWarn, "accept failed", {{"error", error.message()}});
+    retry_.expires_after(std::chrono::milliseconds(100));
+    retry_.async_wait([this](error_code cancelled) {
+      if (!cancelled && !state_->draining.load()) Accept();
+    });
+  }
+
+  template <class F>
+  void ForEachSession(F f) {
+    std::vector<std::shared_ptr<Session>> sessions;
+    {
+      MutexLock lock(state_->mutex);
+      for (const auto& [key, weak] : state_->sessions) {
+        if (auto session = weak.lock()) sessions.push_back(std::move(session));
+      }
+    }
+    for (auto& session : sessions) {
+      const auto executor = session->executor();
+      asio::post(executor, [session = std::move(session), f] { f(*session); });
+    }
+  }
+
+  bool WaitForSessions(Duration limit) {
+    Clock& clock = *state_->service.env().clock;
+    const MonotonicTime deadline = clock.Now() + limit;
+    MutexLock lock(state_->mutex);
+    while (!state_->sessions.empty()) {
+      const Duration left = deadline - clock.Now();
+      if (left <= Duration::zero()) return false;
+      state_->changed.WaitFor(state_->mutex, left);
+    }
+    return true;
+  }
+
+  std::shared_ptr<ServerState> state_;
+  tcp::acceptor acceptor_;
+  asio::steady_timer retry_;
+  std::vector<std::thread> threads_;
+  uint16_t port_ = 0;
+};
+
+class ThreadWorkQueue final : public WorkQueue {
+ public:
+  explicit ThreadWorkQueue(int threads) : threads_(static_cast<size_t>(threads)), pool_(threads_) {}
+  ~ThreadWorkQueue() override { pool_.join(); }
+  void Post(std::move_only_function<void()> work) override { asio::post(pool_, std::move(work)); }
+  size_t threads() const override { return threads_; }
+
+ private:
+  const size_t threads_;
+  asio::thread_pool pool_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(Service& service, const HttpServerOptions& options) {
+  auto server = std::make_unique<BeastServer>(service, options);
+  AKI_RETURN_IF_ERROR(server->Listen());
+  return server;
+}
+
+Status CheckListenAddress(const std::string& address) {
+  if (address == "localhost") return OkStatus();
+  error_code error;
+  const asio::ip::address parsed = asio::ip::make_address(address, error);
+  if (error) return InvalidArgument("listen address \"" + address + "\" is not an IP address or localhost");
+  if (parsed.is_loopback()) return OkStatus();
+  return InvalidArgument("listen address " + address + " can be reached from other machines, and this version has no authentication: "
+                         "listen on 127.0.0.1 and put a proxy that authenticates in front")
+      .WithReason("address_not_loopback");
+}
+
+std::unique_ptr<WorkQueue> NewThreadWorkQueue(int threads) { return std::make_unique<ThreadWorkQueue>(threads); }
+
+}  // namespace akidb

@@ -1,0 +1,50 @@
+// HTTP/1.1 in front of the service: connections, framing, limits and time-outs; no knowledge of the API.
+//
+// Threads: `threads` I/O threads share one event loop; each connection is served by one at a time and handlers run in
+//          it. Start and Shutdown are called by the owner's thread.
+// Errors:  Start: kInvalidArgument (address), kUnavailable (port taken). Shutdown: kDeadlineExceeded when requests were
+//          cut off after the grace time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "service/core/service.h"
+#include "service/core/work_queue.h"
+
+namespace akidb {
+
+struct HttpServerOptions {
+  std::string address = "127.0.0.1";
+  uint16_t port = 8080;                          // 0: any free one
+  int threads = 4;
+  uint64_t body_bytes_max = 32ull << 20;
+  uint32_t header_bytes_max = 16u << 10;
+  uint32_t connections_max = 4096;
+  Duration idle_timeout = std::chrono::seconds(75);    // between requests
+  Duration header_timeout = std::chrono::seconds(10);  // from a request's first byte to its last header
+  // A body may take this long plus one second for each `bytes_per_second_min` of it; an answer likewise.
+  Duration transfer_timeout = std::chrono::seconds(30);
+  uint64_t bytes_per_second_min = 64u << 10;
+  Duration linger_timeout = std::chrono::seconds(2);   // reading on after an early answer, so that it arrives
+};
+
+class HttpServer {
+ public:
+  static Result<std::unique_ptr<HttpServer>> Start(Service& service, const HttpServerOptions& options);
+  virtual ~HttpServer() = default;  // shuts down without grace
+  virtual uint16_t port() const = 0;
+  // Stops accepting, closes idle connections, lets requests in flight end, then closes what is left.
+  virtual Status Shutdown(Duration grace) = 0;
+};
+
+// Refuses every address that other machines can reach: there is no authentication yet.
+Status CheckListenAddress(const std::string& address);
+
+// A work queue of `threads` threads. Destroying it finishes what was posted.
+std::unique_ptr<WorkQueue> NewThreadWorkQueue(int threads);
+
+}  // namespace akidb

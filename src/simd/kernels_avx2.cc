@@ -1,0 +1,50 @@
+// AVX2 with FMA and F16C: eight floats at a time.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "simd/kernel_table.h"
+
+namespace akidb {
+namespace {
+
+struct V {
+  using Reg = __m256;
+  static constexpr size_t kWidth = 8;
+  static Reg Zero() { return _mm256_setzero_ps(); }
+  static Reg Broadcast(float x) { return _mm256_set1_ps(x); }
+  static Reg Load(const float* p) { return _mm256_loadu_ps(p); }
+  static Reg Load(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static Reg Load(const int8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  template <class T>
+  static Reg LoadTail(const T* p, size_t n) {
+    T padded[kWidth] = {};
+    for (size_t i = 0; i < n; ++i) __builtin_memcpy(padded + i, p + i, sizeof(T));
+    return Load(padded);
+  }
+  static Reg Add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+  static Reg Sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
+  static Reg Fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
+  static Reg Residual(Reg a, Reg scale, Reg b) { return _mm256_fnmadd_ps(scale, b, a); }
+  static float Sum(Reg a) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+  }
+  static float Sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+  static void StoreF32(float* p, Reg a) { _mm256_storeu_ps(p, a); }
+  static void StoreHalf(uint16_t* p, Reg a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+  }
+};
+
+}  // namespace
+}  // namespace akidb
+
+#include "simd/kernel_impl.h"
+
+namespace akidb {
+const KernelTable kAvx2Kernels = kTable;
+}
+#endif
