@@ -29,7 +29,7 @@ function(akidb_library name)
   # Shared fakes and suites of the folder, linked by tests only.
   if(helpers)
     add_library(akidb_${name}_testing STATIC ${helpers})
-    target_link_libraries(akidb_${name}_testing PUBLIC akidb_${name} GTest::gtest)
+    target_link_libraries(akidb_${name}_testing PUBLIC akidb_${name} ${test_deps} GTest::gtest)
   endif()
   if(tests AND AKIDB_TESTS)
     add_executable(akidb_${name}_test ${tests})

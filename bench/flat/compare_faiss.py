@@ -5,9 +5,9 @@
 
 DIR (or the environment variable AKIDB_DATA) holds packages.parquet, queries_in.f16.npy and the truth beside them;
 without it the comparison is skipped. FAISS (PyPI faiss-cpu, with numpy and pyarrow) is installed into a virtual
-environment under build/ at the first run. Every answer is checked: ours and FAISS's top 10 must be the true ones, up to
-rows whose scores differ by less than 1e-6; those of f16 and f32 rows alike, since the vectors are halves. int8 rows
-are lossy: their recall is reported.
+environment under build/ at the first run. Our top 10 by cosine must be the true ones, up to rows whose scores differ by
+less than 1e-6, for f16 and f32 rows alike, since the vectors are halves. int8 rows are lossy, and FAISS ranks by inner
+product over vectors that rounding left not quite normalised: their recall is only reported.
 """
 import argparse
 import json
@@ -32,7 +32,8 @@ def enter_venv():
     python = VENV / "bin" / "python"
     if pathlib.Path(sys.prefix) == VENV:
         return
-    if subprocess.run([python, "-c", "import faiss, numpy, pyarrow"], capture_output=True).returncode if python.exists() else True:
+    imports = [python, "-c", "import faiss, numpy, pyarrow"]
+    if not python.exists() or subprocess.run(imports, capture_output=True).returncode != 0:
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "faiss-cpu", "numpy", "pyarrow"], check=True)
     env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}

@@ -86,7 +86,7 @@ struct CollectionOptions {
 };
 
 struct WalInspectOptions {
-  std::string path;  // a log file, the log's directory or the data directory
+  std::string path;  // the log's directory or the data directory
 };
 
 struct SegmentInspectOptions {

@@ -195,7 +195,7 @@ class Parser {
     CLI::App* wal_inspect = wal->add_subcommand("inspect", "list files, groups and records of a log");
     wal_inspect
         ->add_option("path", Choose<WalInspectOptions>(wal_inspect)->path,
-                     "log file, its directory, or the data directory")
+                     "directory of the log, or the data directory")
         ->required();
     CLI::App* segment = app_.add_subcommand("segment", "look at segments");
     segment->require_subcommand(1);

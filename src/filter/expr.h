@@ -57,8 +57,7 @@ struct HasWords {
 struct HasPrefix {
   std::string prefix;
 };
-using ValueTest =
-    std::variant<IsNull, OneOf, Range<Number>, Range<Instant>, HasWords, HasPrefix, GeoCircle, GeoBox>;
+using ValueTest = std::variant<IsNull, OneOf, Range<Number>, Range<Instant>, HasWords, HasPrefix, GeoCircle, GeoBox>;
 
 // Nodes.
 

@@ -23,7 +23,8 @@ bool AnyObject(const JsonElement& value, Test&& test) {
   if (!value.get(object)) return test(object);
   simdjson::dom::array array;
   if (value.get(array)) return false;
-  return std::ranges::any_of(array.begin(), array.end(), [&test](const JsonElement& item) { return AnyObject(item, test); });
+  return std::ranges::any_of(array.begin(), array.end(),
+                             [&test](const JsonElement& item) { return AnyObject(item, test); });
 }
 
 // True if `test` is true of some value in `value`; arrays are looked through.
@@ -122,9 +123,7 @@ class ExprEvaluator final : public FilterEvaluator {
     return passed >= group.required;
   }
 
-  bool EvalNode(const HasId& leaf, const Object*) {
-    return std::ranges::binary_search(leaf.ids, id_, std::less<>());
-  }
+  bool EvalNode(const HasId& leaf, const Object*) { return std::ranges::binary_search(leaf.ids, id_, std::less<>()); }
 
   bool EvalNode(const AnyValue& leaf, const Object* scope) {
     return std::visit(

@@ -3,6 +3,7 @@
 //
 // Threads: Filter is immutable. A FilterEvaluator belongs to one thread.
 // Errors:  Parse: kInvalidArgument (reason "invalid_filter") naming path in the tree, value and limit.
+//          Evaluation has none: a payload that is read and is not a JSON object does not match.
 #pragma once
 
 #include <memory>

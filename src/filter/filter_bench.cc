@@ -27,8 +27,9 @@ struct Rows {
 };
 
 std::string Sentence(Random& random, size_t words) {
-  static constexpr const char* kWords[] = {"the", "package", "contains", "shared", "libraries", "données", "de",
-                                           "development", "files", "système", "fichiers", "tools", "网络", "で", "utilidad"};
+  static constexpr const char* kWords[] = {"the",      "package", "contains",    "shared", "libraries",
+                                           "données",  "de",      "development", "files",  "système",
+                                           "fichiers", "tools",   "网络",        "で",     "utilidad"};
   std::string text;
   for (size_t i = 0; i < words; ++i) text.append(i == 0 ? "" : " ").append(kWords[random.Below(std::size(kWords))]);
   return text;
@@ -36,12 +37,16 @@ std::string Sentence(Random& random, size_t words) {
 
 std::string Payload(Random& random, size_t row) {
   static constexpr const char* kLanguages[] = {"en", "fr", "es", "ja", "zh"};
-  static constexpr const char* kTags[] = {"devel::library", "role::program", "interface::commandline", "works-with::text"};
+  static constexpr const char* kTags[] = {"devel::library", "role::program", "interface::commandline",
+                                          "works-with::text"};
   std::string text;
   JsonWriter w(&text);
   w.BeginObject().Key("name").Value("package-" + std::to_string(row)).Key("lang").Value(kLanguages[random.Below(5)]);
   w.Key("section").Value(random.Below(3) == 0 ? "net" : "libs").Key("priority").Value("optional");
-  w.Key("installed_size_kib").Value(random.Below(100000)).Key("score").Value(static_cast<double>(random.Below(1000)) / 7);
+  w.Key("installed_size_kib")
+      .Value(random.Below(100000))
+      .Key("score")
+      .Value(static_cast<double>(random.Below(1000)) / 7);
   w.Key("homepage");
   random.Below(4) == 0 ? w.Null() : w.Value("https://example.org/projects/" + std::to_string(row));
   w.Key("updated").Value("2024-0" + std::to_string(1 + random.Below(9)) + "-11T10:00:00Z");

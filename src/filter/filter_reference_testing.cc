@@ -63,7 +63,8 @@ std::vector<const Json*> ValuesAt(const std::string& path, const Json& root) {
 long double ToNumber(const Json& json) {
   const bool integer = json.text.find_first_of(".eE") == std::string::npos;
   // A number with a point or exponent is the nearest double, not the nearest long double.
-  return integer ? std::strtold(json.text.c_str(), nullptr) : static_cast<long double>(std::strtod(json.text.c_str(), nullptr));
+  return integer ? std::strtold(json.text.c_str(), nullptr)
+                 : static_cast<long double>(std::strtod(json.text.c_str(), nullptr));
 }
 
 // Seconds since 1970; the generator writes no invalid times except words.
@@ -74,8 +75,8 @@ bool ToTime(const Json& json, long double* seconds) {
   char sign = 'Z';
   int zone_hours = 0;
   int zone_minutes = 0;
-  const int got = std::sscanf(json.text.c_str(), "%4d-%2d-%2dT%2d:%2d:%lf%c%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-                              &tm.tm_min, &second, &sign, &zone_hours, &zone_minutes);
+  const int got = std::sscanf(json.text.c_str(), "%4d-%2d-%2dT%2d:%2d:%lf%c%2d:%2d", &tm.tm_year, &tm.tm_mon,
+                              &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &second, &sign, &zone_hours, &zone_minutes);
   if (got != 3 && got != 7 && got != 9) return false;
   tm.tm_year -= 1900;
   tm.tm_mon -= 1;
@@ -140,7 +141,8 @@ bool ToPoint(const Json& json, double* lat, double* lon) {
 // By the angle between two vectors, unlike the evaluator's haversine.
 double DistanceM(double lat1, double lon1, double lat2, double lon2) {
   const double r = std::acos(-1.0) / 180;
-  const double dot = std::cos(lat1 * r) * std::cos(lat2 * r) * std::cos((lon1 - lon2) * r) + std::sin(lat1 * r) * std::sin(lat2 * r);
+  const double dot =
+      std::cos(lat1 * r) * std::cos(lat2 * r) * std::cos((lon1 - lon2) * r) + std::sin(lat1 * r) * std::sin(lat2 * r);
   return 6371008.8 * std::acos(std::clamp(dot, -1.0, 1.0));
 }
 
@@ -161,7 +163,8 @@ bool InBox(const Json& box, const Json& value) {
   double right = 0;
   double lat = 0;
   double lon = 0;
-  if (!ToPoint(*box.Find("top_left"), &top, &left) || !ToPoint(*box.Find("bottom_right"), &bottom, &right)) return false;
+  if (!ToPoint(*box.Find("top_left"), &top, &left) || !ToPoint(*box.Find("bottom_right"), &bottom, &right))
+    return false;
   if (!ToPoint(value, &lat, &lon) || lat > top || lat < bottom) return false;
   // Walk east from the left edge: the point comes before the right edge.
   const double width = right >= left ? right - left : right - left + 360;
@@ -182,8 +185,10 @@ bool Passes(const std::string& test, const Json& argument, const Json& value) {
   if (test == "value" || test == "contains") return Equal(argument, value);
   if (test == "any" || test == "in") return std::ranges::any_of(argument.items, equals_value);
   if (test == "except") return scalar && std::ranges::none_of(argument.items, equals_value);
-  if (test == "text") return value.kind == Kind::kString && std::ranges::includes(Words(value.text), Words(argument.text));
-  if (test == "prefix") return value.kind == Kind::kString && value.text.compare(0, argument.text.size(), argument.text) == 0;
+  if (test == "text")
+    return value.kind == Kind::kString && std::ranges::includes(Words(value.text), Words(argument.text));
+  if (test == "prefix")
+    return value.kind == Kind::kString && value.text.compare(0, argument.text.size(), argument.text) == 0;
   if (test == "is_null") return value.kind == Kind::kNull;
   if (test == "geo_radius") return InCircle(argument, value);
   if (test == "geo_bounding_box") return InBox(argument, value);
@@ -199,15 +204,18 @@ size_t Count(const std::string& key, const Json& root) {
 }
 
 bool LeafMatches(const Json& leaf, const std::string& id, const Json& root) {
-  if (const Json* ids = leaf.Find("has_id")) return std::ranges::any_of(ids->items, [&](const Json& item) { return item.text == id; });
+  if (const Json* ids = leaf.Find("has_id"))
+    return std::ranges::any_of(ids->items, [&](const Json& item) { return item.text == id; });
   if (const Json* nested = leaf.Find("nested")) {
     const auto values = Unpack(ValuesAt(nested->Find("key")->text, root));
-    return std::ranges::any_of(values, [&](const Json* v) { return v->kind == Kind::kObject && Matches(*nested->Find("filter"), id, *v); });
+    return std::ranges::any_of(
+        values, [&](const Json* v) { return v->kind == Kind::kObject && Matches(*nested->Find("filter"), id, *v); });
   }
   const Json* own_key = leaf.Find("key");
   const Field test = *std::ranges::find_if(leaf.fields, [](const auto& field) { return field.name != "key"; });
   const std::string key = own_key ? own_key->text : test.value.Find("key")->text;
-  const bool wanted = test.value.kind != Kind::kBool || test.value.boolean || (test.name != "is_null" && test.name != "is_empty");
+  const bool wanted =
+      test.value.kind != Kind::kBool || test.value.boolean || (test.name != "is_null" && test.name != "is_empty");
   if (test.name == "is_empty") return (Count(key, root) == 0) == wanted;
   if (test.name == "values_count") return InRange(test.value, Json::Number(std::to_string(Count(key, root))));
   const auto values = Unpack(ValuesAt(key, root));
@@ -270,7 +278,8 @@ std::string Json::Text() const {
       for (const Json& item : items) out += (out.empty() ? "" : ",") + item.Text();
       return "[" + out + "]";
     case Kind::kObject:
-      for (const auto& [name, value] : fields) out += (out.empty() ? "" : ",") + String(name).Text() + ":" + value.Text();
+      for (const auto& [name, value] : fields)
+        out += (out.empty() ? "" : ",") + String(name).Text() + ":" + value.Text();
       return "{" + out + "}";
   }
   std::abort();

@@ -34,24 +34,27 @@ TEST(FilterTest, EmptyTreeMatchesAll) {
 }
 
 TEST(FilterTest, MustShouldMustNotCombine) {
-  Check(R"({"must":[{"key":"a","value":1}],"should":[{"key":"b","value":1},{"key":"c","value":1}],"must_not":[{"key":"d","value":1}]})",
-        {{R"({"a":1,"b":1})", true},
-         {R"({"a":1,"c":1})", true},
-         {R"({"a":1})", false},
-         {R"({"b":1,"c":1})", false},
-         {R"({"a":1,"b":1,"d":1})", false},
-         {R"({"a":1,"b":1,"d":2})", true}});
+  Check(
+      R"({"must":[{"key":"a","value":1}],"should":[{"key":"b","value":1},{"key":"c","value":1}],"must_not":[{"key":"d","value":1}]})",
+      {{R"({"a":1,"b":1})", true},
+       {R"({"a":1,"c":1})", true},
+       {R"({"a":1})", false},
+       {R"({"b":1,"c":1})", false},
+       {R"({"a":1,"b":1,"d":1})", false},
+       {R"({"a":1,"b":1,"d":2})", true}});
 }
 
 TEST(FilterTest, TreesNest) {
-  Check(R"({"should":[{"must":[{"key":"a","value":1},{"must_not":{"key":"b","value":1}}]},{"must_not":[{"should":{"key":"c","value":1}}]}]})",
-        {{R"({"a":1,"c":1})", true}, {R"({"a":1,"b":1,"c":1})", false}, {R"({"b":1})", true}});
+  Check(
+      R"({"should":[{"must":[{"key":"a","value":1},{"must_not":{"key":"b","value":1}}]},{"must_not":[{"should":{"key":"c","value":1}}]}]})",
+      {{R"({"a":1,"c":1})", true}, {R"({"a":1,"b":1,"c":1})", false}, {R"({"b":1})", true}});
 }
 
 TEST(FilterTest, MinShouldCounts) {
-  for (const auto* filter :
-       {R"({"min_should":2,"should":[{"key":"a","value":1},{"key":"b","value":1},{"key":"c","value":1}]})",
-        R"({"min_should":{"min_count":2,"conditions":[{"key":"a","value":1},{"key":"b","value":1},{"key":"c","value":1}]}})"}) {
+  for (
+      const auto* filter :
+      {R"({"min_should":2,"should":[{"key":"a","value":1},{"key":"b","value":1},{"key":"c","value":1}]})",
+       R"({"min_should":{"min_count":2,"conditions":[{"key":"a","value":1},{"key":"b","value":1},{"key":"c","value":1}]}})"}) {
     Check(filter, {{R"({"a":1,"b":1})", true},
                    {R"({"b":1,"c":1})", true},
                    {R"({"a":1,"b":1,"c":1})", true},
@@ -71,42 +74,69 @@ TEST(FilterTest, NegatedMinShouldIsFewerThanThat) {
 }
 
 TEST(FilterTest, MatchValueComparesTypeAndValue) {
-  Check(R"({"key":"a","match":{"value":"fr"}})",
-        {{R"({"a":"fr"})", true}, {R"({"a":"FR"})", false}, {R"({"a":["en","fr"]})", true}, {R"({"a":["en"]})", false}});
-  Check(R"({"key":"a","match":{"value":1}})",
-        {{R"({"a":1})", true}, {R"({"a":1.0})", true}, {R"({"a":"1"})", false}, {R"({"a":true})", false}, {R"({"a":1.5})", false}});
+  Check(
+      R"({"key":"a","match":{"value":"fr"}})",
+      {{R"({"a":"fr"})", true}, {R"({"a":"FR"})", false}, {R"({"a":["en","fr"]})", true}, {R"({"a":["en"]})", false}});
+  Check(R"({"key":"a","match":{"value":1}})", {{R"({"a":1})", true},
+                                               {R"({"a":1.0})", true},
+                                               {R"({"a":"1"})", false},
+                                               {R"({"a":true})", false},
+                                               {R"({"a":1.5})", false}});
   Check(R"({"key":"a","match":{"value":true}})",
         {{R"({"a":true})", true}, {R"({"a":false})", false}, {R"({"a":1})", false}, {R"({"a":"true"})", false}});
 }
 
 TEST(FilterTest, MatchAnyAndExcept) {
-  Check(R"({"key":"a","match":{"any":["x",2,false]}})",
-        {{R"({"a":"x"})", true}, {R"({"a":2.0})", true}, {R"({"a":false})", true}, {R"({"a":true})", false}, {R"({"a":[3,"x"]})", true}});
-  Check(R"({"key":"a","match":{"except":["x",2]}})",
-        {{R"({"a":"x"})", false}, {R"({"a":"y"})", true}, {R"({"a":3})", true}, {R"({"a":true})", true}, {R"({"a":["x",2]})", false},
-         {R"({"a":["x","y"]})", true}, {R"({"a":null})", false}, {R"({"a":{}})", false}, {R"({"a":[]})", false}, {"{}", false}});
+  Check(R"({"key":"a","match":{"any":["x",2,false]}})", {{R"({"a":"x"})", true},
+                                                         {R"({"a":2.0})", true},
+                                                         {R"({"a":false})", true},
+                                                         {R"({"a":true})", false},
+                                                         {R"({"a":[3,"x"]})", true}});
+  Check(R"({"key":"a","match":{"except":["x",2]}})", {{R"({"a":"x"})", false},
+                                                      {R"({"a":"y"})", true},
+                                                      {R"({"a":3})", true},
+                                                      {R"({"a":true})", true},
+                                                      {R"({"a":["x",2]})", false},
+                                                      {R"({"a":["x","y"]})", true},
+                                                      {R"({"a":null})", false},
+                                                      {R"({"a":{}})", false},
+                                                      {R"({"a":[]})", false},
+                                                      {"{}", false}});
   Check(R"({"key":"a","match":{"any":[]}})", {{R"({"a":"x"})", false}, {"{}", false}});
   Check(R"({"key":"a","match":{"except":[]}})", {{R"({"a":"x"})", true}, {"{}", false}});
 }
 
 TEST(FilterTest, MatchTextAndPrefix) {
-  Check(R"({"key":"a","match":{"text":"Hello world"}})",
-        {{R"({"a":"the WORLD says hello!"})", true}, {R"({"a":"hello"})", false}, {R"({"a":["hello","world"]})", false},
-         {R"({"a":["x","hello world"]})", true}, {R"({"a":5})", false}});
-  Check(R"({"key":"a","match":{"prefix":"lib"}})",
-        {{R"({"a":"libc"})", true}, {R"({"a":"lib"})", true}, {R"({"a":"li"})", false}, {R"({"a":"LIBC"})", false}, {R"({"a":["x","libc"]})", true}});
+  Check(R"({"key":"a","match":{"text":"Hello world"}})", {{R"({"a":"the WORLD says hello!"})", true},
+                                                          {R"({"a":"hello"})", false},
+                                                          {R"({"a":["hello","world"]})", false},
+                                                          {R"({"a":["x","hello world"]})", true},
+                                                          {R"({"a":5})", false}});
+  Check(R"({"key":"a","match":{"prefix":"lib"}})", {{R"({"a":"libc"})", true},
+                                                    {R"({"a":"lib"})", true},
+                                                    {R"({"a":"li"})", false},
+                                                    {R"({"a":"LIBC"})", false},
+                                                    {R"({"a":["x","libc"]})", true}});
   Check(R"({"key":"a","match":{"prefix":""}})", {{R"({"a":""})", true}, {R"({"a":1})", false}});
 }
 
 TEST(FilterTest, RangeComparesNumbersExactly) {
-  Check(R"({"key":"a","range":{"gte":1,"lt":5}})",
-        {{R"({"a":1})", true}, {R"({"a":4.999})", true}, {R"({"a":5})", false}, {R"({"a":5.0})", false}, {R"({"a":0.999})", false},
-         {R"({"a":"3"})", false}, {R"({"a":true})", false}, {R"({"a":null})", false}, {"{}", false}});
-  Check(R"({"key":"a","range":{"gt":9007199254740992}})",
-        {{R"({"a":9007199254740993})", true}, {R"({"a":9007199254740992.0})", false}, {R"({"a":9007199254740992})", false}});
+  Check(R"({"key":"a","range":{"gte":1,"lt":5}})", {{R"({"a":1})", true},
+                                                    {R"({"a":4.999})", true},
+                                                    {R"({"a":5})", false},
+                                                    {R"({"a":5.0})", false},
+                                                    {R"({"a":0.999})", false},
+                                                    {R"({"a":"3"})", false},
+                                                    {R"({"a":true})", false},
+                                                    {R"({"a":null})", false},
+                                                    {"{}", false}});
+  Check(R"({"key":"a","range":{"gt":9007199254740992}})", {{R"({"a":9007199254740993})", true},
+                                                           {R"({"a":9007199254740992.0})", false},
+                                                           {R"({"a":9007199254740992})", false}});
   Check(R"({"key":"a","range":{"gt":9007199254740992.0}})", {{R"({"a":9007199254740993})", true}});
-  Check(R"({"key":"a","range":{"lt":18446744073709551615}})",
-        {{R"({"a":18446744073709551614})", true}, {R"({"a":18446744073709551615})", false}, {R"({"a":1.8446744073709552e19})", false}});
+  Check(R"({"key":"a","range":{"lt":18446744073709551615}})", {{R"({"a":18446744073709551614})", true},
+                                                               {R"({"a":18446744073709551615})", false},
+                                                               {R"({"a":1.8446744073709552e19})", false}});
   Check(R"({"key":"a","range":{"lte":-9223372036854775808}})",
         {{R"({"a":-9223372036854775808})", true}, {R"({"a":-9223372036854775807})", false}, {R"({"a":-1e19})", true}});
 }
@@ -118,8 +148,13 @@ TEST(FilterTest, RangeWantsOneElementInsideBothBounds) {
 
 TEST(FilterTest, RangeOverTimesKnowsZones) {
   Check(R"({"key":"a","range":{"gte":"2024-05-01T10:00:00+02:00","lt":"2024-05-02"}})",
-        {{R"({"a":"2024-05-01T08:00:00Z"})", true}, {R"({"a":"2024-05-01T09:59:59+02:00"})", false}, {R"({"a":"2024-05-01T23:59:59.999Z"})", true},
-         {R"({"a":"2024-05-01T20:00:00-04:00"})", false}, {R"({"a":"2024-05-01"})", false}, {R"({"a":"yesterday"})", false}, {R"({"a":1714557600})", false}});
+        {{R"({"a":"2024-05-01T08:00:00Z"})", true},
+         {R"({"a":"2024-05-01T09:59:59+02:00"})", false},
+         {R"({"a":"2024-05-01T23:59:59.999Z"})", true},
+         {R"({"a":"2024-05-01T20:00:00-04:00"})", false},
+         {R"({"a":"2024-05-01"})", false},
+         {R"({"a":"yesterday"})", false},
+         {R"({"a":1714557600})", false}});
 }
 
 TEST(FilterTest, ShortFormsMeanTheirLongForms) {
@@ -132,22 +167,37 @@ TEST(FilterTest, ShortFormsMeanTheirLongForms) {
 }
 
 TEST(FilterTest, IsEmptyIsMissingNullOrEmptyArray) {
-  for (const auto* filter : {R"({"is_empty":{"key":"a"}})", R"({"key":"a","is_empty":true})", R"({"must_not":{"key":"a","is_empty":false}})"}) {
-    Check(filter, {{"{}", true}, {"", true}, {R"({"a":null})", true}, {R"({"a":[]})", true}, {R"({"a":[null]})", false}, {R"({"a":""})", false},
-                   {R"({"a":{}})", false}, {R"({"a":0})", false}});
+  for (const auto* filter : {R"({"is_empty":{"key":"a"}})", R"({"key":"a","is_empty":true})",
+                             R"({"must_not":{"key":"a","is_empty":false}})"}) {
+    Check(filter, {{"{}", true},
+                   {"", true},
+                   {R"({"a":null})", true},
+                   {R"({"a":[]})", true},
+                   {R"({"a":[null]})", false},
+                   {R"({"a":""})", false},
+                   {R"({"a":{}})", false},
+                   {R"({"a":0})", false}});
   }
 }
 
 TEST(FilterTest, IsNullIsANullThatIsThere) {
   for (const auto* filter : {R"({"is_null":{"key":"a"}})", R"({"key":"a","is_null":true})"}) {
-    Check(filter, {{R"({"a":null})", true}, {R"({"a":[1,null]})", true}, {"{}", false}, {R"({"a":[]})", false}, {R"({"a":0})", false}});
+    Check(filter, {{R"({"a":null})", true},
+                   {R"({"a":[1,null]})", true},
+                   {"{}", false},
+                   {R"({"a":[]})", false},
+                   {R"({"a":0})", false}});
   }
 }
 
 TEST(FilterTest, ValuesCountSumsOverThePath) {
-  Check(R"({"key":"a","values_count":{"gte":2,"lt":4}})",
-        {{R"({"a":[1,2]})", true}, {R"({"a":[1,2,3]})", true}, {R"({"a":[1,2,3,4]})", false}, {R"({"a":1})", false}, {"{}", false}});
-  Check(R"({"key":"a","values_count":{"lt":1}})", {{"{}", true}, {R"({"a":null})", true}, {R"({"a":[]})", true}, {R"({"a":1})", false}});
+  Check(R"({"key":"a","values_count":{"gte":2,"lt":4}})", {{R"({"a":[1,2]})", true},
+                                                           {R"({"a":[1,2,3]})", true},
+                                                           {R"({"a":[1,2,3,4]})", false},
+                                                           {R"({"a":1})", false},
+                                                           {"{}", false}});
+  Check(R"({"key":"a","values_count":{"lt":1}})",
+        {{"{}", true}, {R"({"a":null})", true}, {R"({"a":[]})", true}, {R"({"a":1})", false}});
   Check(R"({"key":"a.b","values_count":{"gte":3}})",
         {{R"({"a":[{"b":[1,2]},{"b":3}]})", true}, {R"({"a":[{"b":[1,2]},{"b":null},{}]})", false}});
   Check(R"({"key":"a","values_count":{"lt":0}})", {{"{}", false}, {R"({"a":1})", false}});
@@ -165,9 +215,12 @@ TEST(FilterTest, HasIdComparesText) {
 }
 
 TEST(FilterTest, PathsGoThroughArraysOfObjects) {
-  Check(R"({"key":"a.b.c","value":1})",
-        {{R"({"a":{"b":{"c":1}}})", true}, {R"({"a":[{"b":{"c":2}},{"b":[{"c":3},{"c":[0,1]}]}]})", true}, {R"({"a":[[{"b":{"c":1}}]]})", true},
-         {R"({"a":{"b":1}})", false}, {R"({"a":["b"]})", false}, {R"({"a.b.c":1})", false}});
+  Check(R"({"key":"a.b.c","value":1})", {{R"({"a":{"b":{"c":1}}})", true},
+                                         {R"({"a":[{"b":{"c":2}},{"b":[{"c":3},{"c":[0,1]}]}]})", true},
+                                         {R"({"a":[[{"b":{"c":1}}]]})", true},
+                                         {R"({"a":{"b":1}})", false},
+                                         {R"({"a":["b"]})", false},
+                                         {R"({"a.b.c":1})", false}});
 }
 
 TEST(FilterTest, BackslashEscapesDotsAndItself) {
@@ -181,8 +234,12 @@ TEST(FilterTest, EscapedJsonKeysAndValuesCompareDecoded) {
 
 TEST(FilterTest, NestedWantsOneElementToPassAll) {
   const auto* nested = R"({"nested":{"key":"a","filter":{"must":[{"key":"x","value":1},{"key":"y","value":2}]}}})";
-  Check(nested, {{R"({"a":[{"x":1,"y":2}]})", true}, {R"({"a":[{"x":1},{"y":2}]})", false}, {R"({"a":{"x":1,"y":2}})", true}, {"{}", false},
-                 {R"({"a":[[{"x":1,"y":2}]]})", true}, {R"({"a":[1,null]})", false}});
+  Check(nested, {{R"({"a":[{"x":1,"y":2}]})", true},
+                 {R"({"a":[{"x":1},{"y":2}]})", false},
+                 {R"({"a":{"x":1,"y":2}})", true},
+                 {"{}", false},
+                 {R"({"a":[[{"x":1,"y":2}]]})", true},
+                 {R"({"a":[1,null]})", false}});
   Check(R"({"must":[{"key":"a.x","value":1},{"key":"a.y","value":2}]})", {{R"({"a":[{"x":1},{"y":2}]})", true}});
 }
 
@@ -202,11 +259,19 @@ TEST(FilterTest, HasIdInsideNestedIsTheRow) {
 TEST(FilterTest, GeoRadiusIsGreatCircleDistance) {
   // Berlin to Potsdam's centre is 26.8 km, to Hamburg 255 km.
   Check(R"({"key":"at","geo_radius":{"center":{"lat":52.5200,"lon":13.4050},"radius_m":30000}})",
-        {{R"({"at":{"lat":52.3906,"lon":13.0645}})", true}, {R"({"at":{"lat":53.5511,"lon":9.9937}})", false}, {R"({"at":[{"lat":0,"lon":0},{"lat":52.5,"lon":13.4}]})", true},
-         {R"({"at":{"lat":52.5}})", false}, {R"({"at":{"lat":"52.5","lon":"13.4"}})", false}, {R"({"at":[13.4,52.5]})", false}, {"{}", false}});
-  Check(R"({"key":"at","geo_radius":{"center":{"lat":0,"lon":179.9},"radius":30000}})", {{R"({"at":{"lat":0,"lon":-179.9}})", true}});
-  Check(R"({"key":"at","geo_radius":{"center":{"lat":90,"lon":0},"radius":1000000}})", {{R"({"at":{"lat":89,"lon":-120}})", true}, {R"({"at":{"lat":80,"lon":0}})", false}});
-  Check(R"({"key":"at","geo_radius":{"center":{"lat":1,"lon":2},"radius":0}})", {{R"({"at":{"lat":1,"lon":2}})", true}, {R"({"at":{"lat":1,"lon":2.00001}})", false}});
+        {{R"({"at":{"lat":52.3906,"lon":13.0645}})", true},
+         {R"({"at":{"lat":53.5511,"lon":9.9937}})", false},
+         {R"({"at":[{"lat":0,"lon":0},{"lat":52.5,"lon":13.4}]})", true},
+         {R"({"at":{"lat":52.5}})", false},
+         {R"({"at":{"lat":"52.5","lon":"13.4"}})", false},
+         {R"({"at":[13.4,52.5]})", false},
+         {"{}", false}});
+  Check(R"({"key":"at","geo_radius":{"center":{"lat":0,"lon":179.9},"radius":30000}})",
+        {{R"({"at":{"lat":0,"lon":-179.9}})", true}});
+  Check(R"({"key":"at","geo_radius":{"center":{"lat":90,"lon":0},"radius":1000000}})",
+        {{R"({"at":{"lat":89,"lon":-120}})", true}, {R"({"at":{"lat":80,"lon":0}})", false}});
+  Check(R"({"key":"at","geo_radius":{"center":{"lat":1,"lon":2},"radius":0}})",
+        {{R"({"at":{"lat":1,"lon":2}})", true}, {R"({"at":{"lat":1,"lon":2.00001}})", false}});
 }
 
 TEST(FilterTest, GeoRadiusAgreesWithKnownDistance) {
@@ -218,16 +283,25 @@ TEST(FilterTest, GeoRadiusAgreesWithKnownDistance) {
 
 TEST(FilterTest, GeoBoxIncludesEdgesAndCrossesTheDateLine) {
   Check(R"({"key":"at","geo_bounding_box":{"top_left":{"lat":50,"lon":-10},"bottom_right":{"lat":40,"lon":10}}})",
-        {{R"({"at":{"lat":45,"lon":0}})", true}, {R"({"at":{"lat":50,"lon":10}})", true}, {R"({"at":{"lat":50.1,"lon":0}})", false},
-         {R"({"at":{"lat":45,"lon":10.1}})", false}, {R"({"at":{"lat":91,"lon":0}})", false}, {R"({"at":"45,0"})", false}});
+        {{R"({"at":{"lat":45,"lon":0}})", true},
+         {R"({"at":{"lat":50,"lon":10}})", true},
+         {R"({"at":{"lat":50.1,"lon":0}})", false},
+         {R"({"at":{"lat":45,"lon":10.1}})", false},
+         {R"({"at":{"lat":91,"lon":0}})", false},
+         {R"({"at":"45,0"})", false}});
   Check(R"({"key":"at","geo_bounding_box":{"top_left":{"lat":10,"lon":170},"bottom_right":{"lat":-10,"lon":-170}}})",
-        {{R"({"at":{"lat":0,"lon":175}})", true}, {R"({"at":{"lat":0,"lon":-175}})", true}, {R"({"at":{"lat":0,"lon":180}})", true}, {R"({"at":{"lat":0,"lon":0}})", false}});
-  Check(R"({"key":"at","geo_bounding_box":{"top_left":{"lat":10,"lon":-180},"bottom_right":{"lat":-10,"lon":-170}}})", {{R"({"at":{"lat":0,"lon":180}})", true}});
+        {{R"({"at":{"lat":0,"lon":175}})", true},
+         {R"({"at":{"lat":0,"lon":-175}})", true},
+         {R"({"at":{"lat":0,"lon":180}})", true},
+         {R"({"at":{"lat":0,"lon":0}})", false}});
+  Check(R"({"key":"at","geo_bounding_box":{"top_left":{"lat":10,"lon":-180},"bottom_right":{"lat":-10,"lon":-170}}})",
+        {{R"({"at":{"lat":0,"lon":180}})", true}});
 }
 
 TEST(FilterTest, MustNotOfAMissingFieldIsTrue) {
-  for (const auto* leaf : {R"({"key":"a","value":1})", R"({"key":"a","range":{"gt":0}})", R"({"key":"a","match":{"except":[1]}})", R"({"key":"a","match":{"text":"x"}})",
-                           R"({"is_null":{"key":"a"}})", R"({"nested":{"key":"a","filter":{}}})"}) {
+  for (const auto* leaf :
+       {R"({"key":"a","value":1})", R"({"key":"a","range":{"gt":0}})", R"({"key":"a","match":{"except":[1]}})",
+        R"({"key":"a","match":{"text":"x"}})", R"({"is_null":{"key":"a"}})", R"({"nested":{"key":"a","filter":{}}})"}) {
     EXPECT_FALSE(Matches(leaf, "{}")) << leaf;
     EXPECT_TRUE(Matches(std::string(R"({"must_not":)") + leaf + "}", "{}")) << leaf;
   }
@@ -250,7 +324,9 @@ TEST(FilterTest, EvaluatorIsReusableAfterABrokenPayload) {
   EXPECT_TRUE(evaluator.Matches("x", R"({"pad":")" + std::string(200000, 'x') + R"(","a":1})"));
 }
 
-TEST(FilterTest, FirstOfTwoEqualKeysCounts) { Check(R"({"key":"a","value":1})", {{R"({"a":1,"a":2})", true}, {R"({"a":2,"a":1})", false}}); }
+TEST(FilterTest, FirstOfTwoEqualKeysCounts) {
+  Check(R"({"key":"a","value":1})", {{R"({"a":1,"a":2})", true}, {R"({"a":2,"a":1})", false}});
+}
 
 TEST(FilterTest, NeedsPayloadOnlyIfALeafReadsIt) {
   const auto needs = [](const char* text) { return (*ParseFilterText(text))->NeedsPayload(); };

@@ -41,8 +41,7 @@ bool IsAny(const Field&) { return true; }
 
 }  // namespace
 
-Pointer::Step::Step(Pointer& pointer, std::string_view field)
-    : pointer_(pointer), parent_size_(pointer.text_.size()) {
+Pointer::Step::Step(Pointer& pointer, std::string_view field) : pointer_(pointer), parent_size_(pointer.text_.size()) {
   pointer_.text_.append("/").append(field);
 }
 

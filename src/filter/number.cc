@@ -42,9 +42,10 @@ std::strong_ordering Number::operator<=>(const Number& other) const {
     switch (kind_) {
       case Kind::kNegative: return negative_ <=> other.negative_;
       case Kind::kNatural: return natural_ <=> other.natural_;
-      case Kind::kOther: return other_ < other.other_   ? std::strong_ordering::less
-                                : other_ > other.other_ ? std::strong_ordering::greater
-                                                        : std::strong_ordering::equal;
+      case Kind::kOther:
+        return other_ < other.other_   ? std::strong_ordering::less
+               : other_ > other.other_ ? std::strong_ordering::greater
+                                       : std::strong_ordering::equal;
     }
   }
   if (kind_ == Kind::kOther) return Reverse(other <=> *this);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "filter/normalize.h"
@@ -31,7 +32,8 @@ Result<Path> ParsePath(const Field& key, ParseState& state) {
       return std::unexpected(state.at.Expected("a dot or a backslash after each backslash", json));
     }
     if (path.size() > state.limits.payload_depth_max) {
-      return std::unexpected(state.LimitError("path depth", path.size(), "payload_depth_max", state.limits.payload_depth_max));
+      return std::unexpected(
+          state.LimitError("path depth", path.size(), "payload_depth_max", state.limits.payload_depth_max));
     }
   }
   if (path.back().empty()) return std::unexpected(state.at.Expected("a path without empty parts", json));
@@ -68,9 +70,23 @@ Result<Expr> TreeParser::Condition(const JsonElement& json, uint32_t depth) {
   if (++nodes_ > limits.filter_nodes_max) {
     return std::unexpected(state_.LimitError("condition number", nodes_, "filter_nodes_max", limits.filter_nodes_max));
   }
-  std::array<Field, 17> fields = {{{"must"}, {"should"}, {"must_not"}, {"min_should"}, {"key"}, {"match"}, {"range"},
-                                   {"value"}, {"in"}, {"contains"}, {"geo_radius"}, {"geo_bounding_box"},
-                                   {"values_count"}, {"is_empty"}, {"is_null"}, {"has_id"}, {"nested"}}};
+  std::array<Field, 17> fields = {{{"must"},
+                                   {"should"},
+                                   {"must_not"},
+                                   {"min_should"},
+                                   {"key"},
+                                   {"match"},
+                                   {"range"},
+                                   {"value"},
+                                   {"in"},
+                                   {"contains"},
+                                   {"geo_radius"},
+                                   {"geo_bounding_box"},
+                                   {"values_count"},
+                                   {"is_empty"},
+                                   {"is_null"},
+                                   {"has_id"},
+                                   {"nested"}}};
   constexpr size_t kKey = 4;
   AKI_RETURN_IF_ERROR(ReadFields(json, fields, state_.at));
   const auto given = [](const Field& field) { return field.value.has_value(); };

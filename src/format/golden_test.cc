@@ -33,6 +33,13 @@ TEST(GoldenFormatTest, DeletionVectorV1) {
   EXPECT_EQ(DecodeDeletionVector(ReadGolden("deletion_vector_v1.del"), segment, 200000).value(), rows);
 }
 
+TEST(GoldenFormatTest, SmallDeletionVectorV1) {  // the example of docs/formats/deletion_vector.md
+  const std::string segment = "00000000000000000001-0123456789abcdef";
+  ExpectGolden("deletion_vector_small_v1.del", EncodeDeletionVector(segment, 100, {3, 7, 11}));
+  EXPECT_EQ(DecodeDeletionVector(ReadGolden("deletion_vector_small_v1.del"), segment, 100).value(),
+            (std::vector<RowIndex>{3, 7, 11}));
+}
+
 TEST(GoldenFormatTest, ColumnsV1) {
   const std::string codes("\x01\x02\x03\xfd\xfe\xff", 6);
   const std::string scales("\x00\x00\x80\x3f\x00\x00\x00\x3f", 8);

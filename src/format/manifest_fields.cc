@@ -27,7 +27,7 @@ CollectionSpec ReadSpec(JsonFields& fields, std::string_view key) {
   if (!fields.ok()) return {};
   Result<CollectionSpec> spec = ParseCollectionSpec(element, FormatLimits());
   if (spec) return std::move(*spec);
-  fields.Fail(key, ": " + std::string(spec.error().message()));
+  fields.Fail(key, "is wrong: " + std::string(spec.error().message()));
   return {};
 }
 

@@ -62,7 +62,7 @@ TEST(ManifestFormatTest, ErrorsNameTheField) {
             "DATA_LOSS: manifest.segments[0].row_count is 4294967296, the limit is 4294967295");
   EXPECT_EQ(ErrorOf("\"deletes\":null", "\"deletes\":{\"id\":7}"), "DATA_LOSS: manifest.segments[0].deletes.id is not a string");
   EXPECT_EQ(ErrorOf("\"watermark\":100}", "\"watermark\":100,\"x\":1}"), "DATA_LOSS: manifest.open_epochs[0].x is unknown");
-  EXPECT_EQ(ErrorOf("\"spec\":{", "\"spec\":{\"color\":1,"), "DATA_LOSS: manifest.spec : color is not a known field");
+  EXPECT_EQ(ErrorOf("\"spec\":{", "\"spec\":{\"color\":1,"), "DATA_LOSS: manifest.spec is wrong: color is not a known field");
   EXPECT_THAT(ErrorOf("\"home\":\"node-b\"", "\"home\":\"node-b\",\"later\":1"), HasSubstr("manifest.later is unknown"));
   EXPECT_EQ(ErrorOf("akidb.manifest/1", "akidb.manifest/2"),
             "UNIMPLEMENTED: format is akidb.manifest/2, this akidb reads akidb.manifest/1");

@@ -18,10 +18,9 @@ bool IsBlockAligned(uint64_t offset) { return offset % kWalBlockBytes == 0; }
 
 // The one rule book for a header's fields, for our own before encoding and for theirs after decoding.
 bool IsValid(const WalGroupHeader& h) {
-  return h.record_count > 0 && h.payload_bytes % 8 == 0 &&
-         h.payload_bytes / kWalRecordHeaderBytes >= h.record_count && h.first_lsn > Lsn(0) && IsBlockAligned(h.offset) &&
-         IsBlockAligned(h.synced_offset) && h.synced_offset >= kWalBlockBytes && h.synced_offset <= h.offset &&
-         h.end() <= kWalFileBytesMax;
+  return h.record_count > 0 && h.payload_bytes % 8 == 0 && h.payload_bytes / kWalRecordHeaderBytes >= h.record_count &&
+         h.first_lsn > Lsn(0) && IsBlockAligned(h.offset) && IsBlockAligned(h.synced_offset) &&
+         h.synced_offset >= kWalBlockBytes && h.synced_offset <= h.offset && h.end() <= kWalFileBytesMax;
 }
 
 bool IsValid(const WalFileHeader& h) {

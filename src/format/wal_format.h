@@ -48,7 +48,7 @@ struct WalFileHeader {
   Lsn first_lsn;               // every record of this file has this LSN or a greater one
   uint64_t prev_sequence = 0;  // last file before this one that holds records; 0: none
   uint64_t prev_salt = 0;
-  uint64_t prev_end = 0;       // every byte of the previous file below it was synced when this header was written
+  uint64_t prev_end = 0;  // every byte of the previous file below it was synced when this header was written
 };
 
 // The head of a group: what one WriteAt and one Sync made durable together.
@@ -67,10 +67,10 @@ struct WalGroupHeader {
 // What lies at an offset where a group could begin.
 enum class WalGroupStatus : uint8_t {
   kValid,
-  kNoGroup,      // no group header's magic: the usual end of a log
-  kBadHeader,    // header checksum or a field of it is wrong
-  kTruncated,    // the file ends inside the group
-  kBadPayload,   // payload checksum is wrong
+  kNoGroup,     // no group header's magic: the usual end of a log
+  kBadHeader,   // header checksum or a field of it is wrong
+  kTruncated,   // the file ends inside the group
+  kBadPayload,  // payload checksum is wrong
 };
 std::string_view WalGroupStatusName(WalGroupStatus status);
 

@@ -29,6 +29,7 @@ struct ServerConfig {
   uint32_t worker_threads = 0;      // likewise
   uint32_t background_threads = 2;  // flush, merge, garbage collection
   Duration shutdown_timeout = std::chrono::seconds(30);
+  Duration slow_query = std::chrono::seconds(1);
   std::string data_dir = "akidb-data";
   std::string store;  // empty: file:DATA_DIR/store
   EngineOptions engine;

@@ -108,6 +108,7 @@ void AddServerKeys(Keys& keys) {
            AKI_AT(background_threads));
   AddDuration(keys, "server.shutdown_timeout", "how long running requests may take when the server stops",
               AKI_AT(shutdown_timeout));
+  AddDuration(keys, "server.slow_query", "searches that take longer are logged and counted", AKI_AT(slow_query));
   AddText(keys, "storage.data_dir", "write-ahead log, lock and, by default, the store", AKI_AT(data_dir));
   AddText(keys, "storage.store", "file:DIR; empty: file:DATA_DIR/store", AKI_AT(store));
   AddText(keys, "storage.node", "name of this node in manifests", AKI_AT(engine.node));

@@ -117,7 +117,7 @@ void ToHalfs(const float* in, uint16_t* out, size_t n) {
   if (i < n) {
     uint16_t tail[w];
     V::StoreHalf(tail, V::LoadTail(in + i, n - i));
-    __builtin_memcpy(out + i, tail, (n - i) * sizeof(uint16_t));
+    __builtin_memcpy(static_cast<void*>(out + i), tail, (n - i) * sizeof(uint16_t));
   }
 }
 
@@ -128,7 +128,7 @@ void FromHalfs(const uint16_t* in, float* out, size_t n) {
   if (i < n) {
     float tail[w];
     V::StoreF32(tail, V::LoadTail(in + i, n - i));
-    __builtin_memcpy(out + i, tail, (n - i) * sizeof(float));
+    __builtin_memcpy(static_cast<void*>(out + i), tail, (n - i) * sizeof(float));
   }
 }
 

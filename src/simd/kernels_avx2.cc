@@ -20,7 +20,8 @@ struct V {
   template <class T>
   static Reg LoadTail(const T* p, size_t n) {
     T padded[kWidth] = {};
-    for (size_t i = 0; i < n; ++i) __builtin_memcpy(padded + i, p + i, sizeof(T));
+    const void* from = p;  // a T* would promise alignment
+    __builtin_memcpy(padded, from, n * sizeof(T));
     return Load(padded);
   }
   static Reg Add(Reg a, Reg b) { return _mm256_add_ps(a, b); }

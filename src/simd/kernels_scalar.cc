@@ -36,16 +36,15 @@ struct V {
   static constexpr size_t kWidth = 1;
   static Reg Zero() { return 0; }
   static Reg Broadcast(float x) { return x; }
-  static Reg Load(const float* p) {
-    Reg x;
+  // A void pointer, because a float or half pointer promises alignment.
+  template <class T>
+  static T Unaligned(const void* p) {
+    T x;
     __builtin_memcpy(&x, p, sizeof x);
     return x;
   }
-  static Reg Load(const uint16_t* p) {
-    uint16_t x;
-    __builtin_memcpy(&x, p, sizeof x);
-    return HalfToFloat(x);
-  }
+  static Reg Load(const float* p) { return Unaligned<float>(p); }
+  static Reg Load(const uint16_t* p) { return HalfToFloat(Unaligned<uint16_t>(p)); }
   static Reg Load(const int8_t* p) { return *p; }
   template <class T>
   static Reg LoadTail(const T* p, size_t) {
@@ -60,8 +59,8 @@ struct V {
   }
   static float Sum(Reg a) { return a; }
   static float Sqrt(float x) { return __builtin_sqrtf(x); }
-  static void StoreF32(float* p, Reg a) { __builtin_memcpy(p, &a, sizeof a); }
-  static void StoreHalf(uint16_t* p, Reg a) {
+  static void StoreF32(void* p, Reg a) { __builtin_memcpy(p, &a, sizeof a); }
+  static void StoreHalf(void* p, Reg a) {
     const uint16_t half = FloatToHalf(a);
     __builtin_memcpy(p, &half, sizeof half);
   }

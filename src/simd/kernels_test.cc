@@ -284,6 +284,23 @@ TEST_P(KernelSetTest, ConversionsWriteOnlyTheirElements) {
   }
 }
 
+TEST_P(KernelSetTest, ConversionsNeedNoAlignment) {
+  for (size_t n = 1; n <= 40; ++n) {
+    const std::vector<float> in = MakeFloats(random_, Values::kOrdinary, n);
+    std::vector<std::byte> floats(n * 4 + 1), halves(n * 2 + 1), back(n * 4 + 3);
+    std::memcpy(floats.data() + 1, in.data(), n * 4);
+    auto* const halves_at = reinterpret_cast<uint16_t*>(halves.data() + 1);
+    kernels().f32_to_f16(reinterpret_cast<const float*>(floats.data() + 1), halves_at, n);
+    kernels().f16_to_f32(halves_at, reinterpret_cast<float*>(back.data() + 3), n);
+    for (size_t i = 0; i < n; ++i) {
+      float x;
+      std::memcpy(&x, back.data() + 3 + i * 4, 4);
+      EXPECT_EQ(x, HalfAsFloat(FloatAsHalf(in[i])));
+    }
+    EXPECT_TRUE(kernels().all_finite(reinterpret_cast<const float*>(floats.data() + 1), n));
+  }
+}
+
 TEST_P(KernelSetTest, FindsOneElementThatIsNotFiniteAnywhere) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const size_t n : {1u, 2u, 15u, 16u, 17u, 33u, 100u, 384u}) {

@@ -61,7 +61,8 @@ Result<Lsn> WalImpl::Append(OpContext& ctx, CollectionId collection, Epoch epoch
         if (group.record_count == 0) group.first_lsn = lsn;
         group.last_lsn = lsn;
         ++group.record_count;
-        AppendWalRecord({.collection = collection, .epoch = epoch, .lsn = lsn, .type = type, .body = body}, &group.bytes);
+        AppendWalRecord({.collection = collection, .epoch = epoch, .lsn = lsn, .type = type, .body = body},
+                        &group.bytes);
         ++stats_.records_appended;
         stats_.bytes_appended += body.size();
         return lsn;
@@ -142,7 +143,8 @@ bool WalImpl::FinishCommit(WalGroup group, Callbacks* callbacks) {
   MutexLock lock(mutex_);
   committing_ = false;
   if (files_.back().sequence != group.target->sequence) {
-    files_.push_back({.sequence = group.target->sequence, .size_bytes = group.target->file->size_bytes(), .last_lsn = {}});
+    files_.push_back(
+        {.sequence = group.target->sequence, .size_bytes = group.target->file->size_bytes(), .last_lsn = {}});
   }
   files_.back().last_lsn = group.last_lsn;
   ++stats_.groups_synced;

@@ -28,14 +28,14 @@
 namespace akidb {
 
 struct WalOptions {
-  std::string dir;                              // exists
-  uint64_t file_bytes = 64ull << 20;            // preallocated with zeros; a record must fit in one file
-  uint32_t spare_files_max = 4;                 // recycled or prepared ahead
+  std::string dir;                    // exists
+  uint64_t file_bytes = 64ull << 20;  // preallocated with zeros; a record must fit in one file
+  uint32_t spare_files_max = 4;       // recycled or prepared ahead
   uint64_t wal_bytes_max = 16ull << 30;
 };
 
 struct WalStats {
-  uint64_t live_bytes = 0;          // in files not yet trimmed
+  uint64_t live_bytes = 0;  // in files not yet trimmed
   uint64_t files = 0;
   uint64_t records_appended = 0;
   uint64_t bytes_appended = 0;

@@ -15,7 +15,7 @@
 namespace akidb {
 namespace {
 
-constexpr size_t kRowBytes = 1700;        // 384 float32, an id and a small payload
+constexpr size_t kRowBytes = 1700;  // 384 float32, an id and a small payload
 constexpr size_t kBatchBytes = 500 * kRowBytes;
 constexpr size_t kBlock = 4096;
 
@@ -29,9 +29,7 @@ T Must(Result<T> result) {
 }
 void Must(Status status) { Must(status.ok() ? Result<int>(0) : std::unexpected(std::move(status))); }
 
-double Now() {
-  return std::chrono::duration<double>(RealClock().Now().time_since_epoch()).count();
-}
+double Now() { return std::chrono::duration<double>(RealClock().Now().time_since_epoch()).count(); }
 
 double Percentile(std::vector<double>& values, double p) {
   std::ranges::sort(values);

@@ -43,7 +43,9 @@ struct Model {
   }
   // What is wrong with the log as it was just recovered; empty if nothing.
   std::string Check(const WalFixture& f) {
-    const auto at = [](std::string_view what, Lsn lsn) { return std::string(what) + " LSN " + std::to_string(lsn.value()); };
+    const auto at = [](std::string_view what, Lsn lsn) {
+      return std::string(what) + " LSN " + std::to_string(lsn.value());
+    };
     Lsn previous;
     for (const auto& [lsn, body] : f.replayed) {
       const auto known = appended.find(lsn);

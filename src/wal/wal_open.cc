@@ -28,8 +28,7 @@ Status WalImpl::StartFirstFile(const WalScan& scan) {
     file->SyncOrDie();
   }
   AKI_RETURN_IF_ERROR(spares_.PrepareNow());
-  auto target = std::make_shared<WalTarget>(
-      WalTarget{.sequence = scan.max_sequence() + 1, .file = spares_.TryTake()});
+  auto target = std::make_shared<WalTarget>(WalTarget{.sequence = scan.max_sequence() + 1, .file = spares_.TryTake()});
   writer_ = std::make_unique<WalWriter>(dir_, last ? *last->header : WalFileHeader{}, last ? last->end : 0);
   writer_->Start(target, scan.next_lsn);
 

@@ -120,8 +120,8 @@ class Scanner {
     });
     AKI_RETURN_IF_ERROR(std::move(visitor_status));
     if (!status.ok()) {
-      file.status = Status(status).Annotate("log file " + file.name + " offset " +
-                                            std::to_string(reader.group_header().offset));
+      file.status =
+          Status(status).Annotate("log file " + file.name + " offset " + std::to_string(reader.group_header().offset));
       return OkStatus();
     }
     ++file.groups;

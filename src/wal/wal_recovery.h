@@ -25,15 +25,15 @@ struct WalFileScan {
   std::string name;
   uint64_t sequence = 0;
   uint64_t size_bytes = 0;
-  std::optional<WalFileHeader> header;  // empty if it cannot be read
-  std::optional<uint64_t> claimed_end;  // as a later file's header says
-  uint64_t end = 0;                     // of the valid groups
+  std::optional<WalFileHeader> header;                   // empty if it cannot be read
+  std::optional<uint64_t> claimed_end;                   // as a later file's header says
+  uint64_t end = 0;                                      // of the valid groups
   WalGroupStatus end_status = WalGroupStatus::kNoGroup;  // what lies there
   uint64_t groups = 0;
   uint64_t records = 0;
-  Lsn first_lsn;                        // of the records; 0 if there are none
+  Lsn first_lsn;  // of the records; 0 if there are none
   Lsn last_lsn;
-  Status status;                        // why the file is refused
+  Status status;  // why the file is refused
 };
 
 struct WalScan {
@@ -49,7 +49,7 @@ struct WalScan {
 };
 
 struct WalScanOptions {
-  std::function<Status(const WalRecord&)> on_record;  // may be empty
+  std::function<Status(const WalRecord&)> on_record;                                      // may be empty
   std::function<void(const WalFileScan&, const WalGroupHeader&, Lsn last_lsn)> on_group;  // may be empty
   // Looks at the files behind a refused one too, for people who want to see all of the damage.
   enum class AfterError : uint8_t { kStop, kGoOn } after_error = AfterError::kStop;

@@ -162,7 +162,8 @@ TEST(WalRecoveryTest, AMissingHeadIsTrimmedAndAMissingMiddleIsCorruption) {
   ASSERT_TRUE(f.disk->Remove(paths[1]).ok());
   const Status status = Scan(*f.disk).status;
   EXPECT_EQ(status.code(), StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("00000000000000000003.wal offset 0: follows 00000000000000000002"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("00000000000000000003.wal offset 0: follows 00000000000000000002"));
 }
 
 TEST(WalRecoveryTest, RefusesAFileUnderAnotherFilesName) {

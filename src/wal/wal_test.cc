@@ -343,8 +343,7 @@ TEST(WalTest, TheVisitorsErrorStopsTheOpen) {
   ASSERT_TRUE(f.Open().ok());
   f.MustWrite("a");
   f.Crash(kKeepNothing);
-  const auto wal =
-      Wal::Open(f.ctx, f.Env(), f.options, [](const WalRecord&) { return Aborted("visitor has enough"); });
+  const auto wal = Wal::Open(f.ctx, f.Env(), f.options, [](const WalRecord&) { return Aborted("visitor has enough"); });
   ASSERT_FALSE(wal);
   EXPECT_EQ(wal.error().message(), "visitor has enough");
 }

@@ -52,7 +52,7 @@ class WalWriter {
   const WalDir& dir_;
   WalFileHeader header_;  // of the current file
   uint64_t seed_ = 0;
-  uint64_t end_;          // everything below is synced
+  uint64_t end_;  // everything below is synced
   std::shared_ptr<WalTarget> current_;
 };
 

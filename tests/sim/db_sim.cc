@@ -88,24 +88,18 @@ class DatabaseSim {
       }
     }
     // Lies are told in good weather too.
-    switch (lie_) {
-      case Lie::kNone: break;
-      case Lie::kDropSyncs: machine_.disk.faults().drop_sync_ppm = 300'000; break;
-      case Lie::kForgetNames: machine_.disk.faults().forget_names_ppm = 300'000; break;
-      case Lie::kStaleBlocks: machine_.disk.faults().stale_read_ppm = 100'000; break;
-      case Lie::kIgnoreConditions:
-        machine_.bucket.faults().ignore_condition_ppm = 1'000'000;
-        foul_bucket_.late_request_ppm = 150'000;
-        break;
-      case Lie::kForgetObjects: machine_.bucket.faults().forget_ppm = 20'000; break;
+    Lying(&fair_disk_, lie_);
+    if (lie_ == Lie::kIgnoreConditions) {
+      fair_bucket_.ignore_condition_ppm = 1'000'000;
+      bucket.late_request_ppm = 150'000;
     }
-    fair_disk_ = machine_.disk.faults();
-    fair_bucket_ = machine_.bucket.faults();
-    foul_disk_.drop_sync_ppm = fair_disk_.drop_sync_ppm;
-    foul_disk_.forget_names_ppm = fair_disk_.forget_names_ppm;
-    foul_disk_.stale_read_ppm = fair_disk_.stale_read_ppm;
-    foul_bucket_.ignore_condition_ppm = fair_bucket_.ignore_condition_ppm;
-    foul_bucket_.forget_ppm = fair_bucket_.forget_ppm;
+    if (lie_ == Lie::kForgetObjects) fair_bucket_.forget_ppm = 20'000;
+    disk.drop_sync_ppm = fair_disk_.drop_sync_ppm;
+    disk.forget_names_ppm = fair_disk_.forget_names_ppm;
+    disk.stale_read_ppm = fair_disk_.stale_read_ppm;
+    bucket.ignore_condition_ppm = fair_bucket_.ignore_condition_ppm;
+    bucket.forget_ppm = fair_bucket_.forget_ppm;
+    SetFoul(false);
   }
 
   // Every seed prefers other actions, so that some runs are all deletes and others all crashes.
@@ -165,6 +159,7 @@ class DatabaseSim {
     ++crashes_in_recovery_;
     const Status status = process_->Open();
     if (!status.ok()) {
+      machine_.world.ThrowIfCrashed();
       machine_.world.trace().Line("open: " + status.ToString());
       process_.reset();
       machine_.disk.EndProcess();
@@ -179,6 +174,7 @@ class DatabaseSim {
     const bool foul = foul_;
     SetFoul(false);
     const auto actual = ReadDatabase(*process_);
+    if (!actual) machine_.world.ThrowIfCrashed();
     if (!actual) throw Violation{"I5: what was recovered cannot be read: " + actual.error().ToString()};
     machine_.model.Recovered(*actual, machine_.bucket.requests_on_the_wire() != 0, &machine_.world.coverage());
     SetFoul(foul);
@@ -250,6 +246,7 @@ class DatabaseSim {
     const Status status = process_->db().Close(ctx);
     machine_.world.trace().Line("close " + status.ToString());
     if (!status.ok()) {
+      machine_.world.ThrowIfCrashed();
       if (!foul_) throw Violation{"unexpected error of close: " + status.ToString()};
       return Kill();
     }
@@ -293,6 +290,7 @@ class DatabaseSim {
     Dice dice(seed, 43);
     uint64_t crashes = 0;
     const auto end_life = [&] {
+      copy.world.CancelCrash();
       ++crashes;
       dice.Chance(800'000) ? copy.disk.LosePower() : copy.disk.EndProcess();
     };
@@ -303,8 +301,10 @@ class DatabaseSim {
         try {
           Process process(&copy, store_, options_, dice.Next());
           const Status status = process.Open();
+          if (!status.ok()) copy.world.ThrowIfCrashed();
           if (!status.ok()) throw Violation{"I5: recovery refused: " + status.ToString()};
           const auto actual = ReadDatabase(process);
+          if (!actual) copy.world.ThrowIfCrashed();
           if (!actual) throw Violation{"I5: what was recovered cannot be read: " + actual.error().ToString()};
           copy.model.Recovered(*actual, copy.bucket.requests_on_the_wire() != 0, &copy.world.coverage());
           break;

@@ -10,8 +10,6 @@
 
 namespace akidb::sim {
 
-// What the world lies about, if anything.
-enum class Lie : uint8_t { kNone, kDropSyncs, kForgetNames, kStaleBlocks, kIgnoreConditions, kForgetObjects };
 // How much of the legal misbehaviour is switched on.
 enum class Weather : uint8_t { kAny, kWallClockJumps };
 

@@ -206,7 +206,7 @@ void Model::Recovered(const std::map<std::string, Rows>& actual, bool late_reque
     if (!actual.contains(name)) continue;
     for (const Write& write : t.writes) open.push_back({write.lsn, &t, &name, &write.changes});
   }
-  std::ranges::stable_sort(open, {}, &Open::lsn);
+  std::ranges::sort(open, {}, &Open::lsn);
   const auto explains = [&] {
     return std::ranges::all_of(state, [&](const auto& entry) {
       const auto it = actual.find(entry.first);

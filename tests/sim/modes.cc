@@ -1,11 +1,78 @@
+#include "db_sim.h"
 #include "run.h"
+#include "store_sim.h"
 #include "wal_sim.h"
 
 namespace akidb::sim {
 
+namespace {
+
+template <Lie lie>
+RunResult Wal(const RunOptions& options) {
+  return RunWal(options, lie);
+}
+
+template <Lie lie>
+RunResult Store(const RunOptions& options) {
+  return RunStore(options, lie);
+}
+
+template <StoreKind store, Lie lie, Weather weather = Weather::kAny>
+RunResult Db(const RunOptions& options) {
+  return RunDatabase(options, store, lie, weather);
+}
+
+const std::vector<std::string_view> kWalMustReach = {
+    "wal.rotation", "wal.trim", "wal.unsynced_record_lost", "wal.unsynced_record_survived", "recovery.after_double_crash",
+    "disk.torn_file", "disk.lost_names", "crash.died", "crash.power", "crash.kill", "fault.sync_error", "fault.disk_full",
+};
+
+const std::vector<std::string_view> kStoreMustReach = {
+    "store.put", "store.delete", "store.condition_lost", "store.open_outcome_settled", "disk.torn_file", "disk.lost_names",
+    "crash.died", "fault.sync_error", "fault.dir_sync_error", "fault.short_write", "fault.disk_full",
+};
+
+std::vector<std::string_view> DbMustReach(StoreKind store) {
+  std::vector<std::string_view> out = {
+      "op.write_applied", "op.refused", "op.acked", "op.check", "op.create", "op.drop", "op.flush", "op.merge",
+      "engine.segment_published", "engine.segments_merged", "engine.dead_rows_seen", "wal.rotation", "wal.trim",
+      "step.flush", "step.merge", "step.trim", "step.collect", "step.prepare", "close", "clock.jump",
+      "crash.scheduled", "crash.idle", "crash.power", "crash.kill", "crash.died", "crash.probed",
+      "recovery.after_double_crash", "recovery.after_triple_crash", "open.none_survived", "open.some_survived",
+      "open.all_survived", "open.ddl_survived", "open.ddl_lost", "disk.torn_file", "disk.lost_names",
+      "fault.sync_error", "fault.read_error", "fault.short_write", "fault.disk_full",
+  };
+  if (store == StoreKind::kBucket) {
+    for (const char* what : {"fault.unavailable", "fault.lost_request", "fault.lost_answer", "fault.late_request",
+                             "fault.broken_body", "fault.slow", "bucket.late_applied", "bucket.late_refused", "io.delete"}) {
+      out.emplace_back(what);
+    }
+  } else {
+    out.emplace_back("io.link");
+    out.emplace_back("fault.dir_sync_error");
+  }
+  return out;
+}
+
+}  // namespace
+
 const std::vector<Mode>& Modes() {
+  using enum StoreKind;
   static const std::vector<Mode> modes = {
-      {"wal", "the write-ahead log alone", &RunWal, false, {"recovery"}},
+      {"localfs", "the database over a local directory on the simulated disk", &Db<kLocalFs, Lie::kNone>, false, DbMustReach(kLocalFs)},
+      {"bucket", "the database over a simulated bucket, its log on the simulated disk", &Db<kBucket, Lie::kNone>, false, DbMustReach(kBucket)},
+      {"clock", "as localfs, in good weather with a jumping wall clock", &Db<kLocalFs, Lie::kNone, Weather::kWallClockJumps>, false, {"clock.jump"}},
+      {"wal", "the write-ahead log alone", &Wal<Lie::kNone>, false, kWalMustReach},
+      {"store", "the local-directory store alone", &Store<Lie::kNone>, false, kStoreMustReach},
+      {"lie-drop-syncs", "a disk that drops syncs", &Db<kLocalFs, Lie::kDropSyncs>, true, {}},
+      {"lie-forget-names", "a disk that forgets directory entries although they were synced", &Db<kLocalFs, Lie::kForgetNames>, true, {}},
+      {"lie-stale-blocks", "a disk that hands back what a block held before", &Db<kLocalFs, Lie::kStaleBlocks>, true, {}},
+      {"lie-ignore-if-absent", "a store that ignores create-if-absent", &Db<kBucket, Lie::kIgnoreConditions>, true, {}},
+      {"lie-forget-objects", "a store that forgets objects after they were read back", &Db<kBucket, Lie::kForgetObjects>, true, {}},
+      {"lie-wal-drop-syncs", "the log alone on a disk that drops syncs", &Wal<Lie::kDropSyncs>, true, {}},
+      {"lie-wal-forget-names", "the log alone on a disk that forgets names", &Wal<Lie::kForgetNames>, true, {}},
+      {"lie-store-drop-syncs", "the store alone on a disk that drops syncs", &Store<Lie::kDropSyncs>, true, {}},
+      {"lie-store-forget-names", "the store alone on a disk that forgets names", &Store<Lie::kForgetNames>, true, {}},
   };
   return modes;
 }

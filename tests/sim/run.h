@@ -21,6 +21,9 @@ struct RunOptions {
   uint32_t probe_ppm = 20'000;
 };
 
+// What the world lies about, if anything.
+enum class Lie : uint8_t { kNone, kDropSyncs, kForgetNames, kStaleBlocks, kIgnoreConditions, kForgetObjects };
+
 struct RunResult {
   std::optional<std::string> violation;
   uint64_t trace_hash = 0;

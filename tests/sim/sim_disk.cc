@@ -23,6 +23,12 @@ void PutSector(std::string* bytes, uint64_t sector, const std::string& content) 
 
 }  // namespace
 
+void Lying(DiskFaults* faults, Lie lie) {
+  if (lie == Lie::kDropSyncs) faults->drop_sync_ppm = 300'000;
+  if (lie == Lie::kForgetNames) faults->forget_names_ppm = 300'000;
+  if (lie == Lie::kStaleBlocks) faults->stale_read_ppm = 100'000;
+}
+
 void SimInode::Resize_(uint64_t size) {
   if (size == current.size()) return;
   const uint64_t smallest = resizes.empty() ? durable.size() : resizes.back().smallest_since_sync;

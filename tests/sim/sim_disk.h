@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "run.h"
 #include "sim_world.h"
 
 namespace akidb::sim {
@@ -35,6 +36,9 @@ struct DiskFaults {
   uint32_t forget_names_ppm = 0;      // SyncDir says OK and does nothing
   uint32_t stale_read_ppm = 0;        // a read gives what the sectors held before their last sync
 };
+
+// Adds the lies of a disk to `faults`; those of a store change nothing here.
+void Lying(DiskFaults* faults, Lie lie);
 
 // A file's bytes as read now, as they survive a power loss, and everything in between.
 struct SimInode {

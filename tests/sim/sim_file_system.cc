@@ -175,7 +175,7 @@ class SimFileSystem final : public FileSystem {
 
   Status Remove(const std::string& raw) override {
     const std::string path = Normal(raw);
-    return ChangeNames("remove", path, [&]() -> Result<SimDisk::NameChange> {
+    return ChangeNames(kRemove, path, [&]() -> Result<SimDisk::NameChange> {
       AKI_ASSIGN_OR_RETURN(const std::shared_ptr<SimInode> inode, Find("remove", path));
       if (inode->is_dir) return std::unexpected(FailedPrecondition("remove " + path + ": is a directory"));
       return SimDisk::NameChange{{{path, nullptr}}};
@@ -279,11 +279,16 @@ class SimFileSystem final : public FileSystem {
   Status ChangeNames(std::string_view what, const std::string& where, const Make& make) {
     AKI_ASSIGN_OR_RETURN(const CrashPhase phase, disk_->world_->BeginIo(*life_, what, where));
     AKI_ASSIGN_OR_RETURN(SimDisk::NameChange change, make());
-    if (phase == CrashPhase::kMiddle) disk_->world_->CrashNow(*life_);
+    if (phase == CrashPhase::kMiddle) return Crash(what);
     if (disk_->Fault(disk_->faults_.write_error_ppm, "fault.name_error")) return InputOutputError(what, where);
     if (!change.sets.empty()) disk_->Change(std::move(change));
-    if (phase == CrashPhase::kAfter) disk_->world_->CrashNow(*life_);
-    return OkStatus();
+    return phase == CrashPhase::kAfter ? Crash(what) : OkStatus();
+  }
+
+  Status Crash(std::string_view what) {
+    if (what != kRemove) disk_->world_->CrashNow(*life_);
+    disk_->world_->CrashSoon(*life_);
+    return Unavailable("the simulated process is dead");
   }
 
   SimDisk* disk_;

@@ -21,6 +21,8 @@ void World::ScheduleCrash(uint64_t operations, CrashPhase phase) {
 }
 
 Result<CrashPhase> World::BeginIo(Life& life, std::string_view what, std::string_view where) {
+  const bool may_throw = what != kRemove;
+  if (!life.alive && !may_throw) return std::unexpected(Unavailable("the simulated process is dead"));
   if (!life.alive) {
     if (!life.torn_down && std::uncaught_exceptions() == 0) throw SimCrash{};
     if (io_in_destructor_.empty()) io_in_destructor_ = std::string(what) + " " + std::string(where);
@@ -34,13 +36,22 @@ Result<CrashPhase> World::BeginIo(Life& life, std::string_view what, std::string
   trace_.Line(line);
   if (io_count_ != crash_at_) return CrashPhase::kNone;
   crash_at_ = 0;
+  if (crash_phase_ == CrashPhase::kBefore && !may_throw) {
+    CrashSoon(life);
+    return std::unexpected(Unavailable("the simulated process is dead"));
+  }
   if (crash_phase_ == CrashPhase::kBefore) CrashNow(life);
   return crash_phase_;
 }
 
-void World::CrashNow(Life& life) {
+void World::CrashSoon(Life& life) {
   life.alive = false;
+  crashed_ = true;
   trace_.Line("crash");
+}
+
+void World::CrashNow(Life& life) {
+  CrashSoon(life);
   throw SimCrash{};
 }
 

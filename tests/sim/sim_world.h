@@ -100,6 +100,9 @@ struct Life {
   bool torn_down = false;
 };
 
+// The one operation that destructors may do; it never throws.
+inline constexpr std::string_view kRemove = "remove";
+
 // When, relative to the operation that reaches it, a crash strikes.
 enum class CrashPhase : uint8_t { kNone, kBefore, kMiddle, kAfter };
 
@@ -116,7 +119,15 @@ class World {
 
   // Schedules a crash `operations` device operations from now.
   void ScheduleCrash(uint64_t operations, CrashPhase phase);
-  void CancelCrash() { crash_at_ = 0; }
+  // No crash is scheduled any more, and one that struck is over.
+  void CancelCrash() {
+    crash_at_ = 0;
+    crashed_ = false;
+  }
+  // Call before judging an error: it may be the echo of a crash that could not throw.
+  void ThrowIfCrashed() const {
+    if (crashed_) throw SimCrash{};
+  }
   bool crash_scheduled() const { return crash_at_ != 0; }
   // Runs before every device operation of a living process.
   void set_on_io(std::function<void()> on_io) { on_io_ = std::move(on_io); }
@@ -126,6 +137,9 @@ class World {
   // through CrashNow in the middle or after the effect.
   Result<CrashPhase> BeginIo(Life& life, std::string_view what, std::string_view where);
   [[noreturn]] void CrashNow(Life& life);
+  // The crash strikes, but this call returns: for an operation that a destructor may do (removing a temporary file). The
+  // next one throws.
+  void CrashSoon(Life& life);
   // The first operation that a destructor tried; empty if, as it should be, none did.
   const std::string& io_in_destructor() const { return io_in_destructor_; }
 
@@ -137,6 +151,7 @@ class World {
   uint64_t io_count_ = 0;
   uint64_t crash_at_ = 0;
   CrashPhase crash_phase_ = CrashPhase::kNone;
+  bool crashed_ = false;
   std::function<void()> on_io_;
   std::string io_in_destructor_;
 };

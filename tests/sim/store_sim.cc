@@ -18,8 +18,10 @@ using Bodies = std::set<std::optional<std::string>>;
 
 class StoreSim {
  public:
-  explicit StoreSim(const RunOptions& run) : world_(run.seed), disk_(world_, 11), dice_(run.seed, 61) {
+  StoreSim(const RunOptions& run, Lie lie) : world_(run.seed), disk_(world_, 11), dice_(run.seed, 61) {
     world_.trace().set_printing(run.trace);
+    Lying(&fair_, lie);
+    foul_ = fair_;
     const auto maybe = [&](uint32_t* ppm) {
       if (dice_.Chance(300'000)) *ppm = static_cast<uint32_t>(dice_.Between(1, 30'000));
     };
@@ -36,7 +38,7 @@ class StoreSim {
     try {
       for (uint64_t steps = dice_.Between(60, 250); steps > 0; --steps) Guarded([this] { Step(); });
       calm_ = true;
-      disk_.faults() = {};
+      disk_.faults() = fair_;
       world_.CancelCrash();
       for (int i = 0; i < 2; ++i) {
         Guarded([this] { CompareAll(); });
@@ -92,19 +94,16 @@ class StoreSim {
   void Recover() {
     faults_before_ = disk_.faults_injected();
     if (!calm_ && crashes_in_recovery_++ < 3 && dice_.Chance(200'000)) world_.ScheduleCrash(dice_.Between(1, 20), RandomPhase());
-    disk_.faults() = {};
+    disk_.faults() = fair_;
     life_ = std::make_shared<Life>();
     fs_ = disk_.Mount(life_);
-    env_.clock = &world_.clock();
-    env_.random = &dice_;
-    env_.fs = fs_.get();
-    env_.die = [life = life_](const Status& status) {
-      life->alive = false;
-      throw SimDied{status.ToString()};
-    };
     world_.trace().Line("open");
     OpContext ctx(world_.clock());
-    auto store = OpenLocalFsStore(ctx, env_, kDir);
+    auto store = OpenLocalFsStore(ctx, *fs_, dice_, world_.clock(), kDir, [life = life_](const Status& status) {
+      life->alive = false;
+      throw SimDied{status.ToString()};
+    });
+    if (!store) world_.ThrowIfCrashed();
     if (!store) throw Violation{"I5: the store does not open: " + store.error().ToString()};
     store_ = *std::move(store);
     CompareAll();
@@ -250,6 +249,7 @@ class StoreSim {
   }
 
   void Accept(const Status& status) {
+    world_.ThrowIfCrashed();
     world_.trace().Line(status.ToString());
     world_.coverage().Count("refused." + std::string(StatusCodeName(status.code())));
     const bool environment = status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kResourceExhausted;
@@ -259,10 +259,10 @@ class StoreSim {
   World world_;
   SimDisk disk_;
   Dice dice_;
+  DiskFaults fair_;
   DiskFaults foul_;
   std::shared_ptr<Life> life_ = std::make_shared<Life>();
   std::unique_ptr<FileSystem> fs_;
-  Environment env_;
   std::shared_ptr<ObjectStore> store_;
   std::map<std::string, Bodies> keys_;
   std::map<std::string, std::string> etags_;
@@ -274,6 +274,6 @@ class StoreSim {
 
 }  // namespace
 
-RunResult RunStore(const RunOptions& options) { return StoreSim(options).Run(); }
+RunResult RunStore(const RunOptions& options, Lie lie) { return StoreSim(options, lie).Run(); }
 
 }  // namespace akidb::sim

@@ -8,6 +8,6 @@
 
 namespace akidb::sim {
 
-RunResult RunStore(const RunOptions& options);
+RunResult RunStore(const RunOptions& options, Lie lie);
 
 }  // namespace akidb::sim

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "model.h"
+#include "sim_disk.h"
 #include "wal/wal.h"
 
 namespace akidb::sim {
@@ -23,8 +24,10 @@ struct Record {
 
 class WalSim {
  public:
-  explicit WalSim(const RunOptions& run) : world_(run.seed), disk_(world_, 11), dice_(run.seed, 51) {
+  WalSim(const RunOptions& run, Lie lie) : world_(run.seed), disk_(world_, 11), dice_(run.seed, 51) {
     world_.trace().set_printing(run.trace);
+    Lying(&fair_, lie);
+    foul_ = fair_;
     options_.dir = kDir;
     options_.file_bytes = dice_.Between(16, 24) << 12;
     options_.spare_files_max = static_cast<uint32_t>(dice_.Between(1, 4));
@@ -40,7 +43,7 @@ class WalSim {
     RunResult result;
     try {
       for (uint64_t steps = dice_.Between(100, 400); steps > 0; --steps) Guarded([this] { Step(); });
-      disk_.faults() = {};
+      disk_.faults() = fair_;
       world_.CancelCrash();
       crashes_in_recovery_ = 3;
       for (int i = 0; i < 2; ++i) {
@@ -100,7 +103,7 @@ class WalSim {
   void Recover() {
     faults_before_ = disk_.faults_injected();
     if (crashes_in_recovery_ < 3 && dice_.Chance(300'000)) world_.ScheduleCrash(dice_.Between(1, 60), RandomPhase());
-    if (++crashes_in_recovery_ > 3) disk_.faults() = {};
+    if (++crashes_in_recovery_ > 3) disk_.faults() = fair_;
     life_ = std::make_shared<Life>();
     fs_ = disk_.Mount(life_);
     env_.clock = &world_.clock();
@@ -126,6 +129,7 @@ class WalSim {
       }
     }
     if (!status.ok()) {
+      world_.ThrowIfCrashed();
       world_.trace().Line("open: " + status.ToString());
       const bool environment = status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kResourceExhausted;
       if (!environment || disk_.faults_injected() == faults_before_) throw Violation{"I5: recovery refused: " + status.ToString()};
@@ -220,6 +224,7 @@ class WalSim {
 
   void Accept(const Status& status) {
     if (status.ok()) return;
+    world_.ThrowIfCrashed();
     world_.trace().Line(status.ToString());
     world_.coverage().Count("refused." + std::string(StatusCodeName(status.code())));
     if (status.reason() == "wal_full") return;
@@ -230,6 +235,7 @@ class WalSim {
   World world_;
   SimDisk disk_;
   Dice dice_;
+  DiskFaults fair_;
   DiskFaults foul_;
   WalOptions options_;
   std::shared_ptr<Life> life_ = std::make_shared<Life>();
@@ -245,6 +251,6 @@ class WalSim {
 
 }  // namespace
 
-RunResult RunWal(const RunOptions& options) { return WalSim(options).Run(); }
+RunResult RunWal(const RunOptions& options, Lie lie) { return WalSim(options, lie).Run(); }
 
 }  // namespace akidb::sim

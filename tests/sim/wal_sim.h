@@ -5,10 +5,9 @@
 #pragma once
 
 #include "run.h"
-#include "sim_disk.h"
 
 namespace akidb::sim {
 
-RunResult RunWal(const RunOptions& options);
+RunResult RunWal(const RunOptions& options, Lie lie);
 
 }  // namespace akidb::sim

@@ -41,6 +41,7 @@ std::optional<std::string> Workload::PickTable() {
 }
 
 void Workload::Excuse(const Status& status, const std::string& what) {
+  machine_->world.ThrowIfCrashed();
   machine_->world.trace().Line(what + ": " + status.ToString());
   machine_->world.coverage().Count("refused." + std::string(StatusCodeName(status.code())));
   const bool full = status.reason() == "unflushed_full" || status.reason() == "wal_full";
@@ -158,6 +159,7 @@ void Workload::Finish(const std::string& name, const Result<WriteReceipt>& recei
     world.trace().Line(what + " -> lsn " + std::to_string(receipt->position.lsn.value()));
     return;
   }
+  machine_->world.ThrowIfCrashed();
   machine_->model.FailWrite(name);
   if (!refusal.empty() && receipt.error().reason() == refusal) {
     world.coverage().Count("op.refused");

@@ -292,7 +292,9 @@ Status LocalFsStore::ListDir(OpContext& ctx, const std::string& key_prefix, List
 Result<std::unique_ptr<ObjectStore>> OpenLocalFsStore(OpContext& ctx, FileSystem& fs, Random& random, Clock& clock,
                                                       const std::string& root, std::function<void(const Status&)> die) {
   AKI_RETURN_IF_ERROR(ctx.Check());
-  auto store = std::make_unique<LocalFsStore>(fs, random, clock, root, std::move(die));
+  if (root.empty()) return std::unexpected(InvalidArgument("the directory of the object store has an empty name"));
+  const std::string without_end_slash = ParentDir(root + "/.");
+  auto store = std::make_unique<LocalFsStore>(fs, random, clock, without_end_slash, std::move(die));
   AKI_RETURN_IF_ERROR(store->RemoveLeftovers());
   return store;
 }

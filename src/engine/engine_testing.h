@@ -1,0 +1,95 @@
+// A database in a temporary directory whose clock and background tasks the test moves by hand.
+//
+// Threads: one test, one thread (tests of concurrency start their own).
+// Errors:  helpers fail the test.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/database.h"
+
+namespace akidb {
+
+class ManualClock final : public Clock {
+ public:
+  MonotonicTime Now() override { return now_; }
+  WallTime WallNow() override { return WallTime(std::chrono::seconds(1'700'000'000)) + now_.time_since_epoch(); }
+  void Advance(Duration by) { now_ += by; }
+
+ private:
+  MonotonicTime now_{};
+};
+
+// Runs steps only when asked, in order of task id.
+class ManualExecutor final : public Executor {
+ public:
+  explicit ManualExecutor(Clock& clock) : clock_(clock) {}
+  TaskId Add(std::shared_ptr<Task> task) override {
+    tasks_[++last_id_] = std::move(task);
+    return last_id_;
+  }
+  void Wake(TaskId) override {}
+  void Remove(TaskId id) override { tasks_.erase(id); }
+  // One step of every task, again while any says Now.
+  void RunUntilIdle();
+  // One step of the named task.
+  void Step(std::string_view name);
+
+ private:
+  Clock& clock_;
+  TaskId last_id_ = 0;
+  std::map<TaskId, std::shared_ptr<Task>> tasks_;
+};
+
+struct TestRow {
+  std::string id;
+  std::vector<float> vector;
+  std::string payload = "{}";
+};
+
+class TestDatabase {
+ public:
+  // Options with small limits, so that flush, merge and collection happen with a few rows.
+  static EngineOptions SmallOptions();
+  explicit TestDatabase(EngineOptions options = SmallOptions());
+  ~TestDatabase();
+
+  Database& db() { return *db_; }
+  OpContext& ctx() { return ctx_; }
+  ManualClock& clock() { return clock_; }
+  ManualExecutor& executor() { return executor_; }
+  ObjectStore& store() { return *store_; }
+  const std::string& data_dir() const { return options_.data_dir; }
+  Status TryOpen();
+
+  std::shared_ptr<Collection> Create(const std::string& name, uint32_t dim, Distance distance = Distance::kEuclidean,
+                                     VectorType type = VectorType::kF32);
+  std::shared_ptr<Collection> Get(const std::string& name);
+  // Writes and waits until durable.
+  Result<WriteReceipt> Write(Collection& collection, const std::vector<TestRow>& rows, WriteMode mode = WriteMode::kUpsert,
+                             BatchPolicy policy = BatchPolicy::kAllOrNothing);
+  void Upsert(Collection& collection, const std::vector<TestRow>& rows);
+  uint64_t Delete(Collection& collection, const std::vector<std::string>& ids);
+
+  // Drops the process without flushing and opens again.
+  void Crash();
+  // Closes properly and opens again.
+  void Restart();
+
+  // id -> payload of every live row.
+  std::map<std::string, std::string> Contents(Collection& collection);
+
+ private:
+  EngineOptions options_;
+  ManualClock clock_;
+  ManualExecutor executor_{clock_};
+  std::unique_ptr<Random> random_ = NewSeededRandom(7);
+  std::shared_ptr<ObjectStore> store_;
+  OpContext ctx_{clock_};
+  std::unique_ptr<Database> db_;
+};
+
+}  // namespace akidb

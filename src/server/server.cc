@@ -1,0 +1,132 @@
+#include "server/server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/log.h"
+#include "server/store_metrics.h"
+#include "server/store_url.h"
+#include "server/version.h"
+#include "service/core/service.h"
+#include "service/rest/http_server.h"
+
+namespace akidb {
+namespace {
+
+constexpr int kExitDied = 70;
+constexpr uint64_t kFreeBytesMin = 64ull << 20;
+
+int ThreadsOr(uint32_t configured, unsigned chosen) { return static_cast<int>(configured > 0 ? configured : chosen); }
+
+[[noreturn]] void Die(const Status& status) {
+  Log(LogLevel::kError, "a promise cannot be kept; the process ends", {{"error", status.ToString()}});
+  ::_exit(kExitDied);
+}
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(const ServerConfig& config) : config_(config) {}
+
+  Status Open();
+  std::string url() const override {
+    const bool v6 = address_.host.find(':') != std::string::npos;
+    return "http://" + (v6 ? "[" + address_.host + "]" : address_.host) + ":" + std::to_string(http_->port());
+  }
+  Status Stop() override;
+
+ private:
+  Status OpenDatabase(OpContext& ctx);
+  Status OpenService();
+  std::vector<HealthCheck> HealthChecks();
+
+  const ServerConfig config_;
+  ListenAddress address_;
+  Environment env_;
+  // In the order of building; torn down in the reverse one.
+  std::unique_ptr<Random> random_;
+  std::unique_ptr<Executor> executor_;
+  OpenedStore store_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<WorkQueue> queue_;  // finishes its work before the service goes
+  std::unique_ptr<HttpServer> http_;
+};
+
+Status ServerImpl::Open() {
+  AKI_ASSIGN_OR_RETURN(address_, ParseListenAddress(config_.listen));
+  AKI_RETURN_IF_ERROR(CheckListenAddress(address_.host));
+  random_ = NewSystemRandom();
+  executor_ = NewThreadExecutor(RealClock(), ThreadsOr(config_.background_threads, 1));
+  env_ = {&RealClock(), random_.get(), &PosixFileSystem(), executor_.get(), Die};
+  OpContext ctx(RealClock());
+  AKI_RETURN_IF_ERROR(OpenDatabase(ctx));
+  return OpenService();
+}
+
+Status ServerImpl::OpenDatabase(OpContext& ctx) {
+  EngineOptions options = config_.engine;
+  options.lock_note = LockNote("serve");
+  AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
+  AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), options.lock_note));
+  AKI_ASSIGN_OR_RETURN(database_, Database::Open(ctx, env_, store_.store, options));
+  return OkStatus();
+}
+
+Status ServerImpl::OpenService() {
+  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  queue_ = NewThreadWorkQueue(ThreadsOr(config_.worker_threads, std::max(2u, processors)));
+  ServiceOptions service_options;
+  service_options.version = Version();
+  service_options.slow_query = config_.slow_query;
+  service_options.health_checks = HealthChecks();
+  service_ = std::make_unique<Service>(*database_, env_, *queue_, std::move(service_options));
+  service_->metrics().AddCollector(
+      [this](PrometheusText& text) { WriteStoreMetrics(store_.metrics->Snapshot(), &text); });
+  HttpServerOptions http_options;
+  http_options.address = address_.host;
+  http_options.port = address_.port;
+  http_options.threads = ThreadsOr(config_.io_threads, std::max(2u, processors));
+  http_options.body_bytes_max = config_.engine.limits.request_bytes_max;
+  http_options.header_bytes_max = config_.engine.limits.header_bytes_max;
+  http_options.connections_max = config_.engine.limits.connections_max;
+  AKI_ASSIGN_OR_RETURN(http_, HttpServer::Start(*service_, http_options));
+  return OkStatus();
+}
+
+std::vector<HealthCheck> ServerImpl::HealthChecks() {
+  const auto store = [this] {
+    OpContext ctx(*env_.clock);
+    ctx.set_timeout(std::chrono::seconds(2));
+    return internal::ToStatus(store_.store->List(ctx, "catalog/", "", 1));
+  };
+  const auto disk = [this]() -> Status {
+    AKI_ASSIGN_OR_RETURN(const uint64_t free, env_.fs->FreeBytes(config_.data_dir));
+    if (free >= kFreeBytesMin) return OkStatus();
+    return ResourceExhausted("only " + std::to_string(free) + " bytes are free in the data directory");
+  };
+  return {{"store", store}, {"disk", disk}};
+}
+
+Status ServerImpl::Stop() {
+  service_->BeginDrain();
+  Status status = http_->Shutdown(config_.shutdown_timeout);
+  http_.reset();
+  queue_.reset();
+  OpContext ctx(RealClock());
+  const Status closed = database_->Close(ctx);
+  service_.reset();
+  database_.reset();
+  return closed.ok() ? std::move(status) : closed;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Start(const ServerConfig& config) {
+  auto server = std::make_unique<ServerImpl>(config);
+  AKI_RETURN_IF_ERROR(server->Open());
+  return server;
+}
+
+}  // namespace akidb
