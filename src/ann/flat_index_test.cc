@@ -319,6 +319,15 @@ TEST(FlatIndexTest, StaysExactAtTheEdgesOfTheFloatRange) {
   }
 }
 
+// The float sums of all rows are infinite or NaN although the norms of the rows are ordinary.
+TEST(FlatIndexTest, StaysExactWhenEveryFloatScoreOverflows) {
+  constexpr uint32_t kRows = 1500, kDim = 33;
+  std::vector<float> values = RandomFloats(21, kRows * kDim), query = RandomFloats(22, kDim);
+  for (float& x : values) x *= 1000;
+  for (float& x : query) x = std::clamp(x * 1e38f, -3e38f, 3e38f);
+  ExpectExactEverywhere(kDim, values, query, 25);
+}
+
 TEST(FlatIndexTest, WorksAtTheLargestDimension) {
   ExpectExactEverywhere(16384, RandomFloats(17, 16384 * 70), RandomFloats(18, 16384), 5);
 }

@@ -4,6 +4,7 @@
 // Errors:  none but the readers' own.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>

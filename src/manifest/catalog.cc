@@ -18,7 +18,8 @@ Status NotFoundError(std::string_view what) {
 }  // namespace
 
 Catalog::Catalog(ObjectStore& store, const Environment& env)
-    : env_(env), chain_(store, std::string(kCatalogPrefix), CatalogKey) {}
+    : env_(env), chain_(store, std::string(kCatalogPrefix), CatalogKey,
+                         [](std::string_view bytes) { return internal::ToStatus(DecodeCatalogVersion(bytes)); }) {}
 
 Result<std::unique_ptr<Catalog>> Catalog::Open(OpContext& ctx, ObjectStore& store, const Environment& env) {
   std::unique_ptr<Catalog> catalog(new Catalog(store, env));

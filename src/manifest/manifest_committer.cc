@@ -10,13 +10,18 @@ namespace {
 constexpr int kRebasesMax = 100;
 constexpr int kAttemptIdDigits = 16;
 
+Status ValidateManifestBytes(std::string_view bytes) {
+  AKI_ASSIGN_OR_RETURN(const auto tombstone, DecodeManifestTombstone(bytes));
+  return tombstone ? OkStatus() : internal::ToStatus(DecodeManifest(bytes));
+}
+
 }  // namespace
 
 ManifestCommitter::ManifestCommitter(ObjectStore& store, const Environment& env, CollectionId collection)
     : env_(env),
       collection_(collection),
       chain_(store, CollectionPrefix(collection) + "manifest/",
-             [collection](ManifestVersion version) { return ManifestKey(collection, version); }) {}
+             [collection](ManifestVersion version) { return ManifestKey(collection, version); }, ValidateManifestBytes) {}
 
 Status ManifestCommitter::CreateFirst(OpContext& ctx, const Manifest& first) {
   AKI_CHECK(!head_);

@@ -8,6 +8,8 @@ namespace {
 
 // Rounds of PUT and GET before the caller gets its turn back; pauses between calls are the retry decorator's work.
 constexpr int kRoundsMax = 8;
+// A malformed body may have been cut on its way: read again before calling the object corrupt.
+constexpr int kReadsMax = 3;
 
 }  // namespace
 
@@ -34,10 +36,20 @@ Result<ManifestVersion> VersionChain::FindHead(OpContext& ctx) {
   }
 }
 
+Result<std::string> VersionChain::ReadValid(OpContext& ctx, const std::string& key) {
+  Status malformed;
+  for (int read = 0; read < kReadsMax; ++read) {
+    AKI_ASSIGN_OR_RETURN(ObjectBody body, store_.Get(ctx, key, kCatalogBytesMax));
+    malformed = validate_(body.bytes);
+    if (malformed.ok()) return std::move(body.bytes);
+  }
+  return std::unexpected(std::move(malformed).Annotate(key));
+}
+
 Result<std::string> VersionChain::Read(OpContext& ctx, ManifestVersion version) {
-  auto body = store_.Get(ctx, key_of_(version), kManifestBytesMax);
-  if (body) return std::move(body->bytes);
-  Status error = std::move(body).error();
+  auto bytes = ReadValid(ctx, key_of_(version));
+  if (bytes) return bytes;
+  Status error = std::move(bytes).error();
   if (error.code() == StatusCode::kNotFound || error.code() == StatusCode::kPermissionDenied) {
     return std::unexpected(Unavailable(key_of_(version) + " is named but cannot be read: " + std::string(error.message())));
   }
@@ -71,18 +83,18 @@ Result<Verdict> VersionChain::Drive(OpContext& ctx) {
     }
     if (error.effect() == Effect::kUnknown) pending_->ambiguous = true;
 
-    auto body = store_.Get(ctx, key, kManifestBytesMax);
-    if (body) {
-      const Verdict verdict = body->bytes == pending_->bytes ? Verdict::kWon : Verdict::kLost;
+    const auto found = ReadValid(ctx, key);
+    if (found) {
+      const Verdict verdict = *found == pending_->bytes ? Verdict::kWon : Verdict::kLost;
       pending_.reset();
       return verdict;
     }
     // Lost by a definite answer, yet unreadable: the winner's bytes are on their way. Either way nothing is decided.
     pending_->ambiguous = true;
     if (Status alive = ctx.Check(); !alive.ok()) return std::unexpected(std::move(alive).WithEffectUnknown());
-    if (body.error().code() != StatusCode::kNotFound && body.error().retry() == Retry::kNever) {
+    if (found.error().code() != StatusCode::kNotFound && found.error().retry() == Retry::kNever) {
       return std::unexpected(Unavailable("the outcome of creating " + key + " is not known: " +
-                                         std::string(body.error().message()))
+                                         std::string(found.error().message()))
                                  .WithEffectUnknown());
     }
   }

@@ -31,15 +31,18 @@ enum class Verdict : uint8_t { kWon, kLost };
 
 class VersionChain {
  public:
+  // Says whether bytes read back are a whole, well-formed version: a body cut on its way must not decide anything.
+  using Validate = std::function<Status(std::string_view bytes)>;
+
   // `key_of` maps a version to its key. `store` must outlive the chain.
-  VersionChain(ObjectStore& store, std::string prefix, std::function<std::string(ManifestVersion)> key_of)
-      : store_(store), prefix_(std::move(prefix)), key_of_(std::move(key_of)) {}
+  VersionChain(ObjectStore& store, std::string prefix, std::function<std::string(ManifestVersion)> key_of, Validate validate)
+      : store_(store), prefix_(std::move(prefix)), key_of_(std::move(key_of)), validate_(std::move(validate)) {}
 
   // The greatest version found by listing and then by probing upwards; 0 for an empty chain. A hint (I11): only Create
   // decides whether a version is free.
   Result<ManifestVersion> FindHead(OpContext& ctx);
 
-  // kUnavailable when the version is named but cannot be read.
+  // kUnavailable when the version is named but cannot be read; kDataLoss when it stays malformed over several reads.
   Result<std::string> Read(OpContext& ctx, ManifestVersion version);
 
   // Tries to create `version` with `bytes` and does not return without a verdict unless the deadline passes.
@@ -60,10 +63,12 @@ class VersionChain {
     bool ambiguous = false;
   };
   Result<Verdict> Drive(OpContext& ctx);
+  Result<std::string> ReadValid(OpContext& ctx, const std::string& key);
 
   ObjectStore& store_;
   std::string prefix_;
   std::function<std::string(ManifestVersion)> key_of_;
+  Validate validate_;
   std::optional<Attempt> pending_;
 };
 

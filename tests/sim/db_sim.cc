@@ -49,7 +49,7 @@ class DatabaseSim {
   RunResult Run() {
     RunResult result;
     try {
-      for (uint64_t steps = dice_.Between(80, 320); steps > 0; --steps) Guarded([this] { Step(); });
+      for (uint64_t steps = dice_.Between(80, 320) * mix_length_; steps > 0; --steps) Guarded([this] { Step(); });
       Finish();
     } catch (const Violation& violation) {
       result.violation = violation.what;
@@ -74,11 +74,11 @@ class DatabaseSim {
       const auto maybe = [&](uint32_t* ppm, uint64_t most) {
         if (dice_.Chance(250'000)) *ppm = static_cast<uint32_t>(dice_.Between(1, most));
       };
-      maybe(&disk.read_error_ppm, 20'000);
-      maybe(&disk.write_error_ppm, 10'000);
-      maybe(&disk.short_write_ppm, 10'000);
-      maybe(&disk.sync_error_ppm, 20'000);
-      maybe(&disk.dir_sync_error_ppm, 20'000);
+      maybe(&disk.read_error_ppm, 50'000);
+      maybe(&disk.write_error_ppm, 50'000);
+      maybe(&disk.short_write_ppm, 50'000);
+      maybe(&disk.sync_error_ppm, 100'000);
+      maybe(&disk.dir_sync_error_ppm, 50'000);
       if (dice_.Chance(200'000)) disk.capacity_bytes = dice_.Between(256, 1536) << 10;
     }
     if (store_ == StoreKind::kBucket && weather_ == Weather::kAny) {
@@ -104,9 +104,14 @@ class DatabaseSim {
 
   // Every seed prefers other actions, so that some runs are all deletes and others all crashes.
   void DrawMix() {
-    const uint64_t base[kActions] = {30, 6, 2, 5, 2, 1, 3, 1, 20, 30, 12, 6, 6, 2};
+    const uint64_t base[kActions] = {60, 12, 4, 10, 4, 2, 6, 2, 40, 60, 24, 12, 12, 8};
     for (int i = 0; i < kActions; ++i) mix_[i] = base[i] * (dice_.Chance(150'000) ? 0 : dice_.Between(1, 3));
     for (const int needed : {0, 4, 8, 9, 10}) mix_[needed] = std::max(mix_[needed], base[needed]);
+    // Long lives reach what needs time (a full log file, a trim, a merge of merges), short ones recover often.
+    if (dice_.Chance(300'000)) {
+      mix_[12] = 1;
+      mix_length_ = 4;
+    }
   }
 
   void SetFoul(bool foul) {
@@ -153,7 +158,7 @@ class DatabaseSim {
     if (failed_opens_ >= 3) SetFoul(false);
     faults_before_ = machine_.disk.faults_injected();
     // Not for ever: a machine that dies in each recovery never gets anywhere.
-    if (crashes_in_recovery_ < 3 && dice_.Chance(300'000)) machine_.world.ScheduleCrash(dice_.Between(1, 120), RandomPhase());
+    if (!finishing_ && crashes_in_recovery_ < 3 && dice_.Chance(300'000)) machine_.world.ScheduleCrash(dice_.Between(1, 120), RandomPhase());
     machine_.world.trace().Line("open");
     process_ = std::make_unique<Process>(&machine_, store_, options_, dice_.Next());
     ++crashes_in_recovery_;
@@ -341,17 +346,15 @@ class DatabaseSim {
   void Finish() {
     SetFoul(false);
     machine_.world.CancelCrash();
-    crashes_in_recovery_ = 3;
+    finishing_ = true;
     machine_.world.clock().Advance(std::chrono::minutes(5));
     for (int i = 0; i < 3; ++i) Guarded([this] { workload_.Commit(*process_); });
     Guarded([this] { workload_.Check(*process_); });
     RunBackground(80);
     Guarded([this] { workload_.Check(*process_); });
     Guarded([this] { Close(); });
-    crashes_in_recovery_ = 3;
     Guarded([this] { workload_.Check(*process_); });
     Guarded([this] { Kill(); });
-    crashes_in_recovery_ = 3;
     Guarded([this] { workload_.Check(*process_); });
   }
 
@@ -370,9 +373,11 @@ class DatabaseSim {
   BucketFaults foul_bucket_;
   bool foul_ = false;
   uint64_t mix_[kActions] = {};
+  uint64_t mix_length_ = 1;
   uint64_t faults_before_ = 0;
   int failed_opens_ = 0;
-  int crashes_in_recovery_ = 0;
+  int crashes_in_recovery_ = 0;  // tries to recover since the last that succeeded
+  bool finishing_ = false;
   WalStats last_wal_;
   std::map<CollectionId, uint64_t> segments_;
   std::unique_ptr<Process> process_;

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# From a clone to a running server: installs what is missing, builds release, starts `akidb serve`.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<END
+usage: scripts/dev-init.sh [--port N] [--data-dir DIR] [--no-start]
+       scripts/dev-init.sh --stop [--data-dir DIR]
+
+Installs what is missing, builds, and starts a server on 127.0.0.1 whose store is a directory.
+
+  --port N        port to listen on (default: 8080)
+  --data-dir DIR  log, lock and store (default: akidb-data in the repository)
+  --stop          stop the server of that data directory, and end
+  --no-start      install and build only
+END
+}
+
+port=8080
+data_dir=$ROOT/akidb-data
+action=start
+while [ $# -gt 0 ]; do
+  case $1 in
+    --port) [ $# -ge 2 ] || die "--port needs a number"; port=$2; shift ;;
+    --data-dir) [ $# -ge 2 ] || die "--data-dir needs a directory"; data_dir=$2; shift ;;
+    --stop) action=stop ;;
+    --no-start) action=build ;;
+    --help | -h) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+case $port in *[!0-9]* | '') die "--port is '$port', expected a number" ;; esac
+
+# The id of the process that serves the data directory, if any. A pid file may outlive its process and the number may
+# belong to somebody else by then, so the command is looked at too.
+pid_file=$data_dir/akidb.pid
+running_pid() {
+  local pid
+  pid=$(cat "$pid_file" 2>/dev/null) || return 1
+  [ "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | awk '{ n = split($1, part, "/"); print part[n] " " $2 }')" = "akidb serve" ] || return 1
+  echo "$pid"
+}
+
+if [ "$action" = stop ]; then
+  pid=$(running_pid) || { say "no server is running on $data_dir"; exit 0; }
+  kill -TERM "$pid"
+  for _ in $(seq 400); do
+    kill -0 "$pid" 2>/dev/null || { say "stopped"; exit 0; }
+    sleep 0.1
+  done
+  die "process $pid is still stopping after 40 s; see $data_dir/server.log"
+fi
+
+mkdir -p "$BUILD"
+install_packages dev
+install_python dev "$ROOT/scripts/requirements.txt"
+configure release "-DAKIDB_PYARROW_PYTHON=$VENV/bin/python"
+say "building (build/release)"
+ninja -C "$BUILD/release" akidb >"$BUILD/build-release.log" 2>&1 ||
+  { grep -A 12 -m 3 -E 'error:|FAILED' "$BUILD/build-release.log" >&2 || true; die "the build failed; see build/build-release.log"; }
+akidb=$BUILD/release/bin/akidb
+[ "$action" = build ] && { say "built build/release/bin/akidb"; exit 0; }
+
+first_line() {
+  cat <<END
+AkiDB serves $data_dir on http://127.0.0.1:$1 (stop: scripts/dev-init.sh --stop)
+Try:  curl http://127.0.0.1:$1/version
+END
+}
+
+if pid=$(running_pid); then
+  port=$(sed -n 's/.*:\([0-9]*\)$/\1/p' "$data_dir/ready" 2>/dev/null || true)
+  [ -n "$port" ] || die "process $pid is starting on this data directory; try again"
+  say "a server is running already (process $pid)"
+  first_line "$port"
+  exit 0
+fi
+
+mkdir -p "$data_dir"
+data_dir=$(cd "$data_dir" && pwd)
+pid_file=$data_dir/akidb.pid
+rm -f "$data_dir/ready"
+setsid "$akidb" serve --data-dir "$data_dir" --listen "127.0.0.1:$port" --ready-file "$data_dir/ready" \
+  </dev/null >>"$data_dir/server.log" 2>&1 &
+pid=$!
+echo "$pid" >"$pid_file"
+# A log that must be replayed takes as long as it takes; only the end of the process is a failure.
+until [ -f "$data_dir/ready" ] && curl --silent --fail --output /dev/null "http://127.0.0.1:$port/health/ready"; do
+  kill -0 "$pid" 2>/dev/null || { tail -n 5 "$data_dir/server.log" >&2; rm -f "$pid_file"; die "the server did not start; see $data_dir/server.log"; }
+  sleep 0.05
+done
+first_line "$port"
