@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <deque>
 #include <exception>
 #include <map>
@@ -99,7 +100,8 @@ class ThreadExecutor final : public Executor {
       }
       const TaskId id = ready_.front();
       ready_.pop_front();
-      if (!ready_.empty()) work_.NotifyOne();
+      // This worker may have been the only one whose sleep ends at the next timer: another takes that over.
+      if (!ready_.empty() || !timers_.empty()) work_.NotifyOne();
       Entry& entry = entries_.at(id);
       entry.state = State::kRunning;
       entry.runner = std::this_thread::get_id();
@@ -147,7 +149,6 @@ class ThreadExecutor final : public Executor {
         entry.has_timer = true;
         entry.due = now + next.delay;
         timers_.emplace(entry.due, id);
-        work_.NotifyOne();  // a sleeping worker may have to sleep less
       }
     }
     return nullptr;

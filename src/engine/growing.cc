@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstring>
 
+#include "ann/exact_score.h"
 #include "base/check.h"
 #include "base/hash.h"
 
@@ -18,30 +18,6 @@ constexpr size_t kArenaBlockBytes = 256u << 10;
 constexpr size_t kReadablePadding = 64;
 constexpr size_t kVectorAlignment = 64;
 constexpr uint32_t kNoRow = UINT32_MAX;
-
-double SumOfSquares(VectorType type, uint32_t dim, const std::byte* vector, float scale) {
-  double sum = 0;
-  for (uint32_t i = 0; i < dim; ++i) {
-    double x = 0;
-    switch (type) {
-      case VectorType::kF32: {
-        float v;
-        std::memcpy(&v, vector + i * 4, 4);
-        x = v;
-        break;
-      }
-      case VectorType::kF16: {
-        _Float16 v;
-        std::memcpy(&v, vector + i * 2, 2);
-        x = static_cast<double>(v);
-        break;
-      }
-      case VectorType::kInt8: x = static_cast<double>(static_cast<int8_t>(vector[i])) * scale; break;
-    }
-    sum += x * x;
-  }
-  return sum;
-}
 
 // Bytes that stay where they are put; each piece is followed by kReadablePadding readable bytes.
 class Arena {
@@ -208,8 +184,7 @@ void GrowingRows::Append(const NewRow& row, Lsn lsn) {
   std::memcpy(chunk.vectors.get() + place.offset * chunk.stride, row.vector, chunk.stride);
   if (chunk.scales) chunk.scales[place.offset] = row.scale;
   if (chunk.inv_norms) {
-    const double norm = std::sqrt(SumOfSquares(type_, dim_, row.vector, row.scale));
-    chunk.inv_norms[place.offset] = norm > 0 ? static_cast<float>(1.0 / norm) : 0;
+    chunk.inv_norms[place.offset] = InverseNorm(type_, row.vector, dim_, row.scale);
   }
   const uint32_t number = chunk.first_row + place.offset;
   if (number == 0) first_lsn_ = lsn;

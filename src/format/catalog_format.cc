@@ -52,12 +52,14 @@ Status CatalogVersion::Validate() const {
   for (const CatalogEntry& entry : put) {
     const std::string id = std::to_string(entry.id.value());
     AKI_RETURN_IF_ERROR(Require(ids.insert(entry.id).second, "put", "names collection " + id + " twice"));
-    AKI_RETURN_IF_ERROR(Require(entry.id < next_collection_id, "put", "names collection " + id + ", which was never handed out"));
+    AKI_RETURN_IF_ERROR(
+        Require(entry.id < next_collection_id, "put", "names collection " + id + ", which was never handed out"));
     const Status spec = entry.spec.Validate(FormatLimits());
     AKI_RETURN_IF_ERROR(Require(spec.ok(), "put.spec", spec.message()));
   }
   for (const CollectionId id : dropped) {
-    AKI_RETURN_IF_ERROR(Require(ids.insert(id).second, "dropped", "names collection " + std::to_string(id.value()) + " twice"));
+    AKI_RETURN_IF_ERROR(
+        Require(ids.insert(id).second, "dropped", "names collection " + std::to_string(id.value()) + " twice"));
   }
   return OkStatus();
 }
@@ -88,7 +90,8 @@ std::string EncodeCatalogVersion(const CatalogVersion& version) {
 }
 
 Result<CatalogVersion> DecodeCatalogVersion(std::string_view bytes) {
-  return DecodeCanonical<CatalogVersion>("catalog", kFamily, bytes, kCatalogBytesMax, ReadCatalog, EncodeCatalogVersion);
+  return DecodeCanonical<CatalogVersion>("catalog", kFamily, bytes, kCatalogBytesMax, ReadCatalog,
+                                         EncodeCatalogVersion);
 }
 
 }  // namespace akidb

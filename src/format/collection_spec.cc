@@ -25,7 +25,8 @@ Status Wrong(std::string_view field, std::string_view problem) {
 }
 
 Status OutOfBounds(std::string_view field, uint64_t value, uint64_t min, uint64_t max) {
-  return Wrong(field, "is " + std::to_string(value) + ", must be " + std::to_string(min) + " to " + std::to_string(max));
+  return Wrong(field,
+               "is " + std::to_string(value) + ", must be " + std::to_string(min) + " to " + std::to_string(max));
 }
 
 Result<std::string_view> StringOf(std::string_view field, const simdjson::dom::element& value) {
@@ -48,8 +49,8 @@ Status UnknownWord(std::string_view field, std::string_view word, const std::str
 
 // Words whose position is the enumerator's number.
 template <class Enum>
-Status ReadEnum(std::string_view field, const simdjson::dom::element& value, const std::array<std::string_view, 3>& names,
-                Enum* out) {
+Status ReadEnum(std::string_view field, const simdjson::dom::element& value,
+                const std::array<std::string_view, 3>& names, Enum* out) {
   AKI_ASSIGN_OR_RETURN(const std::string_view word, StringOf(field, value));
   std::string known;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -129,7 +130,8 @@ Status ReadRecall(const simdjson::dom::element& value, double* out) {
 // The schema goes into canonical JSON as it is, so it must be an object in the one compact spelling.
 Status ValidateSchema(const std::string& schema) {
   if (schema.size() > kSchemaBytesMax) {
-    return Wrong("schema", "has " + std::to_string(schema.size()) + " bytes, the limit is " + std::to_string(kSchemaBytesMax));
+    return Wrong("schema",
+                 "has " + std::to_string(schema.size()) + " bytes, the limit is " + std::to_string(kSchemaBytesMax));
   }
   simdjson::dom::parser parser;
   simdjson::dom::element root;
@@ -168,7 +170,8 @@ Status CollectionSpec::Validate(const Limits& limits) const {
     return OutOfBounds("length of name", name.size(), 1, limits.collection_name_bytes_max);
   }
   if (dim < 1 || dim > limits.vector_dim_max) return OutOfBounds("vector_dim", dim, 1, limits.vector_dim_max);
-  if (!(recall > 0 && recall <= 1)) return Wrong("recall", "is " + std::to_string(recall) + ", must be above 0, at most 1");
+  if (!(recall > 0 && recall <= 1))
+    return Wrong("recall", "is " + std::to_string(recall) + ", must be above 0, at most 1");
   if (index.m < kGraphDegreeMin || index.m > kGraphDegreeMax) {
     return OutOfBounds("index.m", index.m, kGraphDegreeMin, kGraphDegreeMax);
   }
@@ -183,27 +186,28 @@ Result<CollectionSpec> ParseCollectionSpec(const simdjson::dom::element& json, c
   bool has_name = false;
   bool has_dim = false;
   bool has_distance = false;
-  AKI_RETURN_IF_ERROR(ForEachField("collection", json, [&](std::string_view key, const simdjson::dom::element& value) -> Status {
-    if (key == "name") {
-      AKI_ASSIGN_OR_RETURN(spec.name, StringOf(key, value));
-      has_name = true;
-      return OkStatus();
-    }
-    if (key == "vector_dim") {
-      has_dim = true;
-      return ReadUint32(key, value, &spec.dim);
-    }
-    if (key == "distance") {
-      has_distance = true;
-      return ReadDistance(value, &spec.distance);
-    }
-    if (key == "vector_type") return ReadVectorType(value, &spec.vector_type);
-    if (key == "ack") return ReadEnum(key, value, kAckNames, &spec.ack);
-    if (key == "index") return ReadIndex(value, &spec.index);
-    if (key == "recall") return ReadRecall(value, &spec.recall);
-    if (key == "schema") return ReadSchema(value, &spec.schema_json);
-    return UnknownField(key);
-  }));
+  AKI_RETURN_IF_ERROR(
+      ForEachField("collection", json, [&](std::string_view key, const simdjson::dom::element& value) -> Status {
+        if (key == "name") {
+          AKI_ASSIGN_OR_RETURN(spec.name, StringOf(key, value));
+          has_name = true;
+          return OkStatus();
+        }
+        if (key == "vector_dim") {
+          has_dim = true;
+          return ReadUint32(key, value, &spec.dim);
+        }
+        if (key == "distance") {
+          has_distance = true;
+          return ReadDistance(value, &spec.distance);
+        }
+        if (key == "vector_type") return ReadVectorType(value, &spec.vector_type);
+        if (key == "ack") return ReadEnum(key, value, kAckNames, &spec.ack);
+        if (key == "index") return ReadIndex(value, &spec.index);
+        if (key == "recall") return ReadRecall(value, &spec.recall);
+        if (key == "schema") return ReadSchema(value, &spec.schema_json);
+        return UnknownField(key);
+      }));
   if (!has_name) return std::unexpected(Wrong("name", "is required"));
   if (!has_dim) return std::unexpected(Wrong("vector_dim", "is required"));
   if (!has_distance) return std::unexpected(Wrong("distance", "is required"));

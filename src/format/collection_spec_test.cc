@@ -68,7 +68,8 @@ TEST(CollectionSpecTest, ErrorsNameTheField) {
   EXPECT_EQ(ErrorOf(With(R"("name":"y")")), "name is given twice");
   EXPECT_EQ(ErrorOf(R"({"name":7,"vector_dim":384,"distance":"Cosine"})"), "name must be a string");
   EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":0,"distance":"Cosine"})"), "vector_dim is 0, must be 1 to 16384");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":16385,"distance":"Cosine"})"), "vector_dim is 16385, must be 1 to 16384");
+  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":16385,"distance":"Cosine"})"),
+            "vector_dim is 16385, must be 1 to 16384");
   EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":4294967297,"distance":"Cosine"})"),
             "vector_dim is 4294967297, must be 0 to 4294967295");
   EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":-1,"distance":"Cosine"})"), "vector_dim must be an unsigned integer");
@@ -97,12 +98,14 @@ TEST(CollectionSpecTest, ValidateWantsACompactSchema) {
 }
 
 TEST(ValidateNameTest, TakesOnlyWhatMayBecomeAPath) {
-  for (const std::string& name : {std::string("a"), std::string("9"), std::string("Docs_v1.2-x"), std::string(255, 'x')}) {
+  for (const std::string& name :
+       {std::string("a"), std::string("9"), std::string("Docs_v1.2-x"), std::string(255, 'x')}) {
     EXPECT_TRUE(ValidateName("name", name).ok()) << name;
   }
   for (const std::string& name :
-       {std::string(""), std::string("."), std::string(".."), std::string("-x"), std::string("_x"), std::string("a/b"), std::string("../x"),
-        std::string("a%2f"), std::string("a\\b"), std::string("a b"), std::string("a\0b", 3), std::string("\xc3\xa9"), std::string(256, 'x')}) {
+       {std::string(""), std::string("."), std::string(".."), std::string("-x"), std::string("_x"), std::string("a/b"),
+        std::string("../x"), std::string("a%2f"), std::string("a\\b"), std::string("a b"), std::string("a\0b", 3),
+        std::string("\xc3\xa9"), std::string(256, 'x')}) {
     EXPECT_FALSE(ValidateName("name", name).ok()) << name;
   }
 }

@@ -89,8 +89,8 @@ Result<std::vector<std::string_view>> Cut(std::string_view field, std::string_vi
     parts.push_back(reader.Bytes(size));
   }
   if (!reader.ok() || reader.remaining() != 0) {
-    return std::unexpected(InvalidArgument("columns: lengths of the " + std::string(field) + "s do not add up to their " +
-                                           std::to_string(bytes.size()) + " bytes"));
+    return std::unexpected(InvalidArgument("columns: lengths of the " + std::string(field) +
+                                           "s do not add up to their " + std::to_string(bytes.size()) + " bytes"));
   }
   return parts;
 }
@@ -101,7 +101,8 @@ std::string EncodeColumns(const ColumnBatch& batch) {
   const size_t rows = batch.ids.size();
   const uint64_t ids_bytes = TotalBytes(batch.ids);
   const uint64_t payloads_bytes = TotalBytes(batch.payloads);
-  AKI_CHECK(batch.payloads.size() == rows && rows <= UINT32_MAX && ids_bytes <= UINT32_MAX && payloads_bytes <= UINT32_MAX);
+  AKI_CHECK(batch.payloads.size() == rows && rows <= UINT32_MAX && ids_bytes <= UINT32_MAX &&
+            payloads_bytes <= UINT32_MAX);
   AKI_CHECK(batch.vectors.size() == rows * batch.dim * ElementBytes(batch.type));
   AKI_CHECK(batch.scales.size() == (batch.type == VectorType::kInt8 ? rows * sizeof(float) : 0));
   std::string out;
@@ -145,11 +146,12 @@ Result<ColumnBatch> DecodeColumns(std::string_view bytes, const Limits& limits) 
   const std::string_view ids = reader.Bytes(header.ids_bytes);
   const std::string_view payloads = reader.Bytes(header.payloads_bytes);
   if (!reader.ok() || reader.remaining() != 0) {
-    return std::unexpected(InvalidArgument("columns: " + std::to_string(bytes.size()) +
-                                           " bytes are not what the header announces"));
+    return std::unexpected(
+        InvalidArgument("columns: " + std::to_string(bytes.size()) + " bytes are not what the header announces"));
   }
   AKI_ASSIGN_OR_RETURN(batch.ids, Cut<uint16_t>("id", id_lengths, ids, 1, limits.id_bytes_max));
-  AKI_ASSIGN_OR_RETURN(batch.payloads, Cut<uint32_t>("payload", payload_lengths, payloads, 0, limits.payload_bytes_max));
+  AKI_ASSIGN_OR_RETURN(batch.payloads,
+                       Cut<uint32_t>("payload", payload_lengths, payloads, 0, limits.payload_bytes_max));
   return batch;
 }
 

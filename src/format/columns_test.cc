@@ -85,7 +85,8 @@ TEST(ColumnsTest, EveryBitFlipIsSeen) {
 
 TEST(ColumnsTest, EveryTruncationAndExtensionIsSeen) {
   const std::string bytes = Unchecked(EncodeColumns(SmallBatch(VectorType::kF16)));
-  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeColumns(bytes.substr(0, size), Limits{})) << size;
+  for (size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(DecodeColumns(bytes.substr(0, size), Limits{})) << size;
   EXPECT_FALSE(DecodeColumns(bytes + '\0', Limits{}));
 }
 
@@ -99,10 +100,12 @@ TEST(ColumnsTest, ErrorsNameFieldValueAndLimit) {
   EXPECT_THAT(ErrorOf(With<uint32_t>(16, 7)), HasSubstr("not what the header announces"));
   Limits tight;
   tight.id_bytes_max = 4;
-  EXPECT_THAT(ErrorOf(EncodeColumns(SmallBatch(VectorType::kF32)), tight), HasSubstr("size of id 1 is 5, the limit is 4"));
+  EXPECT_THAT(ErrorOf(EncodeColumns(SmallBatch(VectorType::kF32)), tight),
+              HasSubstr("size of id 1 is 5, the limit is 4"));
   tight = {};
   tight.payload_bytes_max = 12;
-  EXPECT_THAT(ErrorOf(EncodeColumns(SmallBatch(VectorType::kF32)), tight), HasSubstr("size of payload 0 is 13, the limit is 12"));
+  EXPECT_THAT(ErrorOf(EncodeColumns(SmallBatch(VectorType::kF32)), tight),
+              HasSubstr("size of payload 0 is 13, the limit is 12"));
   ColumnBatch batch = SmallBatch(VectorType::kF32);
   batch.ids[1] = "";
   EXPECT_THAT(ErrorOf(EncodeColumns(batch)), HasSubstr("id 1 is empty"));
@@ -124,7 +127,8 @@ TEST(IdListTest, DecodeGivesBackWhatWasEncoded) {
 
 TEST(IdListTest, BrokenListsAreRefused) {
   const std::string bytes = EncodeIdList({"x", "yy"});
-  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeIdList(bytes.substr(0, size), Limits{})) << size;
+  for (size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(DecodeIdList(bytes.substr(0, size), Limits{})) << size;
   EXPECT_FALSE(DecodeIdList(bytes + "z", Limits{}));
   EXPECT_FALSE(DecodeIdList(EncodeIdList({""}), Limits{}));
   Limits limits;

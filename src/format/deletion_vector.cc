@@ -84,7 +84,8 @@ std::string EncodeDeletionVector(std::string_view segment_id, uint32_t row_count
   return out;
 }
 
-Result<std::vector<RowIndex>> DecodeDeletionVector(std::string_view bytes, std::string_view segment_id, uint32_t row_count) {
+Result<std::vector<RowIndex>> DecodeDeletionVector(std::string_view bytes, std::string_view segment_id,
+                                                   uint32_t row_count) {
   if (bytes.size() < kMagic.size() + kChecksumBytes) return std::unexpected(Broken(segment_id, "truncated"));
   const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
   if (Xxh3(covered) != GetLe<uint64_t>(bytes.data() + covered.size())) {
@@ -104,14 +105,15 @@ Result<std::vector<RowIndex>> DecodeDeletionVector(std::string_view bytes, std::
   const std::string_view made_for = reader.Bytes(id_bytes);
   const std::string_view bitmap = reader.Bytes(bitmap_bytes);
   if (!reader.ok() || reader.remaining() != 0 || bitmap_bytes > kBitmapBytesMax) {
-    return std::unexpected(Broken(segment_id, "its parts do not add up to its " + std::to_string(bytes.size()) + " bytes"));
+    return std::unexpected(
+        Broken(segment_id, "its parts do not add up to its " + std::to_string(bytes.size()) + " bytes"));
   }
   if (made_for != segment_id) {
     return std::unexpected(Broken(segment_id, "was made for segment " + std::string(made_for)));
   }
   if (made_for_rows != row_count) {
-    return std::unexpected(Broken(segment_id, "was made for " + std::to_string(made_for_rows) + " rows, the segment has " +
-                                                  std::to_string(row_count)));
+    return std::unexpected(Broken(segment_id, "was made for " + std::to_string(made_for_rows) +
+                                                  " rows, the segment has " + std::to_string(row_count)));
   }
   return DecodeBitmap(bitmap, segment_id, row_count, deleted_count);
 }

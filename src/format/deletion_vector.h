@@ -18,6 +18,7 @@ namespace akidb {
 // `rows` ascending and unique, each < row_count. Deterministic: equal input gives equal bytes.
 std::string EncodeDeletionVector(std::string_view segment_id, uint32_t row_count, const std::vector<RowIndex>& rows);
 // Refuses a vector made for another segment or another row count.
-Result<std::vector<RowIndex>> DecodeDeletionVector(std::string_view bytes, std::string_view segment_id, uint32_t row_count);
+Result<std::vector<RowIndex>> DecodeDeletionVector(std::string_view bytes, std::string_view segment_id,
+                                                   uint32_t row_count);
 
 }  // namespace akidb

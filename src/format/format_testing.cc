@@ -35,7 +35,9 @@ SegmentEntry FullSegment(std::string id) {
   return segment;
 }
 
-std::string GoldenPath(const std::string& name) { return std::string(AKIDB_SOURCE_DIR) + "/tests/compat/format/" + name; }
+std::string GoldenPath(const std::string& name) {
+  return std::string(AKIDB_SOURCE_DIR) + "/tests/compat/format/" + name;
+}
 
 }  // namespace
 
@@ -48,7 +50,8 @@ Manifest FullManifest() {
   m.created_at = "2026-11-23T02:14:17.123Z";
   m.epoch = Epoch(9);
   m.open_epochs = {{Epoch(7), "node-a", Lsn(100)}, {Epoch(9), "node-b", Lsn(0)}};
-  m.segments = {FullSegment("00000000000000000080-0123456789abcdef"), FullSegment("00000000000000000079-fedcba9876543210")};
+  m.segments = {FullSegment("00000000000000000080-0123456789abcdef"),
+                FullSegment("00000000000000000079-fedcba9876543210")};
   m.segments[1].deletes = ObjectRef{.id = "00000000000000000080-1111111111111111",
                                     .sha256 = Sha256Hex("deletes"),
                                     .version_id = "",
@@ -79,7 +82,10 @@ CatalogVersion FullCatalogVersion() {
 }
 
 ManifestTombstone FullTombstone() {
-  return {.version = ManifestVersion(17), .attempt_id = "00ff00ff00ff00ff", .epoch = Epoch(4), .sha256 = Sha256Hex("manifest")};
+  return {.version = ManifestVersion(17),
+          .attempt_id = "00ff00ff00ff00ff",
+          .epoch = Epoch(4),
+          .sha256 = Sha256Hex("manifest")};
 }
 
 std::string ReadGolden(const std::string& name) {

@@ -43,7 +43,11 @@ TEST(GoldenFormatTest, SmallDeletionVectorV1) {  // the example of docs/formats/
 TEST(GoldenFormatTest, ColumnsV1) {
   const std::string codes("\x01\x02\x03\xfd\xfe\xff", 6);
   const std::string scales("\x00\x00\x80\x3f\x00\x00\x00\x3f", 8);
-  const ColumnBatch batch{.type = VectorType::kInt8, .dim = 3, .ids = {"a", "doc-2"}, .vectors = codes, .scales = scales,
+  const ColumnBatch batch{.type = VectorType::kInt8,
+                          .dim = 3,
+                          .ids = {"a", "doc-2"},
+                          .vectors = codes,
+                          .scales = scales,
                           .payloads = {R"({"lang":"fr"})", ""}};
   ExpectGolden("columns_v1.bin", EncodeColumns(batch));
   const std::string bytes = ReadGolden("columns_v1.bin");

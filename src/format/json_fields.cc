@@ -1,6 +1,5 @@
 #include "format/json_fields.h"
 
-
 #include "base/check.h"
 #include "base/hash.h"
 

@@ -12,8 +12,9 @@ bool IsSha256Hex(std::string_view text) {
 
 Status ValidatePrevious(uint64_t version, std::string_view previous_sha256) {
   AKI_RETURN_IF_ERROR(Require(version >= 1, "version", "is 0; the first is 1"));
-  return version == 1 ? Require(previous_sha256.empty(), "previous_sha256", "is set although version 1 has no predecessor")
-                      : Require(IsSha256Hex(previous_sha256), "previous_sha256", "is not 64 hexadecimal digits");
+  return version == 1
+             ? Require(previous_sha256.empty(), "previous_sha256", "is set although version 1 has no predecessor")
+             : Require(IsSha256Hex(previous_sha256), "previous_sha256", "is not 64 hexadecimal digits");
 }
 
 Limits FormatLimits() {

@@ -89,7 +89,8 @@ Status ValidateSegment(const SegmentEntry& segment) {
   const std::string name = "segment \"" + segment.object.id + "\"";
   AKI_RETURN_IF_ERROR(Require(segment.id_min <= segment.id_max, name, "has id_min after id_max"));
   AKI_RETURN_IF_ERROR(Require(segment.deleted_count <= segment.row_count, name, "has deleted_count above row_count"));
-  AKI_RETURN_IF_ERROR(Require(segment.deletes || segment.deleted_count == 0, name, "has deleted_count without deletes"));
+  AKI_RETURN_IF_ERROR(
+      Require(segment.deletes || segment.deleted_count == 0, name, "has deleted_count without deletes"));
   return segment.deletes ? ValidateObject(*segment.deletes, "deletion vector") : OkStatus();
 }
 
@@ -160,13 +161,15 @@ Status Manifest::Validate() const {
   AKI_RETURN_IF_ERROR(Require(open_epochs.size() <= kEpochsMax, "open_epochs", "has more than 100,000 items"));
   AKI_RETURN_IF_ERROR(Require(pins.size() <= kPinsMax, "pins", "has more than 100,000 items"));
   for (size_t i = 0; i < open_epochs.size(); ++i) {
-    AKI_RETURN_IF_ERROR(Require(i == 0 || open_epochs[i - 1].epoch < open_epochs[i].epoch, "open_epochs", "is not ascending"));
+    AKI_RETURN_IF_ERROR(
+        Require(i == 0 || open_epochs[i - 1].epoch < open_epochs[i].epoch, "open_epochs", "is not ascending"));
     AKI_RETURN_IF_ERROR(Require(open_epochs[i].epoch <= epoch, "open_epochs", "has an epoch after the writer's"));
   }
   std::unordered_set<std::string_view> ids;
   for (const SegmentEntry& segment : segments) {
     AKI_RETURN_IF_ERROR(ValidateSegment(segment));
-    AKI_RETURN_IF_ERROR(Require(ids.insert(segment.object.id).second, "segments", "names " + segment.object.id + " twice"));
+    AKI_RETURN_IF_ERROR(
+        Require(ids.insert(segment.object.id).second, "segments", "names " + segment.object.id + " twice"));
   }
   for (const PinEntry& pin : pins) {
     AKI_RETURN_IF_ERROR(Require(KnownPinKind(pin.kind), "pins", "has the unknown kind \"" + pin.kind + "\""));

@@ -1,6 +1,6 @@
 // One version of a collection's manifest, and the catalog's deltas and checkpoints, as canonical JSON.
-// Canonical: keys in a fixed order, no spaces; equal structs give equal bytes, and no other bytes are accepted. The last
-// field, "xxh3", is a checksum of all bytes before it, verified before anything is parsed.
+// Canonical: keys in a fixed order, no spaces; equal structs give equal bytes, and no other bytes are accepted. The
+// last field, "xxh3", is a checksum of all bytes before it, verified before anything is parsed.
 //
 // Format:  docs/formats/manifest.md
 // Threads: values and pure functions.
@@ -37,9 +37,9 @@ struct SegmentEntry {
   std::string id_max;
   uint64_t footer_offset = 0;
   uint64_t footer_bytes = 0;
-  Lsn lsn_max;                           // greatest LSN of any row in it
+  Lsn lsn_max;  // greatest LSN of any row in it
   std::string index_kind = "flat";
-  std::optional<ObjectRef> deletes;      // deletion vector
+  std::optional<ObjectRef> deletes;  // deletion vector
   uint32_t deleted_count = 0;
 
   bool operator==(const SegmentEntry&) const = default;
@@ -69,13 +69,13 @@ struct Manifest {
   std::string previous_sha256;  // of the predecessor's bytes; empty for version 1
   std::string attempt_id;       // of the committer's try; tells "won" from "lost" after an unknown outcome
   std::string created_at;
-  Epoch epoch;                  // of the writer; grows with every takeover
+  Epoch epoch;  // of the writer; grows with every takeover
   std::vector<EpochEntry> open_epochs;
   std::vector<SegmentEntry> segments;
   std::vector<PinEntry> pins;
   ManifestVersion gc_boundary;  // unreferenced objects whose builder started before it are doomed (I8)
   uint64_t revert_generation = 0;
-  std::string home;             // node that `ack=local` binds the collection to; empty if none
+  std::string home;  // node that `ack=local` binds the collection to; empty if none
   bool dropped = false;
   CollectionSpec spec;
 
@@ -121,9 +121,9 @@ struct CatalogVersion {
   std::string attempt_id;
   std::string created_at;
   bool checkpoint = false;
-  ManifestVersion last_checkpoint;      // 0 if none
-  CollectionId next_collection_id;      // ids below were handed out
-  std::vector<CatalogEntry> put;        // created or changed
+  ManifestVersion last_checkpoint;  // 0 if none
+  CollectionId next_collection_id;  // ids below were handed out
+  std::vector<CatalogEntry> put;    // created or changed
   std::vector<CollectionId> dropped;
 
   // What must hold of every encoded one; kDataLoss naming the field.

@@ -55,15 +55,20 @@ TEST(ManifestFormatTest, EveryTruncationIsSeen) {
 }
 
 TEST(ManifestFormatTest, ErrorsNameTheField) {
-  EXPECT_EQ(ErrorOf("\"gc_boundary\":60,", ""), "DATA_LOSS: manifest.revert_generation is unknown or out of place; expected gc_boundary");
+  EXPECT_EQ(ErrorOf("\"gc_boundary\":60,", ""),
+            "DATA_LOSS: manifest.revert_generation is unknown or out of place; expected gc_boundary");
   EXPECT_EQ(ErrorOf("\"dropped\":true", "\"dropped\":1"), "DATA_LOSS: manifest.dropped is not true or false");
   EXPECT_EQ(ErrorOf("\"version\":81", "\"version\":-81"), "DATA_LOSS: manifest.version is not an unsigned integer");
   EXPECT_EQ(ErrorOf("\"row_count\":1000", "\"row_count\":4294967296"),
             "DATA_LOSS: manifest.segments[0].row_count is 4294967296, the limit is 4294967295");
-  EXPECT_EQ(ErrorOf("\"deletes\":null", "\"deletes\":{\"id\":7}"), "DATA_LOSS: manifest.segments[0].deletes.id is not a string");
-  EXPECT_EQ(ErrorOf("\"watermark\":100}", "\"watermark\":100,\"x\":1}"), "DATA_LOSS: manifest.open_epochs[0].x is unknown");
-  EXPECT_EQ(ErrorOf("\"spec\":{", "\"spec\":{\"color\":1,"), "DATA_LOSS: manifest.spec is wrong: color is not a known field");
-  EXPECT_THAT(ErrorOf("\"home\":\"node-b\"", "\"home\":\"node-b\",\"later\":1"), HasSubstr("manifest.later is unknown"));
+  EXPECT_EQ(ErrorOf("\"deletes\":null", "\"deletes\":{\"id\":7}"),
+            "DATA_LOSS: manifest.segments[0].deletes.id is not a string");
+  EXPECT_EQ(ErrorOf("\"watermark\":100}", "\"watermark\":100,\"x\":1}"),
+            "DATA_LOSS: manifest.open_epochs[0].x is unknown");
+  EXPECT_EQ(ErrorOf("\"spec\":{", "\"spec\":{\"color\":1,"),
+            "DATA_LOSS: manifest.spec is wrong: color is not a known field");
+  EXPECT_THAT(ErrorOf("\"home\":\"node-b\"", "\"home\":\"node-b\",\"later\":1"),
+              HasSubstr("manifest.later is unknown"));
   EXPECT_EQ(ErrorOf("akidb.manifest/1", "akidb.manifest/2"),
             "UNIMPLEMENTED: format is akidb.manifest/2, this akidb reads akidb.manifest/1");
   EXPECT_THAT(ErrorOf("akidb.manifest/1", "akidb.catalog/1"), HasSubstr("manifest.format is akidb.catalog/1"));
@@ -148,9 +153,11 @@ TEST(CatalogFormatTest, ValidateRefusesWhatCannotBe) {
   };
   EXPECT_EQ(problem([](CatalogVersion&) {}), "");
   EXPECT_THAT(problem([](CatalogVersion& c) { c.last_checkpoint = ManifestVersion(6); }), HasSubstr("last_checkpoint"));
-  EXPECT_THAT(problem([](CatalogVersion& c) { c.next_collection_id = CollectionId(12); }), HasSubstr("never handed out"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.next_collection_id = CollectionId(12); }),
+              HasSubstr("never handed out"));
   EXPECT_THAT(problem([](CatalogVersion& c) { c.put[0].id = c.put[1].id; }), HasSubstr("put names collection 3 twice"));
-  EXPECT_THAT(problem([](CatalogVersion& c) { c.dropped[0] = c.put[0].id; }), HasSubstr("dropped names collection 12 twice"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.dropped[0] = c.put[0].id; }),
+              HasSubstr("dropped names collection 12 twice"));
   EXPECT_THAT(problem([](CatalogVersion& c) { c.put[0].spec.name = "../x"; }), HasSubstr("put.spec name must match"));
   EXPECT_THAT(problem([](CatalogVersion& c) { c.previous_sha256 = ""; }), HasSubstr("previous_sha256"));
 }

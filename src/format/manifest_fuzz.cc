@@ -10,7 +10,8 @@ namespace {
 
 void Decode(std::string_view bytes) {
   if (const auto manifest = akidb::DecodeManifest(bytes)) AKI_CHECK(akidb::EncodeManifest(*manifest) == bytes);
-  if (const auto catalog = akidb::DecodeCatalogVersion(bytes)) AKI_CHECK(akidb::EncodeCatalogVersion(*catalog) == bytes);
+  if (const auto catalog = akidb::DecodeCatalogVersion(bytes))
+    AKI_CHECK(akidb::EncodeCatalogVersion(*catalog) == bytes);
   const auto tombstone = akidb::DecodeManifestTombstone(bytes);
   if (tombstone && tombstone->has_value()) AKI_CHECK(akidb::EncodeManifestTombstone(**tombstone) == bytes);
 }

@@ -48,7 +48,9 @@ std::string CatalogKey(ManifestVersion version) {
   return std::string(kCatalogPrefix) + VersionText(version) + std::string(kJsonSuffix);
 }
 
-std::string CollectionPrefix(CollectionId collection) { return "t/default/c/" + std::to_string(collection.value()) + "/"; }
+std::string CollectionPrefix(CollectionId collection) {
+  return "t/default/c/" + std::to_string(collection.value()) + "/";
+}
 
 std::string ManifestKey(CollectionId collection, ManifestVersion version) {
   return CollectionPrefix(collection) + "manifest/" + VersionText(version) + std::string(kJsonSuffix);

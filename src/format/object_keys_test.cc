@@ -22,10 +22,10 @@ TEST(ObjectKeysTest, IdsCarryTheirStartVersion) {
 }
 
 TEST(ObjectKeysTest, ForeignIdsHaveNoStart) {
-  for (const std::string_view id : {
-           "", "1-0123456789abcdef", "00000000000000000003_00ff00ff00ff00ff", "00000000000000000003-00FF00ff00ff00ff",
-           "00000000000000000003-00ff00ff00ff00f", "0000000000000000000x-00ff00ff00ff00ff", "../00000000000000000-00ff00ff00ff00ff",
-           "99999999999999999999-00ff00ff00ff00ff", "-0000000000000000003-00ff00ff00ff00ff"}) {
+  for (const std::string_view id : {"", "1-0123456789abcdef", "00000000000000000003_00ff00ff00ff00ff",
+                                    "00000000000000000003-00FF00ff00ff00ff", "00000000000000000003-00ff00ff00ff00f",
+                                    "0000000000000000000x-00ff00ff00ff00ff", "../00000000000000000-00ff00ff00ff00ff",
+                                    "99999999999999999999-00ff00ff00ff00ff", "-0000000000000000003-00ff00ff00ff00ff"}) {
     EXPECT_FALSE(ObjectIdStart(id)) << id;
   }
 }

@@ -17,7 +17,8 @@ constexpr uint32_t kSectionsMax = 64;
 Status Broken(const std::string& what) { return DataLoss("segment " + what); }
 
 Status NewerVersion(uint16_t version) {
-  return Unimplemented("segment version is " + std::to_string(version) + ", this akidb reads " + std::to_string(kVersion));
+  return Unimplemented("segment version is " + std::to_string(version) + ", this akidb reads " +
+                       std::to_string(kVersion));
 }
 
 bool KnownSection(uint32_t kind) { return kind >= 1 && kind <= 5; }
@@ -41,9 +42,10 @@ Status ValidateRawSection(const SectionEntry& section, uint64_t bytes, const std
 Status ValidateBlocks(const SectionEntry& section, const std::string& name) {
   for (size_t i = 0; i < section.blocks.size(); ++i) {
     const SegmentBlock& block = section.blocks[i];
-    const bool sizes_fit = block.codec == BlockCodec::kRaw ? block.stored_bytes == block.raw_bytes
-                                                           : block.stored_bytes < block.raw_bytes;
-    if (block.codec > BlockCodec::kZstd || block.stored_bytes == 0 || block.raw_bytes > kSegmentBlockBytesMax || !sizes_fit) {
+    const bool sizes_fit =
+        block.codec == BlockCodec::kRaw ? block.stored_bytes == block.raw_bytes : block.stored_bytes < block.raw_bytes;
+    if (block.codec > BlockCodec::kZstd || block.stored_bytes == 0 || block.raw_bytes > kSegmentBlockBytesMax ||
+        !sizes_fit) {
       return Broken(name + " block " + std::to_string(i) + " has impossible sizes or codec");
     }
   }
@@ -56,8 +58,9 @@ Status ValidateRowBlocks(const SectionEntry& section, uint32_t row_count, const 
     if (block.row_count == 0) return Broken(name + " has a block without rows");
     rows += block.row_count;
   }
-  return rows == row_count ? OkStatus()
-                           : Broken(name + " holds " + std::to_string(rows) + " rows, the segment " + std::to_string(row_count));
+  return rows == row_count
+             ? OkStatus()
+             : Broken(name + " holds " + std::to_string(rows) + " rows, the segment " + std::to_string(row_count));
 }
 
 // Covers the directory and the trailer's bytes before it.
@@ -116,7 +119,8 @@ const SectionEntry* SegmentFooter::Find(SegmentSection kind) const {
 }
 
 Status SegmentFooter::Validate(uint64_t footer_offset) const {
-  if (dim == 0 || dim > kSegmentDimMax || row_count == 0 || row_count == UINT32_MAX) return Broken("footer has an impossible dim or row count");
+  if (dim == 0 || dim > kSegmentDimMax || row_count == 0 || row_count == UINT32_MAX)
+    return Broken("footer has an impossible dim or row count");
   std::vector<SegmentSection> expected = {SegmentSection::kVectors, SegmentSection::kIds, SegmentSection::kStatistics,
                                           SegmentSection::kPayload};
   if (type == VectorType::kInt8) expected.insert(expected.begin() + 1, SegmentSection::kScales);
@@ -127,10 +131,12 @@ Status SegmentFooter::Validate(uint64_t footer_offset) const {
   for (const SectionEntry& section : sections) {
     const std::string name(SectionName(section.kind));
     const uint64_t alignment = IsRawSection(section.kind) ? kSegmentHeaderBytes : 1;
-    if (section.offset != (end + alignment - 1) / alignment * alignment) return Broken(name + " does not begin where it must");
+    if (section.offset != (end + alignment - 1) / alignment * alignment)
+      return Broken(name + " does not begin where it must");
     AKI_RETURN_IF_ERROR(ValidateBlocks(section, name));
     if (IsRawSection(section.kind)) {
-      const uint64_t bytes = section.kind == SegmentSection::kVectors ? VectorBytes() : uint64_t{row_count} * sizeof(float);
+      const uint64_t bytes =
+          section.kind == SegmentSection::kVectors ? VectorBytes() : uint64_t{row_count} * sizeof(float);
       AKI_RETURN_IF_ERROR(ValidateRawSection(section, bytes, name));
     } else if (section.kind == SegmentSection::kStatistics) {
       if (section.blocks.size() != 1) return Broken("statistics are not one block");
@@ -155,7 +161,8 @@ std::string EncodeSegmentHeader() {
 }
 
 Status CheckSegmentHeader(std::string_view page) {
-  if (page.size() != kSegmentHeaderBytes || !page.starts_with(kMagic)) return Broken("header does not begin with \"SEGv\"");
+  if (page.size() != kSegmentHeaderBytes || !page.starts_with(kMagic))
+    return Broken("header does not begin with \"SEGv\"");
   const auto version = GetLe<uint16_t>(page.data() + kMagic.size());
   if (version != kVersion) return NewerVersion(version);
   return page == EncodeSegmentHeader() ? OkStatus() : Broken("header page has bytes that version 1 leaves zero");
@@ -228,7 +235,8 @@ Result<SegmentFooter> DecodeSegmentFooter(std::string_view bytes, uint64_t foote
   footer.dim = reader.Read<uint32_t>();
   footer.row_count = reader.Read<uint32_t>();
   const auto section_count = reader.Read<uint32_t>();
-  if (!reader.ok() || type < 1 || type > 3 || distance < 1 || distance > 3 || zero != 0 || section_count > kSectionsMax) {
+  if (!reader.ok() || type < 1 || type > 3 || distance < 1 || distance > 3 || zero != 0 ||
+      section_count > kSectionsMax) {
     return std::unexpected(Broken("footer has an unknown vector type, distance or section count"));
   }
   footer.type = static_cast<VectorType>(type);
@@ -237,7 +245,8 @@ Result<SegmentFooter> DecodeSegmentFooter(std::string_view bytes, uint64_t foote
     footer.sections.push_back(ReadSection(reader));
     const auto kind = static_cast<uint32_t>(footer.sections.back().kind);
     if (reader.ok() && !KnownSection(kind)) {
-      return std::unexpected(Unimplemented("segment has a section of kind " + std::to_string(kind) + ", unknown to this akidb"));
+      return std::unexpected(
+          Unimplemented("segment has a section of kind " + std::to_string(kind) + ", unknown to this akidb"));
     }
   }
   if (!reader.ok() || reader.remaining() != 0) return std::unexpected(Broken("footer's directory does not fill it"));
@@ -274,7 +283,8 @@ Result<std::vector<std::string_view>> DecodeSegmentRows(std::string_view raw, ui
   rows.reserve(row_count);
   ByteReader reader(raw.substr(lengths_bytes));
   for (uint32_t i = 0; i < row_count; ++i) rows.push_back(reader.Bytes(GetLe<Length>(raw.data() + i * sizeof(Length))));
-  if (!reader.ok() || reader.remaining() != 0) return std::unexpected(Broken("block's lengths do not add up to its bytes"));
+  if (!reader.ok() || reader.remaining() != 0)
+    return std::unexpected(Broken("block's lengths do not add up to its bytes"));
   return rows;
 }
 template Result<std::vector<std::string_view>> DecodeSegmentRows<uint16_t>(std::string_view, uint32_t);

@@ -16,11 +16,12 @@ SegmentFooter SmallFooter() {
   footer.distance = Distance::kEuclidean;
   footer.dim = 5;
   footer.row_count = 3;
-  footer.sections = {{SegmentSection::kVectors, 4096, {{15, 15, 0, BlockCodec::kRaw, 1}}},
-                     {SegmentSection::kScales, 8192, {{12, 12, 0, BlockCodec::kRaw, 2}}},
-                     {SegmentSection::kIds, 8204, {{10, 30, 2, BlockCodec::kZstd, 3}, {10, 10, 1, BlockCodec::kRaw, 4}}},
-                     {SegmentSection::kStatistics, 8224, {{14, 14, 0, BlockCodec::kRaw, 5}}},
-                     {SegmentSection::kPayload, 8238, {{90, 120, 3, BlockCodec::kZstd, 6}}}};
+  footer.sections = {
+      {SegmentSection::kVectors, 4096, {{15, 15, 0, BlockCodec::kRaw, 1}}},
+      {SegmentSection::kScales, 8192, {{12, 12, 0, BlockCodec::kRaw, 2}}},
+      {SegmentSection::kIds, 8204, {{10, 30, 2, BlockCodec::kZstd, 3}, {10, 10, 1, BlockCodec::kRaw, 4}}},
+      {SegmentSection::kStatistics, 8224, {{14, 14, 0, BlockCodec::kRaw, 5}}},
+      {SegmentSection::kPayload, 8238, {{90, 120, 3, BlockCodec::kZstd, 6}}}};
   return footer;
 }
 
@@ -29,8 +30,9 @@ TEST(SegmentFormatTest, DecodeGivesBackTheFooterThatWasEncoded) {
   const auto footer = DecodeSegmentFooter(bytes, kFooterOffset);
   ASSERT_TRUE(footer) << footer.error().ToString();
   EXPECT_EQ(*footer, SmallFooter());
-  EXPECT_EQ(DecodeSegmentTrailer(std::string_view(bytes).substr(bytes.size() - 32), kFooterOffset + bytes.size()).value(),
-            kFooterOffset);
+  EXPECT_EQ(
+      DecodeSegmentTrailer(std::string_view(bytes).substr(bytes.size() - 32), kFooterOffset + bytes.size()).value(),
+      kFooterOffset);
 }
 
 TEST(SegmentFormatTest, EveryBitFlipOfTheFooterIsSeen) {
@@ -60,12 +62,18 @@ TEST(SegmentFormatTest, ValidateRefusesWhatCannotBe) {
   EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[0].blocks[0].raw_bytes = 14; }), HasSubstr("vectors block 0"));
   EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[0].blocks.clear(); }), HasSubstr("not one for each MiB"));
   EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[2].blocks[0].row_count = 1; }), HasSubstr("ids holds 2 rows"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[2].blocks[0].row_count = 0; }), HasSubstr("block without rows"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[2].blocks[0].raw_bytes = 1u << 20; }), HasSubstr("longer than ids can be"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[4].blocks[0].raw_bytes = 65u << 20; }), HasSubstr("impossible sizes"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[4].blocks[0].codec = BlockCodec(2); }), HasSubstr("impossible sizes or codec"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[4].blocks[0].stored_bytes = 89; }), HasSubstr("where the footer begins"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[3].blocks.push_back(f.sections[3].blocks[0]); }), HasSubstr("not one block"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[2].blocks[0].row_count = 0; }),
+              HasSubstr("block without rows"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[2].blocks[0].raw_bytes = 1u << 20; }),
+              HasSubstr("longer than ids can be"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[4].blocks[0].raw_bytes = 65u << 20; }),
+              HasSubstr("impossible sizes"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[4].blocks[0].codec = BlockCodec(2); }),
+              HasSubstr("impossible sizes or codec"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[4].blocks[0].stored_bytes = 89; }),
+              HasSubstr("where the footer begins"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[3].blocks.push_back(f.sections[3].blocks[0]); }),
+              HasSubstr("not one block"));
 }
 
 TEST(SegmentFormatTest, HeaderPageOfANewerVersionIsNamed) {
@@ -87,7 +95,8 @@ TEST(SegmentFormatTest, StatisticsReadBack) {
   const SegmentStatistics statistics{.lsn_max = Lsn(UINT64_MAX), .id_min = "a", .id_max = std::string(600, 'z')};
   const std::string bytes = EncodeSegmentStatistics(statistics);
   EXPECT_EQ(DecodeSegmentStatistics(bytes).value(), statistics);
-  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeSegmentStatistics(bytes.substr(0, size))) << size;
+  for (size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(DecodeSegmentStatistics(bytes.substr(0, size))) << size;
   EXPECT_FALSE(DecodeSegmentStatistics(bytes + "x"));
 }
 

@@ -125,6 +125,12 @@ TEST(WalGroupTest, IsValidOnlyAtItsOwnPlace) {
   EXPECT_EQ(Check(group, kSeed, 5, 12288), WalGroupStatus::kBadHeader);
 }
 
+TEST(WalGroupTest, TheSeedDependsOnSequenceAndSalt) {
+  const uint64_t seed = WalGroupSeed({.sequence = 1, .salt = 1});
+  EXPECT_NE(seed, WalGroupSeed({.sequence = 2, .salt = 1}));
+  EXPECT_NE(seed, WalGroupSeed({.sequence = 1, .salt = 2}));
+}
+
 TEST(WalGroupTest, RefusesAClaimBehindItself) {
   std::string group = TwoRecords();
   WalGroupHeader header = Header();

@@ -15,7 +15,8 @@ class HugeArena {
  public:
   static Result<HugeArena> Create(size_t size_bytes);
   HugeArena() = default;
-  HugeArena(HugeArena&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  HugeArena(HugeArena&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   HugeArena& operator=(HugeArena&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

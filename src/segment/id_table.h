@@ -43,9 +43,9 @@ class IdTable {
   uint64_t bytes_size_;
   uint64_t bytes_used_ = 0;
   std::unique_ptr<char[]> bytes_;
-  std::vector<uint32_t> offsets_;        // row_count + 1
+  std::vector<uint32_t> offsets_;  // row_count + 1
   std::vector<uint64_t> group_offsets_;
-  std::vector<RowIndex> slots_;          // linear probing, two thirds full
+  std::vector<RowIndex> slots_;  // linear probing, two thirds full
 };
 
 }  // namespace akidb

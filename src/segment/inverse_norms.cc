@@ -34,7 +34,8 @@ double Norm(const VectorRows& rows, uint32_t row, std::vector<float>& scratch) {
       Kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(data), scratch.data(), rows.dim);
       return std::sqrt(SumOfSquares(scratch.data(), rows.dim));
     case VectorType::kInt8:
-      return static_cast<double>(rows.scales[row]) * std::sqrt(SumOfSquares(reinterpret_cast<const int8_t*>(data), rows.dim));
+      return static_cast<double>(rows.scales[row]) *
+             std::sqrt(SumOfSquares(reinterpret_cast<const int8_t*>(data), rows.dim));
   }
   return 0;
 }

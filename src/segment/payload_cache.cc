@@ -20,7 +20,9 @@ constexpr char kEmptyObject[2 + PayloadBlock::kPaddingBytes] = "{}";
 }  // namespace
 
 PayloadBlock::PayloadBlock(uint32_t raw_bytes, uint32_t row_count)
-    : raw_bytes_(raw_bytes), row_count_(row_count), bytes_(std::make_unique_for_overwrite<char[]>(raw_bytes + kPaddingBytes)) {
+    : raw_bytes_(raw_bytes),
+      row_count_(row_count),
+      bytes_(std::make_unique_for_overwrite<char[]>(raw_bytes + kPaddingBytes)) {
   std::memset(bytes_.get() + raw_bytes, 0, kPaddingBytes);
 }
 
@@ -66,7 +68,9 @@ size_t PayloadBlockCache::KeyHash::operator()(const Key& key) const {
   return h ^ h >> 31;
 }
 
-PayloadBlockCache::Shard& PayloadBlockCache::ShardOf(const Key& key) { return *shards_[KeyHash()(key) % shards_.size()]; }
+PayloadBlockCache::Shard& PayloadBlockCache::ShardOf(const Key& key) {
+  return *shards_[KeyHash()(key) % shards_.size()];
+}
 
 PayloadBlockCache::BlockPtr PayloadBlockCache::Get(uint64_t owner, uint32_t block_number) {
   const Key key{owner, block_number};

@@ -24,10 +24,10 @@ void ReadAll(const std::string& object) {
   AKI_CHECK(!report || report->ends_with("}}"));
   SegmentEntry entry;
   // The manifest would say how many rows there are; here the footer is asked.
-  const auto footer_offset = object.size() < kSegmentTrailerBytes
-                                 ? Result<uint64_t>(std::unexpected(DataLoss("short")))
-                                 : DecodeSegmentTrailer(std::string_view(object).substr(object.size() - kSegmentTrailerBytes),
-                                                        object.size());
+  const auto footer_offset =
+      object.size() < kSegmentTrailerBytes
+          ? Result<uint64_t>(std::unexpected(DataLoss("short")))
+          : DecodeSegmentTrailer(std::string_view(object).substr(object.size() - kSegmentTrailerBytes), object.size());
   if (!footer_offset) return;
   const auto footer = DecodeSegmentFooter(std::string_view(object).substr(*footer_offset), *footer_offset);
   if (!footer) return;
@@ -35,11 +35,12 @@ void ReadAll(const std::string& object) {
   const auto segment = SegmentReader::Open(ctx, store, "s", entry, NewPayloadBlockCache(1u << 20));
   if (!segment) return;
   size_t bytes = 0;
-  const Status status = (*segment)->ScanPayloads(ctx, 0, (*segment)->row_count(), [&](RowIndex row, std::string_view json) {
-    AKI_CHECK((*segment)->Find((*segment)->Id(row)) == row);
-    bytes += json.size() + static_cast<unsigned char>(*(json.data() + json.size() + 63));
-    return OkStatus();
-  });
+  const Status status =
+      (*segment)->ScanPayloads(ctx, 0, (*segment)->row_count(), [&](RowIndex row, std::string_view json) {
+        AKI_CHECK((*segment)->Find((*segment)->Id(row)) == row);
+        bytes += json.size() + static_cast<unsigned char>(*(json.data() + json.size() + 63));
+        return OkStatus();
+      });
   status.IgnoreError("any answer will do");
 }
 

@@ -36,7 +36,8 @@ class GoldenSegmentTest : public testing::Test {
     for (RowIndex row = 0; row < rows.size(); ++row) {
       const VectorRows& vectors = (*segment)->vectors();
       EXPECT_EQ((*segment)->Id(row), rows[row].id);
-      EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(vectors.Row(row)), vectors.stride_bytes), rows[row].vector);
+      EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(vectors.Row(row)), vectors.stride_bytes),
+                rows[row].vector);
       if (vectors.scales != nullptr) EXPECT_EQ(vectors.scales[row], rows[row].scale);
       EXPECT_EQ((*segment)->Payload(ctx_, row).value().json, rows[row].payload.empty() ? "{}" : rows[row].payload);
     }

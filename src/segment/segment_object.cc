@@ -13,12 +13,9 @@ Status SegmentObject::Denied(Status status) const {
     case StatusCode::kCancelled:
     case StatusCode::kDeadlineExceeded:
     case StatusCode::kDataLoss:
-    case StatusCode::kResourceExhausted:
-      return std::move(status).Annotate("segment " + key_);
-    case StatusCode::kOutOfRange:
-      return Broken("the object is shorter than the manifest or its directory says");
-    default:
-      return Unavailable("segment " + key_ + " cannot be read: " + status.ToString());
+    case StatusCode::kResourceExhausted: return std::move(status).Annotate("segment " + key_);
+    case StatusCode::kOutOfRange: return Broken("the object is shorter than the manifest or its directory says");
+    default: return Unavailable("segment " + key_ + " cannot be read: " + status.ToString());
   }
 }
 
@@ -38,7 +35,8 @@ Result<SegmentObject::Footer> SegmentObject::ReadFooter(OpContext& ctx, ByteRang
   Footer footer{.directory = {}, .range = hint};
   if (hint.size() == 0) {
     AKI_ASSIGN_OR_RETURN(const uint64_t object_bytes, Size(ctx));
-    if (object_bytes < kSegmentHeaderBytes + kSegmentTrailerBytes) return std::unexpected(Broken("too short to be a segment"));
+    if (object_bytes < kSegmentHeaderBytes + kSegmentTrailerBytes)
+      return std::unexpected(Broken("too short to be a segment"));
     std::string trailer(kSegmentTrailerBytes, '\0');
     AKI_RETURN_IF_ERROR(Read(ctx, {object_bytes - kSegmentTrailerBytes, object_bytes}, trailer.data()));
     const Result<uint64_t> footer_offset = DecodeSegmentTrailer(trailer, object_bytes);

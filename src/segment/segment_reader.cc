@@ -69,10 +69,11 @@ Status OpenSegment::Load(OpContext& ctx) {
   const ByteRange hint = {entry_.footer_offset, entry_.footer_offset + entry_.footer_bytes};
   AKI_ASSIGN_OR_RETURN(const SegmentObject::Footer footer, object_.ReadFooter(ctx, hint));
   const SegmentFooter& directory = footer.directory;
-  if (directory.row_count != entry_.row_count || (entry_.object.size_bytes != 0 && entry_.object.size_bytes != footer.range.end)) {
-    return object_.Broken("has " + std::to_string(directory.row_count) + " rows and " + std::to_string(footer.range.end) +
-                          " bytes, the manifest says " + std::to_string(entry_.row_count) + " and " +
-                          std::to_string(entry_.object.size_bytes));
+  if (directory.row_count != entry_.row_count ||
+      (entry_.object.size_bytes != 0 && entry_.object.size_bytes != footer.range.end)) {
+    return object_.Broken("has " + std::to_string(directory.row_count) + " rows and " +
+                          std::to_string(footer.range.end) + " bytes, the manifest says " +
+                          std::to_string(entry_.row_count) + " and " + std::to_string(entry_.object.size_bytes));
   }
   distance_ = directory.distance;
   vectors_.type = directory.type;
@@ -181,7 +182,8 @@ uint32_t OpenSegment::BlockOfRow(RowIndex row) const {
   return static_cast<uint32_t>(after - payloads_.begin() - 1);
 }
 
-Result<std::vector<PayloadBlockCache::BlockPtr>> OpenSegment::FetchBlocks(OpContext& ctx, uint32_t begin, uint32_t end) const {
+Result<std::vector<PayloadBlockCache::BlockPtr>> OpenSegment::FetchBlocks(OpContext& ctx, uint32_t begin,
+                                                                          uint32_t end) const {
   const uint64_t offset = payloads_[begin].offset;
   std::string stored(payloads_[end - 1].offset + payloads_[end - 1].block.stored_bytes - offset, '\0');
   AKI_RETURN_IF_ERROR(object_.Read(ctx, {offset, offset + stored.size()}, stored.data()));

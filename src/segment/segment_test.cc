@@ -25,13 +25,15 @@ class SpyStore final : public ObjectStore {
   Result<ObjectBody> Get(OpContext& ctx, const std::string& key, uint64_t size_max) override {
     return inner_->Get(ctx, key, size_max);
   }
-  Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id, char* out) override {
+  Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
+                  char* out) override {
     ranges.push_back(range);
     if (!answer.ok()) return answer;
     return inner_->GetRange(ctx, key, range, version_id, out);
   }
   Result<ObjectMeta> Head(OpContext& ctx, const std::string& key) override { return inner_->Head(ctx, key); }
-  Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body, const PutCondition& c) override {
+  Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
+                         const PutCondition& c) override {
     return inner_->Put(ctx, key, body, c);
   }
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(OpContext& ctx, const std::string& key) override {
@@ -94,7 +96,8 @@ TEST_P(SegmentRoundTripTest, GivesBackEveryRow) {
   for (RowIndex row = 0; row < rows.size(); ++row) {
     ASSERT_EQ((*segment)->Id(row), rows[row].id);
     ASSERT_EQ((*segment)->Find(rows[row].id), row);
-    ASSERT_EQ(std::string_view(reinterpret_cast<const char*>(vectors.Row(row)), vectors.stride_bytes), rows[row].vector);
+    ASSERT_EQ(std::string_view(reinterpret_cast<const char*>(vectors.Row(row)), vectors.stride_bytes),
+              rows[row].vector);
     if (GetParam() == VectorType::kInt8) ASSERT_EQ(vectors.scales[row], rows[row].scale);
     const auto payload = (*segment)->Payload(ctx_, row);
     ASSERT_TRUE(payload) << payload.error().ToString();
@@ -114,10 +117,12 @@ TEST_P(SegmentRoundTripTest, InverseNormsAreThoseOfTheStoredElements) {
     std::vector<float> x(37);
     if (GetParam() == VectorType::kF32) std::memcpy(x.data(), rows[row].vector.data(), 37 * 4);
     if (GetParam() == VectorType::kF16) {
-      SelectKernels("scalar").value()->f16_to_f32(reinterpret_cast<const uint16_t*>(rows[row].vector.data()), x.data(), 37);
+      SelectKernels("scalar").value()->f16_to_f32(reinterpret_cast<const uint16_t*>(rows[row].vector.data()), x.data(),
+                                                  37);
     }
     if (GetParam() == VectorType::kInt8) {
-      for (size_t i = 0; i < 37; ++i) x[i] = static_cast<float>(static_cast<int8_t>(rows[row].vector[i])) * rows[row].scale;
+      for (size_t i = 0; i < 37; ++i)
+        x[i] = static_cast<float>(static_cast<int8_t>(rows[row].vector[i])) * rows[row].scale;
     }
     double sum = 0;
     for (const float v : x) sum += static_cast<double>(v) * v;
@@ -125,7 +130,8 @@ TEST_P(SegmentRoundTripTest, InverseNormsAreThoseOfTheStoredElements) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, SegmentRoundTripTest, testing::Values(VectorType::kF32, VectorType::kF16, VectorType::kInt8),
+INSTANTIATE_TEST_SUITE_P(Types, SegmentRoundTripTest,
+                         testing::Values(VectorType::kF32, VectorType::kF16, VectorType::kInt8),
                          [](const auto& param) { return std::string(VectorTypeName(param.param)); });
 
 TEST_F(SegmentTest, NormsOnlyUnderCosineAndZeroForAZeroRow) {
@@ -168,11 +174,14 @@ TEST_F(SegmentTest, ScanVisitsTheRowsOfItsRangeInOrder) {
   const auto segment = Open(MustWrite(rows, {.dim = 4, .payload_block_bytes = 2048}));
   ASSERT_TRUE(segment);
   RowIndex next = 123;
-  EXPECT_TRUE((*segment)->ScanPayloads(ctx_, 123, 877, [&](RowIndex row, std::string_view json) {
-    EXPECT_EQ(row, next++);
-    EXPECT_EQ(json, PayloadOf(rows[row]));
-    return OkStatus();
-  }).ok());
+  EXPECT_TRUE((*segment)
+                  ->ScanPayloads(ctx_, 123, 877,
+                                 [&](RowIndex row, std::string_view json) {
+                                   EXPECT_EQ(row, next++);
+                                   EXPECT_EQ(json, PayloadOf(rows[row]));
+                                   return OkStatus();
+                                 })
+                  .ok());
   EXPECT_EQ(next, 877u);
   int visited = 0;
   const Status stopped = (*segment)->ScanPayloads(ctx_, 0, 1000, [&](RowIndex row, std::string_view) {
@@ -181,11 +190,13 @@ TEST_F(SegmentTest, ScanVisitsTheRowsOfItsRangeInOrder) {
   });
   EXPECT_EQ(stopped.code(), StatusCode::kCancelled);
   EXPECT_EQ(visited, 6);
-  EXPECT_TRUE((*segment)->ScanPayloads(ctx_, 3, 3, [](RowIndex, std::string_view) { return Internal("visited"); }).ok());
+  EXPECT_TRUE(
+      (*segment)->ScanPayloads(ctx_, 3, 3, [](RowIndex, std::string_view) { return Internal("visited"); }).ok());
 }
 
 TEST_F(SegmentTest, ScanUsesCachedBlocksAndAddsNone) {
-  const auto segment = Open(MustWrite(MakeTestRows(1000, 4, VectorType::kF32), {.dim = 4, .payload_block_bytes = 2048}));
+  const auto segment =
+      Open(MustWrite(MakeTestRows(1000, 4, VectorType::kF32), {.dim = 4, .payload_block_bytes = 2048}));
   ASSERT_TRUE(segment);
   const auto ignore = [](RowIndex, std::string_view) { return OkStatus(); };
   ASSERT_TRUE((*segment)->ScanPayloads(ctx_, 0, 1000, ignore).ok());
@@ -277,8 +288,11 @@ TEST_F(SegmentTest, InspectSaysWhatIsThereAndWhichBlockIsBroken) {
   const auto broken = InspectSegmentJson(ctx_, store_, kKey);
   ASSERT_TRUE(broken);
   EXPECT_NE(broken->find(R"("intact":false)"), std::string::npos);
-  EXPECT_NE(broken->find(R"("name":"vectors","offset":4096,"stored_bytes":3200,"raw_bytes":3200,"blocks":1,"broken_blocks":[0])"),
-            std::string::npos) << *broken;
+  EXPECT_NE(
+      broken->find(
+          R"("name":"vectors","offset":4096,"stored_bytes":3200,"raw_bytes":3200,"blocks":1,"broken_blocks":[0])"),
+      std::string::npos)
+      << *broken;
 }
 
 // Opens the segment and reads every payload; the first error, or OK.

@@ -208,11 +208,12 @@ Status WritePayloads(OpContext& ctx, const SegmentOptions& options, SegmentSourc
 Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std::string& key, const std::string& id,
                                   const SegmentOptions& options, SegmentSource& source) {
   if (source.row_count() == 0 || source.row_count() == UINT32_MAX) {
-    return std::unexpected(InvalidArgument("a segment has 1 to 2^32 - 2 rows, not " + std::to_string(source.row_count())));
+    return std::unexpected(
+        InvalidArgument("a segment has 1 to 2^32 - 2 rows, not " + std::to_string(source.row_count())));
   }
   if (options.dim == 0 || options.dim > kSegmentDimMax) {
-    return std::unexpected(InvalidArgument("dim is " + std::to_string(options.dim) + ", must be 1 to " +
-                                           std::to_string(kSegmentDimMax)));
+    return std::unexpected(
+        InvalidArgument("dim is " + std::to_string(options.dim) + ", must be 1 to " + std::to_string(kSegmentDimMax)));
   }
   AKI_ASSIGN_OR_RETURN(std::unique_ptr<ObjectWriter> object, store.OpenWriter(ctx, key));
   Output output(std::move(object));

@@ -26,7 +26,7 @@ struct SegmentOptions {
   VectorType type = VectorType::kF32;
   Distance distance = Distance::kCosine;
   int zstd_level = 3;
-  uint32_t payload_block_bytes = 64u << 10;  // uncompressed target
+  uint32_t payload_block_bytes = 16u << 10;  // unpacked; a point read unpacks one block
 };
 
 // Where a writer takes its rows from, in bytewise ascending order of id. The writer makes one pass a column and may go

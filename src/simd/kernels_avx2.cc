@@ -43,7 +43,7 @@ struct V {
 }  // namespace
 }  // namespace akidb
 
-#include "simd/kernel_impl.h"
+#include "simd/kernel_impl.inc"
 
 namespace akidb {
 const KernelTable kAvx2Kernels = kTable;

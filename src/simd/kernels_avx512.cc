@@ -45,7 +45,7 @@ struct V {
 }  // namespace
 }  // namespace akidb
 
-#include "simd/kernel_impl.h"
+#include "simd/kernel_impl.inc"
 
 namespace akidb {
 const KernelTable kAvx512Kernels = kTable;

@@ -69,7 +69,7 @@ struct V {
 }  // namespace
 }  // namespace akidb
 
-#include "simd/kernel_impl.h"
+#include "simd/kernel_impl.inc"
 
 namespace akidb {
 const KernelTable kScalarKernels = kTable;

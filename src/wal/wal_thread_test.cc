@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "wal/wal_testing.h"
 
@@ -97,6 +100,66 @@ TEST(WalThreadTest, WritersTrimmerAndPreparerWorkAtOnce) {
   f.Crash([] { return false; });
   ASSERT_TRUE(f.Open().ok());
   EXPECT_EQ(f.wal->durable_lsn(), stats.durable);
+}
+
+// Says when its thread is about to sleep in WaitDurable (the second look, under the log's lock), and tells it any time
+// after that.
+class SleepersClock final : public Clock {
+ public:
+  explicit SleepersClock(std::function<MonotonicTime()> later) : later_(std::move(later)) {}
+  MonotonicTime Now() override {
+    const int look = ++looks_;
+    looks_.notify_all();
+    return look <= 2 ? MonotonicTime() : later_();
+  }
+  WallTime WallNow() override { return {}; }
+  void AwaitSleep() {
+    for (int looks = looks_; looks < 2; looks = looks_) looks_.wait(looks);
+  }
+
+ private:
+  const std::function<MonotonicTime()> later_;
+  std::atomic<int> looks_ = 0;
+};
+
+// A second thread appends and falls asleep while the first one syncs. Returns what the second thread's wait returned.
+Status WaitWhileAnotherThreadCommits(WalFixture& f, SleepersClock& clock, Lsn* lsn) {
+  Status status;
+  std::thread sleeper;
+  f.disk->before_op = [&](DiskOp op, const std::string&) {
+    if (op != DiskOp::kSync || sleeper.joinable()) return OkStatus();
+    sleeper = std::thread([&] {
+      OpContext ctx(clock);
+      ctx.set_deadline(MonotonicTime(std::chrono::seconds(10)));
+      *lsn = MustAppend(f, ctx, "b");
+      status = f.wal->WaitDurable(ctx, *lsn);
+    });
+    clock.AwaitSleep();
+    return OkStatus();
+  };
+  OpContext ctx(RealClock());
+  EXPECT_TRUE(f.wal->WaitDurable(ctx, MustAppend(f, ctx, "a")).ok());
+  sleeper.join();
+  return status;
+}
+
+TEST(WalThreadTest, ACommitterWakesASleeperToCommitTheNextGroup) {
+  WalFixture f;
+  ASSERT_TRUE(f.Open().ok());
+  const MonotonicTime start = RealClock().Now();
+  SleepersClock clock([start] { return MonotonicTime(RealClock().Now() - start); });
+  Lsn lsn;
+  EXPECT_TRUE(WaitWhileAnotherThreadCommits(f, clock, &lsn).ok());
+  EXPECT_EQ(f.wal->durable_lsn(), lsn);
+}
+
+TEST(WalThreadTest, AWaiterThatGivesUpStillDoesTheCommitItWasWokenFor) {
+  WalFixture f;
+  ASSERT_TRUE(f.Open().ok());
+  SleepersClock clock([] { return MonotonicTime::max(); });
+  Lsn lsn;
+  EXPECT_EQ(WaitWhileAnotherThreadCommits(f, clock, &lsn).code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(f.wal->durable_lsn(), lsn);
 }
 
 TEST(WalThreadTest, AWaitEndsAtItsDeadlineWhileAnotherThreadCommits) {

@@ -28,11 +28,12 @@ struct Arguments {
 };
 
 int Usage() {
-  std::printf("usage: akidb_sim --mode MODE (--seeds A..B | --seed N) [--trace] [--twice] [--probe-ppm P] [--seconds-max S]\n"
-              "  --trace        print every step and every device operation\n"
-              "  --twice        run each seed twice and compare the traces\n"
-              "  --probe-ppm    of a million device operations, how many are also crash points tried on a copy\n"
-              "  --seconds-max  start no more seeds after that time\nmodes:\n");
+  std::printf(
+      "usage: akidb_sim --mode MODE (--seeds A..B | --seed N) [--trace] [--twice] [--probe-ppm P] [--seconds-max S]\n"
+      "  --trace        print every step and every device operation\n"
+      "  --twice        run each seed twice and compare the traces\n"
+      "  --probe-ppm    of a million device operations, how many are also crash points tried on a copy\n"
+      "  --seconds-max  start no more seeds after that time\nmodes:\n");
   for (const Mode& mode : Modes()) {
     std::printf("  %-18s %s\n", std::string(mode.name).c_str(), std::string(mode.about).c_str());
   }
@@ -84,7 +85,8 @@ void PrintCoverage(const Coverage& coverage) {
 }
 
 uint64_t CrashStates(const Coverage& coverage) {
-  return coverage.Of("crash.scheduled") + coverage.Of("crash.died") + coverage.Of("crash.idle") + coverage.Of("crash.probed");
+  return coverage.Of("crash.scheduled") + coverage.Of("crash.died") + coverage.Of("crash.idle") +
+         coverage.Of("crash.probed");
 }
 
 int Main(int argc, char** argv) {
@@ -99,7 +101,8 @@ int Main(int argc, char** argv) {
   Coverage coverage;
   uint64_t runs = 0;
   uint64_t violations = 0;
-  for (uint64_t seed = arguments.first; seed <= arguments.last && seconds() < static_cast<double>(arguments.seconds_max); ++seed) {
+  for (uint64_t seed = arguments.first;
+       seed <= arguments.last && seconds() < static_cast<double>(arguments.seconds_max); ++seed) {
     const RunOptions options{.seed = seed, .trace = arguments.trace, .probe_ppm = arguments.probe_ppm};
     RunResult result = mode->run(options);
     ++runs;
@@ -110,9 +113,9 @@ int Main(int argc, char** argv) {
     coverage.Add(result.coverage);
     if (!result.violation) continue;
     ++violations;
-    std::printf("seed %llu: %s\n  replay: %s --mode %s --seed %llu --probe-ppm %u --trace\n", static_cast<unsigned long long>(seed),
-                result.violation->c_str(), arguments.program.c_str(), arguments.mode.c_str(), static_cast<unsigned long long>(seed),
-                arguments.probe_ppm);
+    std::printf("seed %llu: %s\n  replay: %s --mode %s --seed %llu --probe-ppm %u --trace\n",
+                static_cast<unsigned long long>(seed), result.violation->c_str(), arguments.program.c_str(),
+                arguments.mode.c_str(), static_cast<unsigned long long>(seed), arguments.probe_ppm);
     if (mode->lies) break;
   }
   std::printf("%s: %llu seeds, %llu crash states, %llu violations, %.1f s\n", arguments.mode.c_str(),

@@ -51,9 +51,12 @@ double Score(const CollectionSpec& spec, const std::vector<float>& query, const 
   return std::sqrt(distance);
 }
 
-bool Close(double a, double b) { return std::fabs(a - b) <= kScoreTolerance * std::max({1.0, std::fabs(a), std::fabs(b)}); }
+bool Close(double a, double b) {
+  return std::fabs(a - b) <= kScoreTolerance * std::max({1.0, std::fabs(a), std::fabs(b)});
+}
 
-Status CheckSearch(OpContext& ctx, const Snapshot& snapshot, const Rows& expected, const ModelFilter* filter, Dice& dice) {
+Status CheckSearch(OpContext& ctx, const Snapshot& snapshot, const Rows& expected, const ModelFilter* filter,
+                   Dice& dice) {
   SearchRequest request;
   const CollectionSpec& spec = snapshot.spec();
   for (uint32_t i = 0; i < spec.dim; ++i) request.vector.push_back(static_cast<float>(dice.Between(1, 40)) - 20.5F);
@@ -74,7 +77,8 @@ Status CheckSearch(OpContext& ctx, const Snapshot& snapshot, const Rows& expecte
 
   AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> found, Search(ctx, snapshot, request));
   const std::string what = "search of " + spec.name + (filter == nullptr ? "" : " with " + filter->Json());
-  Require(found.size() == want, "I10: " + what + " gave " + std::to_string(found.size()) + " rows, expected " + std::to_string(want));
+  Require(found.size() == want,
+          "I10: " + what + " gave " + std::to_string(found.size()) + " rows, expected " + std::to_string(want));
   std::set<std::string> seen;
   for (size_t i = 0; i < found.size(); ++i) {
     const ResultRow& row = found[i];
@@ -83,10 +87,13 @@ Status CheckSearch(OpContext& ctx, const Snapshot& snapshot, const Rows& expecte
     Require(seen.insert(row.id).second, "I2: " + what + " gave " + row.id + " twice");
     Require(*RowOf(row) == *it->second, "I2: " + what + " gave another version of " + row.id + ": " +
                                             DescribeDifference({{row.id, it->second}}, {{row.id, RowOf(row)}}));
-    Require(filter == nullptr || filter->Matches(row.id, *it->second), what + " gave " + row.id + ", which does not match");
-    Require(Close(row.score, Score(spec, request.vector, it->second->vector)), what + " gave a wrong score for " + row.id);
+    Require(filter == nullptr || filter->Matches(row.id, *it->second),
+            what + " gave " + row.id + ", which does not match");
+    Require(Close(row.score, Score(spec, request.vector, it->second->vector)),
+            what + " gave a wrong score for " + row.id);
     Require(Close(row.score, scores[request.offset + i]), what + " missed a nearer row at rank " + std::to_string(i));
-    Require(i == 0 || row.score != found[i - 1].score || found[i - 1].id < row.id, what + ": ties are not in order of id");
+    Require(i == 0 || row.score != found[i - 1].score || found[i - 1].id < row.id,
+            what + ": ties are not in order of id");
   }
   return OkStatus();
 }
@@ -104,9 +111,11 @@ Status CheckPointReads(OpContext& ctx, const Snapshot& snapshot, const Rows& exp
   Rows want;
   for (const std::string& id : ids) {
     if (const auto it = expected.find(id); it != expected.end()) want.insert(*it);
-    Require(snapshot.Find(id).has_value() == expected.contains(id), "I2: lookup of " + id + " disagrees with the model");
+    Require(snapshot.Find(id).has_value() == expected.contains(id),
+            "I2: lookup of " + id + " disagrees with the model");
   }
-  Require(SameRows(want, actual), "I1, I2: point reads of " + snapshot.spec().name + ": " + DescribeDifference(want, actual));
+  Require(SameRows(want, actual),
+          "I1, I2: point reads of " + snapshot.spec().name + ": " + DescribeDifference(want, actual));
   return OkStatus();
 }
 
@@ -156,12 +165,14 @@ Result<Rows> ReadAll(OpContext& ctx, const Snapshot& snapshot, uint32_t page_row
 Status CheckSnapshot(OpContext& ctx, const Snapshot& snapshot, const Rows& expected, size_t latest_rows, Dice& dice) {
   AKI_ASSIGN_OR_RETURN(const Rows actual, ReadAll(ctx, snapshot, static_cast<uint32_t>(dice.Between(1, 40))));
   Require(SameRows(expected, actual), "I1, I2: scroll of " + snapshot.spec().name + " at LSN " +
-                                          std::to_string(snapshot.position().lsn.value()) + ": " + DescribeDifference(expected, actual));
+                                          std::to_string(snapshot.position().lsn.value()) + ": " +
+                                          DescribeDifference(expected, actual));
   AKI_ASSIGN_OR_RETURN(const uint64_t count, Count(ctx, snapshot, nullptr));
-  Require(count == expected.size(), "I2: count of " + snapshot.spec().name + " is " + std::to_string(count) + ", expected " +
-                                        std::to_string(expected.size()));
+  Require(count == expected.size(), "I2: count of " + snapshot.spec().name + " is " + std::to_string(count) +
+                                        ", expected " + std::to_string(expected.size()));
   Require(snapshot.live_rows() == latest_rows, "live_rows of " + snapshot.spec().name + " is " +
-                                                   std::to_string(snapshot.live_rows()) + ", expected " + std::to_string(latest_rows));
+                                                   std::to_string(snapshot.live_rows()) + ", expected " +
+                                                   std::to_string(latest_rows));
   const ModelFilter filter = RandomFilter(dice);
   const auto matching = static_cast<uint64_t>(
       std::ranges::count_if(expected, [&](const auto& entry) { return filter.Matches(entry.first, *entry.second); }));

@@ -50,7 +50,7 @@ class DatabaseSim {
     RunResult result;
     try {
       for (uint64_t steps = dice_.Between(80, 320) * mix_length_; steps > 0; --steps) Guarded([this] { Step(); });
-      Finish();
+      lie_ == Lie::kFlipBits ? FinishWithBitFlips() : Finish();
     } catch (const Violation& violation) {
       result.violation = violation.what;
     }
@@ -82,8 +82,8 @@ class DatabaseSim {
       if (dice_.Chance(200'000)) disk.capacity_bytes = dice_.Between(256, 1536) << 10;
     }
     if (store_ == StoreKind::kBucket && weather_ == Weather::kAny) {
-      for (uint32_t* ppm : {&bucket.unavailable_ppm, &bucket.lost_request_ppm, &bucket.lost_answer_ppm, &bucket.late_request_ppm,
-                            &bucket.broken_body_ppm, &bucket.slow_ppm}) {
+      for (uint32_t* ppm : {&bucket.unavailable_ppm, &bucket.lost_request_ppm, &bucket.lost_answer_ppm,
+                            &bucket.late_request_ppm, &bucket.broken_body_ppm, &bucket.slow_ppm}) {
         if (dice_.Coin()) *ppm = static_cast<uint32_t>(dice_.Between(1, 100'000));
       }
     }
@@ -126,12 +126,14 @@ class DatabaseSim {
     try {
       if (process_ == nullptr) Recover();
       body();
+      machine_.world.ThrowIfCrashed();
     } catch (const SimCrash&) {
       machine_.world.coverage().Count("crash.scheduled");
       EndLife();
     } catch (const SimDied& died) {
       machine_.world.coverage().Count("crash.died");
-      if (machine_.disk.faults_injected() == faults_before_) throw Violation{"I4: the process died without a fault: " + died.why};
+      if (machine_.disk.faults_injected() == faults_before_)
+        throw Violation{"I4: the process died without a fault: " + died.why};
       EndLife();
     }
   }
@@ -158,7 +160,8 @@ class DatabaseSim {
     if (failed_opens_ >= 3) SetFoul(false);
     faults_before_ = machine_.disk.faults_injected();
     // Not for ever: a machine that dies in each recovery never gets anywhere.
-    if (!finishing_ && crashes_in_recovery_ < 3 && dice_.Chance(300'000)) machine_.world.ScheduleCrash(dice_.Between(1, 120), RandomPhase());
+    if (!finishing_ && crashes_in_recovery_ < 3 && dice_.Chance(300'000))
+      machine_.world.ScheduleCrash(dice_.Between(1, 120), RandomPhase());
     machine_.world.trace().Line("open");
     process_ = std::make_unique<Process>(&machine_, store_, options_, dice_.Next());
     ++crashes_in_recovery_;
@@ -169,7 +172,8 @@ class DatabaseSim {
       process_.reset();
       machine_.disk.EndProcess();
       machine_.world.CancelCrash();
-      const bool environment = status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded ||
+      const bool environment = status.code() == StatusCode::kUnavailable ||
+                               status.code() == StatusCode::kDeadlineExceeded ||
                                status.code() == StatusCode::kResourceExhausted;
       if (!foul_ || !environment) throw Violation{"I5: recovery refused: " + status.ToString()};
       machine_.world.coverage().Count("recovery.refused");
@@ -249,9 +253,9 @@ class DatabaseSim {
   void Close() {
     OpContext ctx = process_->Context();
     const Status status = process_->db().Close(ctx);
+    machine_.world.ThrowIfCrashed();
     machine_.world.trace().Line("close " + status.ToString());
     if (!status.ok()) {
-      machine_.world.ThrowIfCrashed();
       if (!foul_) throw Violation{"unexpected error of close: " + status.ToString()};
       return Kill();
     }
@@ -300,7 +304,8 @@ class DatabaseSim {
       dice.Chance(800'000) ? copy.disk.LosePower() : copy.disk.EndProcess();
     };
     end_life();
-    if (dice.Chance(400'000)) copy.world.ScheduleCrash(dice.Between(1, 60), static_cast<CrashPhase>(dice.Between(1, 3)));
+    if (dice.Chance(400'000))
+      copy.world.ScheduleCrash(dice.Between(1, 60), static_cast<CrashPhase>(dice.Between(1, 3)));
     try {
       while (true) {
         try {
@@ -356,6 +361,47 @@ class DatabaseSim {
     Guarded([this] { workload_.Check(*process_); });
     Guarded([this] { Kill(); });
     Guarded([this] { workload_.Check(*process_); });
+  }
+
+  // Everything published and closed; then, on copies, one bit flips somewhere. What is read afterwards is an error or
+  // exactly what was written.
+  void FinishWithBitFlips() {
+    finishing_ = true;
+    SetFoul(false);
+    machine_.world.CancelCrash();
+    for (int i = 0; i < 3; ++i) Guarded([this] { workload_.Commit(*process_); });
+    Guarded([this] { workload_.Check(*process_); });
+    Guarded([this] { Close(); });
+    Coverage& coverage = machine_.world.coverage();
+    const std::vector<std::string> files = machine_.disk.Files();
+    for (int trial = 0; trial < 40; ++trial) {
+      const uint64_t seed = dice_.Next();
+      Machine copy(machine_, seed);
+      const std::string& path = files[dice_.Below(files.size())];
+      const uint64_t size = copy.disk.SizeOf(path);
+      if (size == 0) continue;
+      const uint64_t bit = dice_.Below(size * 8);
+      copy.disk.FlipBit(path, bit);
+      const std::string where = "with bit " + std::to_string(bit) + " of " + path + " flipped, ";
+      Process process(&copy, store_, options_, seed);
+      const Status status = process.Open();
+      auto actual = status.ok() ? ReadDatabase(process) : std::unexpected(status);
+      if (!actual) {
+        const StatusCode code = actual.error().code();
+        machine_.world.trace().Line(where + actual.error().ToString());
+        if (code != StatusCode::kDataLoss && code != StatusCode::kUnavailable && code != StatusCode::kFailedPrecondition) {
+          throw Violation{where + "the error is not one of damage: " + actual.error().ToString()};
+        }
+        coverage.Count("flip.detected");
+        continue;
+      }
+      try {
+        copy.model.Recovered(*actual, false, &copy.world.coverage());
+      } catch (const Violation& violation) {
+        throw Violation{where + violation.what};
+      }
+      coverage.Count("flip.harmless");
+    }
   }
 
   const RunOptions run_;

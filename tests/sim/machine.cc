@@ -36,7 +36,8 @@ Status Process::Open() {
   if (store_kind_ == StoreKind::kBucket) {
     store_ = machine_->bucket.Connect(life_);
   } else {
-    AKI_ASSIGN_OR_RETURN(store_, OpenLocalFsStore(ctx, *fs_, random_, machine_->world.clock(), options_.data_dir + "/store", env_.die));
+    AKI_ASSIGN_OR_RETURN(
+        store_, OpenLocalFsStore(ctx, *fs_, random_, machine_->world.clock(), options_.data_dir + "/store", env_.die));
   }
   AKI_ASSIGN_OR_RETURN(db_, Database::Open(ctx, env_, store_, options_));
   return OkStatus();

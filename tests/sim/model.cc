@@ -14,7 +14,8 @@ std::string ModelRow::PayloadJson() const {
 }
 
 bool SameRows(const Rows& a, const Rows& b) {
-  return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return x.first == y.first && *x.second == *y.second; });
+  return std::ranges::equal(a, b,
+                            [](const auto& x, const auto& y) { return x.first == y.first && *x.second == *y.second; });
 }
 
 namespace {
@@ -64,7 +65,8 @@ void ApplyChanges(const Changes& changes, Rows* rows) {
 std::string ModelFilter::Json() const {
   switch (kind) {
     case Kind::kNumberRange:
-      return R"({"must":[{"key":"n","range":{"gte":)" + std::to_string(low) + R"(,"lt":)" + std::to_string(high) + "}}]}";
+      return R"({"must":[{"key":"n","range":{"gte":)" + std::to_string(low) + R"(,"lt":)" + std::to_string(high) +
+             "}}]}";
     case Kind::kTag: return R"({"must":[{"key":"tag","match":{"value":")" + tag + R"("}}]})";
     case Kind::kNotTag: return R"({"must_not":[{"key":"tag","match":{"value":")" + tag + R"("}}]})";
     case Kind::kIds: break;
@@ -101,15 +103,17 @@ Rows Model::Table::At(uint64_t lsn) const {
   return rows;
 }
 
-void Model::BeginWrite(const std::string& name, Changes changes) { table(name).writes.push_back({kLsnOpen, std::move(changes)}); }
+void Model::BeginWrite(const std::string& name, Changes changes) {
+  table(name).writes.push_back({kLsnOpen, std::move(changes)});
+}
 
 void Model::EndWrite(const std::string& name, uint64_t lsn) {
   Table& table = tables_.at(name);
   for (const auto& [other, t] : tables_) {
     for (const Write& write : t.writes) {
       if (write.lsn != kLsnOpen && write.lsn >= lsn && !table.writes.back().changes.empty()) {
-        throw Violation{"I1: write of " + name + " got LSN " + std::to_string(lsn) + " after LSN " + std::to_string(write.lsn) +
-                        " was handed out"};
+        throw Violation{"I1: write of " + name + " got LSN " + std::to_string(lsn) + " after LSN " +
+                        std::to_string(write.lsn) + " was handed out"};
       }
     }
   }
@@ -127,11 +131,12 @@ void Model::Ack(const std::string& name, uint64_t lsn) {
 Rows Model::Expect(const std::string& name, uint64_t lsn) {
   Table& t = table(name);
   if (lsn < t.seen_lsn) {
-    throw Violation{"I2: position of " + name + " went back from LSN " + std::to_string(t.seen_lsn) + " to " + std::to_string(lsn)};
+    throw Violation{"I2: position of " + name + " went back from LSN " + std::to_string(t.seen_lsn) + " to " +
+                    std::to_string(lsn)};
   }
   if (lsn < t.acked_lsn) {
-    throw Violation{"I1: a reader of " + name + " stands at LSN " + std::to_string(lsn) + ", LSN " + std::to_string(t.acked_lsn) +
-                    " was acknowledged"};
+    throw Violation{"I1: a reader of " + name + " stands at LSN " + std::to_string(lsn) + ", LSN " +
+                    std::to_string(t.acked_lsn) + " was acknowledged"};
   }
   t.seen_lsn = lsn;
   while (!t.writes.empty() && t.writes.front().lsn <= lsn && t.writes.front().lsn != kLsnOpen) {
@@ -141,7 +146,9 @@ Rows Model::Expect(const std::string& name, uint64_t lsn) {
   return t.base;
 }
 
-void Model::BeginDdl(const std::string& name, bool creates, const CollectionSpec& spec) { open_ddl_[name] = {creates, spec}; }
+void Model::BeginDdl(const std::string& name, bool creates, const CollectionSpec& spec) {
+  open_ddl_[name] = {creates, spec};
+}
 
 void Model::EndDdl(const std::string& name) {
   const OpenDdl ddl = open_ddl_.at(name);
@@ -187,10 +194,12 @@ void Model::Recovered(const std::map<std::string, Rows>& actual, bool late_reque
     it = open_ddl_.erase(it);
   }
   for (const auto& [name, t] : tables_) {
-    if (!actual.contains(name) && !open_ddl_.contains(name)) throw Violation{"I1: collection " + name + " is gone after recovery"};
+    if (!actual.contains(name) && !open_ddl_.contains(name))
+      throw Violation{"I1: collection " + name + " is gone after recovery"};
   }
   for (const auto& [name, rows] : actual) {
-    if (!tables_.contains(name) && !open_ddl_.contains(name)) throw Violation{"I2: collection " + name + " came back after recovery"};
+    if (!tables_.contains(name) && !open_ddl_.contains(name))
+      throw Violation{"I2: collection " + name + " came back after recovery"};
   }
 
   struct Open {
@@ -217,17 +226,21 @@ void Model::Recovered(const std::map<std::string, Rows>& actual, bool late_reque
   for (size_t survived = 0;; ++survived) {
     if (explains()) {
       if (!open.empty()) {
-        coverage->Count(survived == 0 ? "open.none_survived" : survived == open.size() ? "open.all_survived" : "open.some_survived");
+        coverage->Count(survived == 0             ? "open.none_survived"
+                        : survived == open.size() ? "open.all_survived"
+                                                  : "open.some_survived");
       }
       break;
     }
     if (survived == open.size()) {
-      std::string message = "I1-I3: no prefix of the " + std::to_string(open.size()) + " open writes explains what was recovered;";
+      std::string message =
+          "I1-I3: no prefix of the " + std::to_string(open.size()) + " open writes explains what was recovered;";
       for (const auto& [name, rows] : actual) {
         const auto want = certain.find(name);
         if (want == certain.end() || SameRows(want->second, rows)) continue;
         message += " " + name + " against what is certain: " + DescribeDifference(want->second, rows) + ";";
-        if (!SameRows(state[name], rows)) message += " against everything: " + DescribeDifference(state[name], rows) + ";";
+        if (!SameRows(state[name], rows))
+          message += " against everything: " + DescribeDifference(state[name], rows) + ";";
       }
       throw Violation{message};
     }

@@ -1,8 +1,8 @@
-// What the database must hold: every collection row by row, which writes were acknowledged, and which outcomes are still
-// open after a crash.
+// What the database must hold: every collection row by row, which writes were acknowledged, and which outcomes are
+// still open after a crash.
 //
-// The rule it checks by: the log is one sequence for all collections. A reader at LSN n sees exactly the writes up to n.
-// After a crash a prefix of the writes survives that reaches at least to the last one that was acknowledged or read;
+// The rule it checks by: the log is one sequence for all collections. A reader at LSN n sees exactly the writes up to
+// n. After a crash a prefix of the writes survives that reaches at least to the last one that was acknowledged or read;
 // once a recovered state was seen, it is the truth and nothing about it is open any more.
 //
 // Threads: a value; copies are independent (rows are immutable and shared).
@@ -50,7 +50,7 @@ void ApplyChanges(const Changes& changes, Rows* rows);
 struct ModelFilter {
   enum class Kind : uint8_t { kNumberRange, kTag, kNotTag, kIds };
   Kind kind = Kind::kTag;
-  int64_t low = 0;   // "n" in [low, high)
+  int64_t low = 0;  // "n" in [low, high)
   int64_t high = 0;
   std::string tag;
   std::vector<std::string> ids;
@@ -69,9 +69,9 @@ class Model {
   };
   struct Table {
     CollectionSpec spec;
-    Rows base;                  // what is certain
-    std::deque<Write> writes;   // on top of it, in order of LSN
-    uint64_t seen_lsn = 0;      // greatest position that a reader had in this life
+    Rows base;                 // what is certain
+    std::deque<Write> writes;  // on top of it, in order of LSN
+    uint64_t seen_lsn = 0;     // greatest position that a reader had in this life
     uint64_t acked_lsn = 0;
 
     Rows Latest() const;
@@ -93,7 +93,8 @@ class Model {
   void EndWrite(const std::string& name, uint64_t lsn);
   void FailWrite(const std::string& name);
   void Ack(const std::string& name, uint64_t lsn);
-  // A reader of `name` stands at `lsn`: what it must see. Throws if the position went back or misses an acknowledged write.
+  // A reader of `name` stands at `lsn`: what it must see. Throws if the position went back or misses an acknowledged
+  // write.
   Rows Expect(const std::string& name, uint64_t lsn);
 
   void BeginDdl(const std::string& name, bool creates, const CollectionSpec& spec);

@@ -22,7 +22,7 @@ struct RunOptions {
 };
 
 // What the world lies about, if anything.
-enum class Lie : uint8_t { kNone, kDropSyncs, kForgetNames, kStaleBlocks, kIgnoreConditions, kForgetObjects };
+enum class Lie : uint8_t { kNone, kDropSyncs, kForgetNames, kStaleBlocks, kIgnoreConditions, kForgetObjects, kFlipBits };
 
 struct RunResult {
   std::optional<std::string> violation;

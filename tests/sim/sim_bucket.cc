@@ -124,17 +124,20 @@ class BucketClient final : public ObjectStore {
     return SimBucket::MetaOf(key, *object);
   }
 
-  Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body, const PutCondition& condition) override {
+  Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
+                         const PutCondition& condition) override {
     AKI_RETURN_IF_ERROR(ValidateObjectKey(key));
     return Send(ctx, "put", {SimBucket::Request::Kind::kPut, key, std::string(body), condition, {}});
   }
 
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(OpContext& ctx, const std::string& key) override;
 
-  Result<ListPage> List(OpContext& ctx, const std::string& prefix, const std::string& start_after, uint32_t keys_max) override {
+  Result<ListPage> List(OpContext& ctx, const std::string& prefix, const std::string& start_after,
+                        uint32_t keys_max) override {
     AKI_RETURN_IF_ERROR(Begin(ctx, "list", prefix));
     ListPage page;
-    auto it = std::max(prefix, start_after) == prefix ? bucket_->objects_.lower_bound(prefix) : bucket_->objects_.upper_bound(start_after);
+    auto it = std::max(prefix, start_after) == prefix ? bucket_->objects_.lower_bound(prefix)
+                                                      : bucket_->objects_.upper_bound(start_after);
     if (it != bucket_->objects_.end() && it->first == start_after) ++it;
     for (; it != bucket_->objects_.end() && it->first.starts_with(prefix); ++it) {
       if (page.objects.size() == std::clamp<uint32_t>(keys_max, 1, 1000)) {

@@ -17,15 +17,15 @@ namespace akidb::sim {
 
 // Parts per million of the requests concerned.
 struct BucketFaults {
-  uint32_t unavailable_ppm = 0;      // 503, nothing done
-  uint32_t lost_request_ppm = 0;     // never arrives; the caller sees a time-out
-  uint32_t lost_answer_ppm = 0;      // done; the caller sees a time-out
-  uint32_t late_request_ppm = 0;     // done up to a minute later; the caller sees a time-out now
-  uint32_t broken_body_ppm = 0;      // a read that ends early
-  uint32_t slow_ppm = 0;             // an answer after up to 5 s
+  uint32_t unavailable_ppm = 0;   // 503, nothing done
+  uint32_t lost_request_ppm = 0;  // never arrives; the caller sees a time-out
+  uint32_t lost_answer_ppm = 0;   // done; the caller sees a time-out
+  uint32_t late_request_ppm = 0;  // done up to a minute later; the caller sees a time-out now
+  uint32_t broken_body_ppm = 0;   // a read that ends early
+  uint32_t slow_ppm = 0;          // an answer after up to 5 s
   // Lies: a correct engine cannot survive these, and the checker must see it.
-  uint32_t ignore_condition_ppm = 0; // If-None-Match and If-Match are not looked at
-  uint32_t forget_ppm = 0;           // an object that was read back is gone later
+  uint32_t ignore_condition_ppm = 0;  // If-None-Match and If-Match are not looked at
+  uint32_t forget_ppm = 0;            // an object that was read back is gone later
 };
 
 class SimBucket {

@@ -29,7 +29,7 @@ void Lying(DiskFaults* faults, Lie lie) {
   if (lie == Lie::kStaleBlocks) faults->stale_read_ppm = 100'000;
 }
 
-void SimInode::Resize_(uint64_t size) {
+void SimInode::Resize(uint64_t size) {
   if (size == current.size()) return;
   const uint64_t smallest = resizes.empty() ? durable.size() : resizes.back().smallest_since_sync;
   resizes.push_back({size, std::min(smallest, size)});
@@ -39,7 +39,7 @@ void SimInode::Resize_(uint64_t size) {
 
 void SimInode::Write(uint64_t offset, std::string_view data) {
   if (data.empty()) return;
-  if (offset + data.size() > current.size()) Resize_(offset + data.size());
+  if (offset + data.size() > current.size()) Resize(offset + data.size());
   current.replace(offset, data.size(), data);
   for (uint64_t s = offset / kSectorBytes; s <= (offset + data.size() - 1) / kSectorBytes; ++s) {
     dirty[s].push_back(SectorOf(current, s));
@@ -140,11 +140,9 @@ void SimDisk::LosePowerOfFile(SimInode* inode) {
   // Whole policies are drawn, not only independent coins: all, none and half survive each often enough to be seen.
   const uint64_t policy = dice_.Below(4);
   std::string bytes = inode->durable;
-  const uint64_t kept = policy == 0   ? 0
-                        : policy == 1 ? inode->resizes.size()
-                                      : dice_.Below(inode->resizes.size() + 1);
+  const uint64_t kept = policy == 0 ? 0 : policy == 1 ? inode->resizes.size() : dice_.Below(inode->resizes.size() + 1);
   if (kept > 0) {
-    const SimInode::Resize& resize = inode->resizes[kept - 1];
+    const SimInode::Length& resize = inode->resizes[kept - 1];
     bytes.resize(std::min<uint64_t>(bytes.size(), resize.smallest_since_sync));
     bytes.resize(resize.size, '\0');
   }

@@ -26,15 +26,15 @@ inline constexpr uint64_t kSectorBytes = 512;
 // How often (parts per million of the operations concerned) and in which way the disk fails.
 struct DiskFaults {
   uint32_t read_error_ppm = 0;
-  uint32_t write_error_ppm = 0;       // nothing written
-  uint32_t short_write_ppm = 0;       // a part written, then an error
-  uint32_t sync_error_ppm = 0;        // dirty pages become clean whether or not they reached the disk
+  uint32_t write_error_ppm = 0;  // nothing written
+  uint32_t short_write_ppm = 0;  // a part written, then an error
+  uint32_t sync_error_ppm = 0;   // dirty pages become clean whether or not they reached the disk
   uint32_t dir_sync_error_ppm = 0;
   uint64_t capacity_bytes = UINT64_MAX;
   // Lies: a correct engine cannot survive these, and the checker must see it.
-  uint32_t drop_sync_ppm = 0;         // Sync says OK and does nothing
-  uint32_t forget_names_ppm = 0;      // SyncDir says OK and does nothing
-  uint32_t stale_read_ppm = 0;        // a read gives what the sectors held before their last sync
+  uint32_t drop_sync_ppm = 0;     // Sync says OK and does nothing
+  uint32_t forget_names_ppm = 0;  // SyncDir says OK and does nothing
+  uint32_t stale_read_ppm = 0;    // a read gives what the sectors held before their last sync
 };
 
 // Adds the lies of a disk to `faults`; those of a store change nothing here.
@@ -46,16 +46,16 @@ struct SimInode {
   std::string current;
   std::string durable;
   std::map<uint64_t, std::vector<std::string>> dirty;  // sector -> every content since the last sync
-  struct Resize {
+  struct Length {
     uint64_t size;
     uint64_t smallest_since_sync;
   };
-  std::vector<Resize> resizes;                 // un-synced lengths, in order
-  std::set<uint64_t> lost;                     // clean in the cache, never written: a failed sync dropped them
-  std::map<uint64_t, std::string> stale;       // content before the last sync
+  std::vector<Length> resizes;            // un-synced lengths, in order
+  std::set<uint64_t> lost;                // clean in the cache, never written: a failed sync dropped them
+  std::map<uint64_t, std::string> stale;  // content before the last sync
 
   void Write(uint64_t offset, std::string_view data);
-  void Resize_(uint64_t size);
+  void Resize(uint64_t size);
   void MakeDurable(bool remember_stale);
 };
 
@@ -82,6 +82,7 @@ class SimDisk {
   // Flips one bit of `path`, in cache and on disk.
   void FlipBit(const std::string& path, uint64_t bit);
   std::vector<std::string> Files() const;
+  uint64_t SizeOf(const std::string& path) const { return names_.at(path)->current.size(); }
 
  private:
   friend class SimFile;

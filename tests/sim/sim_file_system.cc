@@ -33,11 +33,13 @@ class SimFile final : public File {
   Result<size_t> ReadAt(uint64_t offset, size_t size, char* out) override {
     AKI_ASSIGN_OR_RETURN(const CrashPhase phase, disk_->world_->BeginIo(*life_, "read", path_));
     if (phase != CrashPhase::kNone) disk_->world_->CrashNow(*life_);
-    if (disk_->Fault(disk_->faults_.read_error_ppm, "fault.read_error")) return std::unexpected(InputOutputError("read", path_));
+    if (disk_->Fault(disk_->faults_.read_error_ppm, "fault.read_error"))
+      return std::unexpected(InputOutputError("read", path_));
     if (offset >= inode_->current.size()) return size_t{0};
     const size_t count = std::min<size_t>(size, inode_->current.size() - offset);
     inode_->current.copy(out, count, offset);
-    if (!inode_->stale.empty() && disk_->Fault(disk_->faults_.stale_read_ppm, "lie.stale_read")) ReadStale(offset, count, out);
+    if (!inode_->stale.empty() && disk_->Fault(disk_->faults_.stale_read_ppm, "lie.stale_read"))
+      ReadStale(offset, count, out);
     return count;
   }
 
@@ -87,7 +89,7 @@ class SimFile final : public File {
     AKI_ASSIGN_OR_RETURN(const CrashPhase phase, disk_->world_->BeginIo(*life_, "truncate", path_));
     if (!writable_) return FailedPrecondition("truncate " + path_ + ": opened for reading");
     if (phase == CrashPhase::kMiddle) disk_->world_->CrashNow(*life_);
-    inode_->Resize_(size);
+    inode_->Resize(size);
     if (phase == CrashPhase::kAfter) disk_->world_->CrashNow(*life_);
     return OkStatus();
   }
@@ -138,8 +140,10 @@ class SimFileSystem final : public FileSystem {
     std::shared_ptr<SimInode> inode = it == disk_->names_.end() ? nullptr : it->second;
     const bool creates = mode == OpenMode::kCreateNew || mode == OpenMode::kCreateOrOpen;
     if (inode == nullptr && !creates) return std::unexpected(NotFound("open " + path + ": no such file"));
-    if (inode != nullptr && mode == OpenMode::kCreateNew) return std::unexpected(AlreadyExists("open " + path + ": file exists"));
-    if (inode != nullptr && inode->is_dir) return std::unexpected(FailedPrecondition("open " + path + ": is a directory"));
+    if (inode != nullptr && mode == OpenMode::kCreateNew)
+      return std::unexpected(AlreadyExists("open " + path + ": file exists"));
+    if (inode != nullptr && inode->is_dir)
+      return std::unexpected(FailedPrecondition("open " + path + ": is a directory"));
     if (phase == CrashPhase::kMiddle) disk_->world_->CrashNow(*life_);
     if (inode == nullptr) {
       AKI_RETURN_IF_ERROR(CheckParent(path));
@@ -212,7 +216,8 @@ class SimFileSystem final : public FileSystem {
     AKI_ASSIGN_OR_RETURN(const std::shared_ptr<SimInode> inode, Find("syncdir", path));
     if (!inode->is_dir) return FailedPrecondition("syncdir " + path + ": not a directory");
     if (phase == CrashPhase::kMiddle) disk_->world_->CrashNow(*life_);
-    if (disk_->Fault(disk_->faults_.dir_sync_error_ppm, "fault.dir_sync_error")) return InputOutputError("syncdir", path);
+    if (disk_->Fault(disk_->faults_.dir_sync_error_ppm, "fault.dir_sync_error"))
+      return InputOutputError("syncdir", path);
     if (!disk_->Fault(disk_->faults_.forget_names_ppm, "lie.forget_names")) disk_->SyncNames(path);
     if (phase == CrashPhase::kAfter) disk_->world_->CrashNow(*life_);
     return OkStatus();
@@ -226,7 +231,8 @@ class SimFileSystem final : public FileSystem {
     if (!inode->is_dir) return std::unexpected(FailedPrecondition("list " + path + ": not a directory"));
     const std::string prefix = path == "/" ? "/" : path + "/";
     std::vector<std::string> out;
-    for (auto it = disk_->names_.upper_bound(prefix); it != disk_->names_.end() && it->first.starts_with(prefix); ++it) {
+    for (auto it = disk_->names_.upper_bound(prefix); it != disk_->names_.end() && it->first.starts_with(prefix);
+         ++it) {
       std::string name = it->first.substr(prefix.size());
       if (name.find('/') != std::string::npos) continue;
       if (it->second->is_dir) name += '/';

@@ -1,5 +1,5 @@
-// The ground of a simulated run: virtual clocks, seeded dice, the trace, and the point at which the machine loses power.
-// Everything that happens in a run follows from its seed, so that one command replays it.
+// The ground of a simulated run: virtual clocks, seeded dice, the trace, and the point at which the machine loses
+// power. Everything that happens in a run follows from its seed, so that one command replays it.
 //
 // Threads: one; the whole simulation is single-threaded.
 // Errors:  SimCrash is thrown by a device when the scheduled crash is reached, SimDied by Environment::die. Neither
@@ -38,10 +38,13 @@ class SimClock final : public Clock {
   Duration wall_offset_ = std::chrono::hours(24 * 365 * 56);
 };
 
-// A copyable random stream (SplitMix64); each part of a run has its own, so that a change in one leaves the others alone.
+// A copyable random stream (SplitMix64); each part of a run has its own, so that a change in one leaves the others
+// alone.
 class Dice final : public Random {
  public:
-  Dice(uint64_t seed, uint64_t stream) : state_((seed + 1) * 0xD1342543DE82EF95 ^ (stream + 1) * 0x2545F4914F6CDD1D) { Next(); }
+  Dice(uint64_t seed, uint64_t stream) : state_((seed + 1) * 0xD1342543DE82EF95 ^ (stream + 1) * 0x2545F4914F6CDD1D) {
+    Next();
+  }
   uint64_t Next() override {
     state_ += 0x9E3779B97F4A7C15;
     uint64_t z = state_;
@@ -137,8 +140,8 @@ class World {
   // through CrashNow in the middle or after the effect.
   Result<CrashPhase> BeginIo(Life& life, std::string_view what, std::string_view where);
   [[noreturn]] void CrashNow(Life& life);
-  // The crash strikes, but this call returns: for an operation that a destructor may do (removing a temporary file). The
-  // next one throws.
+  // The crash strikes, but this call returns: for an operation that a destructor may do (removing a temporary file).
+  // The next one throws.
   void CrashSoon(Life& life);
   // The first operation that a destructor tried; empty if, as it should be, none did.
   const std::string& io_in_destructor() const { return io_in_destructor_; }

@@ -62,6 +62,7 @@ class StoreSim {
     try {
       if (store_ == nullptr) Recover();
       body();
+      world_.ThrowIfCrashed();
     } catch (const SimCrash&) {
       world_.coverage().Count("crash.scheduled");
       EndLife();
@@ -93,7 +94,8 @@ class StoreSim {
 
   void Recover() {
     faults_before_ = disk_.faults_injected();
-    if (!calm_ && crashes_in_recovery_++ < 3 && dice_.Chance(200'000)) world_.ScheduleCrash(dice_.Between(1, 20), RandomPhase());
+    if (!calm_ && crashes_in_recovery_++ < 3 && dice_.Chance(200'000))
+      world_.ScheduleCrash(dice_.Between(1, 20), RandomPhase());
     disk_.faults() = fair_;
     life_ = std::make_shared<Life>();
     fs_ = disk_.Mount(life_);
@@ -162,7 +164,8 @@ class StoreSim {
       if (!page->truncated) break;
     }
     for (const auto& [key, bodies] : keys_) {
-      if (bodies.size() == 1 && bodies.begin()->has_value() != listed.contains(key)) throw Violation{"the listing is wrong about " + key};
+      if (bodies.size() == 1 && bodies.begin()->has_value() != listed.contains(key))
+        throw Violation{"the listing is wrong about " + key};
       listed.erase(key);
     }
     if (!listed.empty()) throw Violation{"the listing shows " + *listed.begin() + ", which nobody wrote"};
@@ -223,7 +226,8 @@ class StoreSim {
     Accept(status);
   }
 
-  Result<ObjectMeta> Send(OpContext& ctx, const std::string& key, const std::string& body, const PutCondition& condition) {
+  Result<ObjectMeta> Send(OpContext& ctx, const std::string& key, const std::string& body,
+                          const PutCondition& condition) {
     if (dice_.Coin()) return store_->Put(ctx, key, body, condition);
     AKI_ASSIGN_OR_RETURN(const std::unique_ptr<ObjectWriter> writer, store_->OpenWriter(ctx, key));
     const size_t half = dice_.Below(body.size() + 1);
@@ -252,8 +256,10 @@ class StoreSim {
     world_.ThrowIfCrashed();
     world_.trace().Line(status.ToString());
     world_.coverage().Count("refused." + std::string(StatusCodeName(status.code())));
-    const bool environment = status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kResourceExhausted;
-    if (!environment || disk_.faults_injected() == faults_before_) throw Violation{"unexpected error: " + status.ToString()};
+    const bool environment =
+        status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kResourceExhausted;
+    if (!environment || disk_.faults_injected() == faults_before_)
+      throw Violation{"unexpected error: " + status.ToString()};
   }
 
   World world_;

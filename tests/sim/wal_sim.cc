@@ -47,7 +47,11 @@ class WalSim {
       world_.CancelCrash();
       crashes_in_recovery_ = 3;
       for (int i = 0; i < 2; ++i) {
-        Guarded([this] { OpContext ctx(world_.clock()); while (wal_->CommitStep(ctx)) {} });
+        Guarded([this] {
+          OpContext ctx(world_.clock());
+          while (wal_->CommitStep(ctx)) {
+          }
+        });
         EndLife();
         crashes_in_recovery_ = 3;
         Guarded([] {});
@@ -69,6 +73,7 @@ class WalSim {
     try {
       if (wal_ == nullptr) Recover();
       body();
+      world_.ThrowIfCrashed();
     } catch (const SimCrash&) {
       world_.coverage().Count("crash.scheduled");
       EndLife();
@@ -131,8 +136,10 @@ class WalSim {
     if (!status.ok()) {
       world_.ThrowIfCrashed();
       world_.trace().Line("open: " + status.ToString());
-      const bool environment = status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kResourceExhausted;
-      if (!environment || disk_.faults_injected() == faults_before_) throw Violation{"I5: recovery refused: " + status.ToString()};
+      const bool environment =
+          status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kResourceExhausted;
+      if (!environment || disk_.faults_injected() == faults_before_)
+        throw Violation{"I5: recovery refused: " + status.ToString()};
       if (status.code() == StatusCode::kResourceExhausted) disk_.faults().capacity_bytes = UINT64_MAX;
       TearDown();
       disk_.EndProcess();
@@ -142,7 +149,8 @@ class WalSim {
     world_.coverage().Count("recovery");
     if (crashes_in_recovery_ >= 2) world_.coverage().Count("recovery.after_double_crash");
     crashes_in_recovery_ = 0;
-    if (wal_->durable_lsn().value() < durable_) throw Violation{"I1: durable_lsn went back to " + std::to_string(wal_->durable_lsn().value())};
+    if (wal_->durable_lsn().value() < durable_)
+      throw Violation{"I1: durable_lsn went back to " + std::to_string(wal_->durable_lsn().value())};
     disk_.faults() = foul_;
   }
 
@@ -170,7 +178,8 @@ class WalSim {
       world_.coverage().Count("wal.unsynced_record_lost");
     }
     const size_t end = begin + found.size();
-    if (end > 0 && end <= appended_.size() && !found.empty() && found.back().lsn > durable_) world_.coverage().Count("wal.unsynced_record_survived");
+    if (end > 0 && end <= appended_.size() && !found.empty() && found.back().lsn > durable_)
+      world_.coverage().Count("wal.unsynced_record_survived");
     appended_.assign(found.begin(), found.end());
     if (!found.empty()) durable_ = std::max(durable_, found.back().lsn);
   }
@@ -216,7 +225,8 @@ class WalSim {
     if (!lsn) return Accept(lsn.error());
     record.lsn = lsn->value();
     const uint64_t last = appended_.empty() ? std::max(durable_, trimmed_) : appended_.back().lsn;
-    if (record.lsn <= last) throw Violation{"LSN " + std::to_string(record.lsn) + " was handed out after " + std::to_string(last)};
+    if (record.lsn <= last)
+      throw Violation{"LSN " + std::to_string(record.lsn) + " was handed out after " + std::to_string(last)};
     appended_.push_back(std::move(record));
     world_.coverage().Count("wal.appended");
     if (wal_->stats().files > files) world_.coverage().Count("wal.rotation");
@@ -229,7 +239,8 @@ class WalSim {
     world_.coverage().Count("refused." + std::string(StatusCodeName(status.code())));
     if (status.reason() == "wal_full") return;
     const bool environment = status.code() == StatusCode::kUnavailable || status.reason() == "disk_full";
-    if (!environment || disk_.faults_injected() == faults_before_) throw Violation{"unexpected error: " + status.ToString()};
+    if (!environment || disk_.faults_injected() == faults_before_)
+      throw Violation{"unexpected error: " + status.ToString()};
   }
 
   World world_;

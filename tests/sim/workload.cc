@@ -26,9 +26,9 @@ struct Workload::Request {
   uint32_t dim = 0;
   WriteMode mode = WriteMode::kUpsert;
   BatchPolicy policy = BatchPolicy::kAllOrNothing;
-  Changes changes;                   // of the rows that pass
-  std::vector<std::string> refusals; // reason of each row's refusal, empty if it passes
-  std::string refusal;               // of the whole request
+  Changes changes;                    // of the rows that pass
+  std::vector<std::string> refusals;  // reason of each row's refusal, empty if it passes
+  std::string refusal;                // of the whole request
 };
 
 std::optional<std::string> Workload::PickTable() {
@@ -45,7 +45,8 @@ void Workload::Excuse(const Status& status, const std::string& what) {
   machine_->world.trace().Line(what + ": " + status.ToString());
   machine_->world.coverage().Count("refused." + std::string(StatusCodeName(status.code())));
   const bool full = status.reason() == "unflushed_full" || status.reason() == "wal_full";
-  const bool environment = status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded ||
+  const bool environment = status.code() == StatusCode::kUnavailable ||
+                           status.code() == StatusCode::kDeadlineExceeded ||
                            status.code() == StatusCode::kResourceExhausted;
   Require(full || (faults_on_ && environment), "unexpected error of " + what + ": " + status.ToString());
 }
@@ -71,7 +72,9 @@ RowPtr Workload::RandomRow(const CollectionSpec& spec) {
   row->payload["v"] = std::to_string(next_version_++);
   if (dice_.Chance(800'000)) row->payload["n"] = std::to_string(dice_.Below(120));
   if (dice_.Chance(800'000)) row->payload["tag"] = std::string("\"") + static_cast<char>('a' + dice_.Below(4)) + "\"";
-  row->payload["s"] = "\"" + std::string(dice_.Below(dice_.Chance(100'000) ? 400 : 60), static_cast<char>('a' + dice_.Below(26))) + "\"";
+  row->payload["s"] =
+      "\"" + std::string(dice_.Below(dice_.Chance(100'000) ? 400 : 60), static_cast<char>('a' + dice_.Below(26))) +
+      "\"";
   return row;
 }
 
@@ -95,7 +98,8 @@ Workload::Request Workload::RandomRequest(const CollectionSpec& spec, const Rows
     std::string id = RandomId(dice_);
     if (!distinct.insert(id).second) continue;
     request.rows.push_back(RandomRow(spec));
-    request.vectors.insert(request.vectors.end(), request.rows.back()->vector.begin(), request.rows.back()->vector.end());
+    request.vectors.insert(request.vectors.end(), request.rows.back()->vector.begin(),
+                           request.rows.back()->vector.end());
     request.payloads.push_back(request.rows.back()->PayloadJson());
     request.ids.push_back(std::move(id));
   }
@@ -135,7 +139,8 @@ Workload::Request Workload::RandomRequest(const CollectionSpec& spec, const Rows
   for (uint64_t i = 0; i < count; ++i) {
     const bool exists = latest.contains(request.ids[i]);
     if (request.refusals[i].empty() && request.mode == WriteMode::kInsert && exists) request.refusals[i] = "id_exists";
-    if (request.refusals[i].empty() && request.mode == WriteMode::kUpdate && !exists) request.refusals[i] = "id_not_found";
+    if (request.refusals[i].empty() && request.mode == WriteMode::kUpdate && !exists)
+      request.refusals[i] = "id_not_found";
     if (request.refusals[i].empty()) {
       request.changes.emplace_back(request.ids[i], request.rows[i]);
     } else if (request.policy == BatchPolicy::kAllOrNothing && request.refusal.empty()) {
@@ -314,7 +319,8 @@ void Workload::Merge(Process& process) {
   const auto collection = Get(process, *name);
   if (collection == nullptr) return;
   OpContext ctx = process.Context();
-  const Status status = collection->Merge(ctx, dice_.Coin() ? Collection::MergeScope::kPolicy : Collection::MergeScope::kFull);
+  const Status status =
+      collection->Merge(ctx, dice_.Coin() ? Collection::MergeScope::kPolicy : Collection::MergeScope::kFull);
   machine_->world.trace().Line("merge " + *name + " " + status.ToString());
   if (!status.ok()) return Excuse(status, "merge " + *name);
   machine_->world.coverage().Count("op.merge");
@@ -349,7 +355,8 @@ void Workload::Check(Process& process) {
     Require(listed.contains(name) || model.open_ddl().contains(name), "I1: collection " + name + " is not listed");
   }
   for (const std::string& name : listed) {
-    Require(model.has(name) || model.open_ddl().contains(name), "I2: collection " + name + " is listed although it was dropped");
+    Require(model.has(name) || model.open_ddl().contains(name),
+            "I2: collection " + name + " is listed although it was dropped");
     if (!model.has(name) || model.open_ddl().contains(name)) continue;
     const auto collection = Get(process, name);
     if (collection == nullptr) continue;

@@ -1,7 +1,8 @@
 // Draws requests, predicts what they must do to the model's rows, sends them, and compares.
 //
 // Threads: one.
-// Errors:  Violation for a wrong answer. Errors of the environment (full disk, store away) are fine as long as faults are
+// Errors:  Violation for a wrong answer. Errors of the environment (full disk, store away) are fine as long as faults
+// are
 //          switched on, and must then have changed nothing (I3).
 #pragma once
 
@@ -48,8 +49,8 @@ class Workload {
   RowPtr RandomRow(const CollectionSpec& spec);
   CollectionSpec RandomSpec(const std::string& name);
   Request RandomRequest(const CollectionSpec& spec, const Rows& latest);
-  void Finish(const std::string& name, const Result<WriteReceipt>& receipt, uint64_t affected, const std::string& refusal,
-              const std::string& what);
+  void Finish(const std::string& name, const Result<WriteReceipt>& receipt, uint64_t affected,
+              const std::string& refusal, const std::string& what);
   // Throws unless the environment may explain `status`.
   void Excuse(const Status& status, const std::string& what);
 

@@ -121,7 +121,7 @@ TEST_F(ServiceTest, AcceptsColumns) {
   const HttpResponse written = Send("POST", "/collections/docs/vectors?ack=committed", EncodeColumns(batch), std::string(kColumnsContentType));
   EXPECT_EQ(written.status, 200) << written.body;
   EXPECT_EQ(Member(Send("GET", "/collections/docs"), "segment_count"), "1");
-  EXPECT_EQ(Member(Send("GET", "/collections/docs/vectors/b"), "vector"), "[3.0,4.0]");
+  EXPECT_EQ(Member(Send("GET", "/collections/docs/vectors/b"), "vector"), "[3,4]");
 }
 
 TEST_F(ServiceTest, WrongContentTypeIs415) {
@@ -153,11 +153,11 @@ TEST_F(ServiceTest, MergesPayloads) {
 TEST_F(ServiceTest, SearchesInOrderOfDistance) {
   FillDocs();
   const HttpResponse found = Send("POST", "/collections/docs/search", R"({"vector":[0,0],"top_k":2})");
-  EXPECT_EQ(Results(found), R"([{"id":"a","score":0.0,"payload":{"n":1,"t":"x"}},{"id":"b","score":5.0,"payload":{"n":2}}])") << found.body;
+  EXPECT_EQ(Results(found), R"([{"id":"a","score":0,"payload":{"n":1,"t":"x"}},{"id":"b","score":5,"payload":{"n":2}}])") << found.body;
   EXPECT_EQ(Results(Send("POST", "/collections/docs/search", R"({"vector":[0,0],"offset":2,"with_payload":false,"with_vector":true,"score_threshold":10})")),
-            R"([{"id":"3","score":10.0,"vector":[6.0,8.0]}])");
+            R"([{"id":"3","score":10,"vector":[6,8]}])");
   EXPECT_EQ(Results(Send("POST", "/collections/docs/search", R"({"vector":[0,0],"filter":{"must":[{"key":"n","match":{"value":2}}]},"with_payload":false})")),
-            R"([{"id":"b","score":5.0}])");
+            R"([{"id":"b","score":5}])");
   EXPECT_THAT(Send("POST", "/collections/docs/search", R"({"vector":[0,0],"explain":true})").body, HasSubstr(R"("rows":3)"));
 }
 
@@ -183,9 +183,9 @@ TEST_F(ServiceTest, BatchSearchKeepsOrderAndFailsQueriesAlone) {
   simdjson::dom::array results;
   ASSERT_EQ(parser.parse(answer.body)["results"].get_array().get(results), simdjson::SUCCESS);
   ASSERT_EQ(results.size(), 4u);
-  EXPECT_EQ(simdjson::minify(results.at(0)), R"({"results":[{"id":"3","score":0.0}]})");
+  EXPECT_EQ(simdjson::minify(results.at(0)), R"({"results":[{"id":"3","score":0}]})");
   EXPECT_EQ(results.at(1)["error"]["status"].get_int64().value(), 400);
-  EXPECT_EQ(simdjson::minify(results.at(2)), R"({"results":[{"id":"a","score":0.0}]})");
+  EXPECT_EQ(simdjson::minify(results.at(2)), R"({"results":[{"id":"a","score":0}]})");
   EXPECT_EQ(results.at(3)["error"]["code"].get_string().value(), "invalid_json");
 }
 
@@ -205,7 +205,7 @@ TEST_F(ServiceTest, ReadsWaitForTheirWrite) {
   CreateDocs();
   const std::string commit = Member(Send("POST", "/collections/docs/vectors", R"({"vectors":[{"id":"a","vector":[1,2]}]})"), "commit");
   EXPECT_EQ(Results(Send("POST", "/collections/docs/search", R"({"vector":[1,2],"with_payload":false,"min_commit":")" + commit + "\"}")),
-            R"([{"id":"a","score":0.0}])");
+            R"([{"id":"a","score":0}])");
   Position future = *Position::FromToken(commit);
   future.lsn = Lsn(future.lsn.value() + 1000);
   EXPECT_EQ(Send("POST", "/collections/docs/search", R"({"vector":[1,2],"min_commit":")" + future.ToToken() + "\"}").status, 504);

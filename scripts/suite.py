@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Runs the parts of the suite, one line each, and ends with a line that counts everything.
+
+Counted are: checks of tools/check, cases of unit tests and of the end-to-end tests, simulation modes, fuzz targets. A test
+program that crashes or times out counts as failed, and so does a part that cannot run. Called by scripts/test.sh, which
+installs and configures.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+LOGS = BUILD / "test-logs"
+JOBS = os.cpu_count() or 2
+
+# Folders whose tests run threads against each other. gRPC-free, so that ThreadSanitizer sees all of it.
+CONCURRENT = ["akidb_base_test", "akidb_wal_test", "akidb_objstore_test", "akidb_objstore_localfs_test", "akidb_engine_test",
+              "akidb_service_core_test", "akidb_service_rest_test"]
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-19",
+}
+
+
+@dataclasses.dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: list = dataclasses.field(default_factory=list)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.failures += other.failures
+
+    def fail(self, name):
+        self.failed += 1
+        self.failures.append(name)
+
+
+def failure(name):
+    count = Count()
+    count.fail(name)
+    return count
+
+
+def run(arguments, log, timeout=None, **extra_environment):
+    """Exit code (None after a time-out); output goes to the log."""
+    with open(LOGS / log, "wb") as output:
+        try:
+            return subprocess.run([str(a) for a in arguments], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=timeout,
+                                  env={**os.environ, **extra_environment}).returncode
+        except subprocess.TimeoutExpired:
+            output.write(f"\ntimed out after {timeout} s\n".encode())
+            return None
+
+
+def build(preset, targets):
+    """None, or the failure to report."""
+    if run(["ninja", "-C", BUILD / preset, "-k", "0", *targets], f"build-{preset}.log") != 0:
+        return failure(f"build of preset {preset} (build/test-logs/build-{preset}.log)")
+    return None
+
+
+def targets_of(preset, pattern):
+    listed = subprocess.run(["ninja", "-C", str(BUILD / preset), "-t", "targets", "all"], capture_output=True, text=True, check=True)
+    names = (line.split(":")[0] for line in listed.stdout.splitlines() if "EXECUTABLE_LINKER" in line)
+    return sorted(os.path.basename(name) for name in names if re.fullmatch(pattern, os.path.basename(name)))
+
+
+def ctest_tests(preset, label):
+    """Name, command, time-out of each test with the label."""
+    listed = subprocess.run(["ctest", "--test-dir", str(BUILD / preset), "-L", f"^{label}$", "--show-only=json-v1"],
+                            capture_output=True, text=True, check=True)
+    for test in json.loads(listed.stdout)["tests"]:
+        properties = {p["name"]: p["value"] for p in test.get("properties", [])}
+        yield test["name"], test.get("command"), properties.get("TIMEOUT", 300)
+
+
+def count_cases(xml_path):
+    """Cases of a googletest or pytest report."""
+    count = Count()
+    for case in ElementTree.parse(xml_path).getroot().iter("testcase"):
+        name = f"{case.get('classname', '')}.{case.get('name', '')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            count.fail(name)
+        elif case.find("skipped") is not None or case.get("status") == "notrun":
+            count.skipped += 1
+        else:
+            count.passed += 1
+    return count
+
+
+def run_test(preset, name, command, timeout, environment):
+    if not command:
+        return failure(f"{name} was not built")
+    log = f"{preset}-{name}.log"
+    report = LOGS / f"{preset}-{name}.xml"
+    report.unlink(missing_ok=True)
+    code = run(command, log, timeout, GTEST_OUTPUT=f"xml:{report}", **environment)
+    is_cases = os.path.basename(command[0]).endswith("_test")
+    where = f"{name} (build/test-logs/{log})"
+    if not is_cases:
+        return Count(passed=1) if code == 0 else failure(where)
+    # Without a report the program died: how many cases it would have had is not known, so it is one failure.
+    try:
+        count = count_cases(report)
+    except (OSError, ElementTree.ParseError):
+        return failure(f"{where}: " + ("timed out" if code is None else f"ended with {code} before its report"))
+    count.failures = [f"{case} in {where}" for case in count.failures]
+    if code != 0 and count.failed == 0:
+        count.fail(f"{where}: ended with {code}")
+    if count.passed + count.failed == 0:
+        count.fail(f"{where}: no case ran")
+    return count
+
+
+def run_label(preset, label, jobs=JOBS, environment=None, only=None):
+    count = Count()
+    tests = [t for t in ctest_tests(preset, label) if only is None or (t[1] and os.path.basename(t[1][0]) in only)]
+    if not tests:
+        return failure(f"no test has label {label} in preset {preset}")
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for result in pool.map(lambda t: run_test(preset, *t, environment or {}), tests):
+            count.add(result)
+    return count
+
+
+def part_check(options):
+    code = run(["tools/check"], "check.log", 1500)
+    text = (LOGS / "check.log").read_text()
+    last = re.search(r"^(\d+) passed, (\d+) failed$", text, re.MULTILINE)
+    if not last:
+        return failure(f"tools/check ended with {code} (build/test-logs/check.log)")
+    return Count(passed=int(last[1]), failed=int(last[2]),
+                 failures=[f"check {name} (build/test-logs/check.log)" for name in re.findall(r"^FAIL (\w+)", text, re.MULTILINE)])
+
+
+def part_unit(options):
+    return build("dev", targets_of("dev", "akidb_.*_test")) or run_label("dev", "unit")
+
+
+def part_compat(options):
+    return build("dev", targets_of("dev", "akidb_.*_test")) or run_label("dev", "compat")
+
+
+def part_sim(options):
+    broken = build("release", targets_of("release", "akidb_sim.*"))
+    if broken:
+        return broken
+    count = run_label("release", "sim")
+    if options.slow and any(ctest_tests("release", "slow")):
+        count.add(run_label("release", "slow"))
+    return count
+
+
+def part_asan(options):
+    return build("asan", targets_of("asan", "akidb_.*_test")) or run_label("asan", "unit", environment=SANITIZER_ENVIRONMENT)
+
+
+def part_tsan(options):
+    targets = [target for target in targets_of("tsan", "akidb_.*_test") if target in CONCURRENT]
+    return build("tsan", targets) or run_label("tsan", "unit", environment=SANITIZER_ENVIRONMENT, only=targets)
+
+
+def part_fuzz(options):
+    seconds = 60 if options.slow else 2 if options.quick else 5
+    return build("fuzz", targets_of("fuzz", ".*_fuzz")) or run_label(
+        "fuzz", "fuzz", environment={**SANITIZER_ENVIRONMENT, "AKIDB_FUZZ_SECONDS": str(seconds)})
+
+
+def part_e2e(options):
+    broken = build("release", ["akidb"])
+    if broken:
+        return broken
+    report = LOGS / "e2e.xml"
+    report.unlink(missing_ok=True)
+    arguments = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/e2e", f"--junit-xml={report}"]
+    if options.slow:
+        arguments.append("--slow")
+    code = run(arguments, "e2e.log", 3600 if options.slow else 1200, PYTHONDONTWRITEBYTECODE="1")
+    try:
+        count = count_cases(report)
+    except (OSError, ElementTree.ParseError):
+        return failure(f"pytest ended with {code} (build/test-logs/e2e.log)")
+    count.failures = [f"{case} (build/test-logs/e2e.log)" for case in count.failures]
+    if code != 0 and count.failed == 0:
+        count.fail(f"pytest ended with {code} (build/test-logs/e2e.log)")
+    return count
+
+
+# In the order they run: what fails fastest first.
+PARTS = {
+    "check": (part_check, "tools/check: format, layers, headers, clang-tidy, paths in documents"),
+    "unit": (part_unit, "tests beside the code"),
+    "compat": (part_compat, "golden bytes of every released format version"),
+    "sim": (part_sim, "seeded simulation over virtual disk, clock and bucket"),
+    "e2e": (part_e2e, "the akidb binary from outside: README, API, bad input, crashes, real data"),
+    "asan": (part_asan, "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"),
+    "tsan": (part_tsan, "tests of the concurrent parts under ThreadSanitizer"),
+    "fuzz": (part_fuzz, "every fuzz target for a few seconds"),
+}
+QUICK = ["check", "unit", "compat", "e2e"]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/test.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="parts:\n" + "\n".join(f"  {name:8}{what}" for name, (_, what) in PARTS.items()))
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}")
+    parser.add_argument("--slow", action="store_true", help="more crashes, longer fuzzing, slow simulations")
+    parser.add_argument("--part", action="append", choices=list(PARTS), metavar="NAME", help="only this part; may be repeated")
+    options = parser.parse_args()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    total = Count()
+    for name in options.part or (QUICK if options.quick else PARTS):
+        start = time.monotonic()
+        try:
+            count = PARTS[name][0](options)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            count = failure(f"{name} could not run: {error}")
+        skipped = f", {count.skipped} skipped" if count.skipped else ""
+        print(f"{name:8}{count.passed} passed, {count.failed} failed{skipped} in {time.monotonic() - start:.0f} s", flush=True)
+        for each in count.failures:
+            print(f"  failed: {each}", flush=True)
+        total.add(count)
+    print(f"{total.passed} passed, {total.failed} failed" + (f", {total.skipped} skipped" if total.skipped else ""))
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs the whole suite. The last line is the count.
+# See scripts/suite.py for the parts and `scripts/test.sh --help` for the flags.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case " $* " in *" --help "* | *" -h "*) exec python3 "$ROOT/scripts/suite.py" --help ;; esac
+mkdir -p "$BUILD"
+install_packages dev
+install_packages test
+install_python test "$ROOT/scripts/requirements.txt" "$ROOT/tests/e2e/requirements.txt"
+configure release "-DAKIDB_PYARROW_PYTHON=$VENV/bin/python"
+for preset in dev asan tsan fuzz; do configure "$preset"; done
+exec "$VENV/bin/python" "$ROOT/scripts/suite.py" "$@"
