@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the sample of the quick start: invented recipes in four languages, with vectors, and queries to search them.
 
-scripts/make-sample.py [--out DIR]        writes recipes.jsonl, query.json and query-filtered.json (default: samples/)
+scripts/make-sample.py [--out DIR]        writes recipes.jsonl and the queries (default: samples/)
 scripts/make-sample.py --embed "TEXT"     prints a search body for a text of your own
 
 A vector is a hashed bag of words: every word stands for a fixed direction, and words that mean the same in two languages
@@ -121,6 +121,7 @@ def main():
     (arguments.out / "recipes.jsonl").write_text("".join(compact(recipe(index)) for index in range(COUNT)))
     query = {"vector": embed("spicy tomato soup with basil"), "top_k": 5}
     (arguments.out / "query.json").write_text(compact(query))
+    (arguments.out / "query-vector.txt").write_text(" ".join(map(str, query["vector"])) + "\n")
     query["filter"] = {"must": [{"key": "lang", "match": {"value": "fr"}}, {"key": "price", "range": {"lt": 15}},
                                 {"key": "tags", "match": {"any": ["spicy", "creamy"]}}]}
     (arguments.out / "query-filtered.json").write_text(compact(query))

@@ -17,6 +17,9 @@ Limits ReplayLimits() {
   Limits limits;
   limits.vectors_per_request_max = UINT32_MAX;
   limits.payload_bytes_max = UINT32_MAX;
+  limits.id_bytes_max = UINT32_MAX;
+  limits.vector_dim_max = UINT32_MAX;
+  limits.request_bytes_max = UINT64_MAX;
   return limits;
 }
 

@@ -45,7 +45,7 @@ inline constexpr uint64_t kWalFileBytesMax = 2ull << 30;
 struct WalFileHeader {
   uint64_t sequence = 0;       // equals the number in the file's name; the first is 1
   uint64_t salt = 0;           // random; tells two files of one sequence apart
-  Lsn first_lsn;               // every record of this file has this LSN or a greater one
+  Lsn first_lsn{};             // every record of this file has this LSN or a greater one
   uint64_t prev_sequence = 0;  // last file before this one that holds records; 0: none
   uint64_t prev_salt = 0;
   uint64_t prev_end = 0;  // every byte of the previous file below it was synced when this header was written
@@ -58,7 +58,7 @@ struct WalGroupHeader {
   uint64_t synced_offset = 0;  // every byte of the file below it was synced when this header was written
   uint32_t payload_bytes = 0;  // records, without the zeros up to the next block
   uint32_t record_count = 0;
-  Lsn first_lsn;
+  Lsn first_lsn{};
   uint64_t payload_checksum = 0;
 
   uint64_t end() const;  // where the next group begins

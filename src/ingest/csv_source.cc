@@ -152,6 +152,7 @@ Status CsvSource::SampleTypes() {
     }
   }
   for (size_t i = 0; i < types_.size(); ++i) {
+    if (types_[i] == CellType::kUnseen) types_[i] = CellType::kString;
     schema_.columns[i].type =
         schema_.columns[i].role == ColumnRole::kVector ? "vector text" : std::string(CellTypeName(types_[i]));
   }

@@ -4,7 +4,6 @@
 
 #include "segment/huge_arena.h"
 #include "segment/id_table.h"
-#include "segment/inverse_norms.h"
 #include "segment/payload_cache.h"
 #include "segment/segment_object.h"
 
@@ -92,7 +91,10 @@ Status OpenSegment::Load(OpContext& ctx) {
   AKI_RETURN_IF_ERROR(CheckStatistics(ctx, *directory.Find(SegmentSection::kStatistics), stream));
   PlacePayloads(payload);
   if (distance_ == Distance::kCosine) {
-    inverse_norms_ = InverseNorms(vectors_);
+    inverse_norms_.resize(vectors_.row_count);
+    for (RowIndex row = 0; row < vectors_.row_count; ++row) {
+      inverse_norms_[row] = InverseNorm(vectors_.type, vectors_.Row(row), vectors_.dim, scales_.empty() ? 0 : scales_[row]);
+    }
     vectors_.inv_norms = inverse_norms_.data();
   }
   return OkStatus();

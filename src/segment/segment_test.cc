@@ -212,6 +212,16 @@ TEST_F(SegmentTest, ScanUsesCachedBlocksAndAddsNone) {
   EXPECT_EQ(PayloadBlockCacheBytes(*cache_), used);
 }
 
+TEST_F(SegmentTest, AClosedSegmentLeavesNothingInTheCache) {
+  auto segment = Open(MustWrite(MakeTestRows(10, 4, VectorType::kF32), {.dim = 4}));
+  ASSERT_TRUE(segment);
+  const PayloadView held = (*segment)->Payload(ctx_, 1).value();
+  EXPECT_GT(PayloadBlockCacheBytes(*cache_), 0u);
+  segment->reset();
+  EXPECT_EQ(PayloadBlockCacheBytes(*cache_), 0u);
+  EXPECT_EQ(held.json, MakeTestRows(10, 4, VectorType::kF32)[1].payload);
+}
+
 TEST_F(SegmentTest, WhatTheStoreDeniesIsUnavailable) {
   const SegmentEntry entry = MustWrite(MakeTestRows(10, 4, VectorType::kF32), {.dim = 4});
   const auto segment = Open(entry);

@@ -143,8 +143,7 @@ bool WalImpl::FinishCommit(WalGroup group, Callbacks* callbacks) {
   MutexLock lock(mutex_);
   committing_ = false;
   if (files_.back().sequence != group.target->sequence) {
-    files_.push_back(
-        {.sequence = group.target->sequence, .size_bytes = group.target->file->size_bytes(), .last_lsn = {}});
+    files_.push_back({.sequence = group.target->sequence, .size_bytes = group.target->file->size_bytes()});
   }
   files_.back().last_lsn = group.last_lsn;
   ++stats_.groups_synced;

@@ -45,7 +45,7 @@ class WalImpl final : public Wal {
   struct LiveFile {
     uint64_t sequence = 0;
     uint64_t size_bytes = 0;
-    Lsn last_lsn;
+    Lsn last_lsn{};
   };
   // A thread that sleeps in WaitDurable.
   struct Waiter {

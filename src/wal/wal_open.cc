@@ -38,7 +38,7 @@ Status WalImpl::StartFirstFile(const WalScan& scan) {
     files_.push_back({.sequence = file.sequence, .size_bytes = file.size_bytes, .last_lsn = file.last_lsn});
     stats_.live_bytes += file.size_bytes;
   }
-  files_.push_back({.sequence = target->sequence, .size_bytes = target->file->size_bytes(), .last_lsn = {}});
+  files_.push_back({.sequence = target->sequence, .size_bytes = target->file->size_bytes()});
   stats_.live_bytes += target->file->size_bytes();
   stats_.replayed_records = scan.records;
   next_ = scan.next_lsn;

@@ -236,12 +236,6 @@ bool SimDisk::Fault(uint32_t ppm, std::string_view what) {
   return true;
 }
 
-std::optional<std::string> SimDisk::DurableContent(const std::string& path) const {
-  const auto it = durable_names_.find(path);
-  if (it == durable_names_.end()) return std::nullopt;
-  return it->second->durable;
-}
-
 void SimDisk::FlipBit(const std::string& path, uint64_t bit) {
   const auto it = names_.find(path);
   AKI_CHECK(it != names_.end() && bit / 8 < it->second->current.size());

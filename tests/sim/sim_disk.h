@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -77,8 +76,6 @@ class SimDisk {
   // read from the disk again. Locks are released.
   void EndProcess();
 
-  // For tests: the surviving names and bytes if power went now with nothing un-synced kept.
-  std::optional<std::string> DurableContent(const std::string& path) const;
   // Flips one bit of `path`, in cache and on disk.
   void FlipBit(const std::string& path, uint64_t bit);
   std::vector<std::string> Files() const;

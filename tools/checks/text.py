@@ -16,6 +16,8 @@ CODE_SUFFIXES = (".h", ".cc", ".py", ".sh", "tools/check")
 
 # A path as documents and comments write it. Roots under which a word with a slash is meant as one.
 PATH = re.compile(r"(?<![\w./-])((?:\.ci|bench|cmake|docs|include|samples|scripts|src|tests|tools)/[\w./*-]*[\w/*])")
+# A source file in a document, named from src/ or by its name alone; x_... stands for any name.
+SOURCE = re.compile(r"`((?!x_)[\w/-]+\.(?:cc|h|py|sh))`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -58,6 +60,7 @@ def exists(tree, path):
 
 def check_paths(tree):
     findings = []
+    names = {os.path.basename(name) for name in tree.files}
     for name in tree.matching([".md", ".h", ".cc"]):
         is_document = name.endswith(".md")
         for number, line in enumerate(lines_of(tree, name), 1):
@@ -66,6 +69,10 @@ def check_paths(tree):
             for path in PATH.findall(line):
                 if not exists(tree, path.rstrip("/")) and not exists(tree, os.path.join(os.path.dirname(name), path)):
                     findings.append(f"{name}:{number}: names {path}, which does not exist")
+            for source in SOURCE.findall(line) if is_document else []:
+                near = [source, "src/" + source, os.path.join(os.path.dirname(name), source)]
+                if not any(exists(tree, path) for path in near) and source not in names:
+                    findings.append(f"{name}:{number}: names {source}, which does not exist")
             for link in LINK.findall(line) if is_document else []:
                 if "://" not in link and not (tree.root / os.path.dirname(name) / link).exists():
                     findings.append(f"{name}:{number}: links to {link}, which does not exist")
