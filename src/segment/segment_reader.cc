@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ann/exact_score.h"
 #include "segment/huge_arena.h"
 #include "segment/id_table.h"
 #include "segment/payload_cache.h"

@@ -389,7 +389,8 @@ class DatabaseSim {
       if (!actual) {
         const StatusCode code = actual.error().code();
         machine_.world.trace().Line(where + actual.error().ToString());
-        if (code != StatusCode::kDataLoss && code != StatusCode::kUnavailable && code != StatusCode::kFailedPrecondition) {
+        if (code != StatusCode::kDataLoss && code != StatusCode::kUnavailable &&
+            code != StatusCode::kFailedPrecondition) {
           throw Violation{where + "the error is not one of damage: " + actual.error().ToString()};
         }
         coverage.Count("flip.detected");

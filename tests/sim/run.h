@@ -22,7 +22,15 @@ struct RunOptions {
 };
 
 // What the world lies about, if anything.
-enum class Lie : uint8_t { kNone, kDropSyncs, kForgetNames, kStaleBlocks, kIgnoreConditions, kForgetObjects, kFlipBits };
+enum class Lie : uint8_t {
+  kNone,
+  kDropSyncs,
+  kForgetNames,
+  kStaleBlocks,
+  kIgnoreConditions,
+  kForgetObjects,
+  kFlipBits
+};
 
 struct RunResult {
   std::optional<std::string> violation;

@@ -192,7 +192,9 @@ class WalSim {
     if (action < 50) {
       Append(ctx);
     } else if (action < 75) {
+      const uint64_t files = wal_->stats().files;
       wal_->CommitStep(ctx);
+      if (wal_->stats().files > files) world_.coverage().Count("wal.rotation");
       // AdvanceLsn skips numbers that no record has; only those of records are promised to survive.
       for (const Record& record : appended_) {
         if (record.lsn <= wal_->durable_lsn().value()) durable_ = std::max(durable_, record.lsn);
@@ -220,7 +222,6 @@ class WalSim {
   void Append(OpContext& ctx) {
     Record record{0, dice_.Between(1, 3), dice_.Coin() ? WalRecordType::kUpsert : WalRecordType::kDelete,
                   std::string(dice_.Below(dice_.Chance(50'000) ? 30'000 : 3000), static_cast<char>(dice_.Below(256)))};
-    const uint64_t files = wal_->stats().files;
     const auto lsn = wal_->Append(ctx, CollectionId(record.collection), Epoch(1), record.type, record.body);
     if (!lsn) return Accept(lsn.error());
     record.lsn = lsn->value();
@@ -229,7 +230,6 @@ class WalSim {
       throw Violation{"LSN " + std::to_string(record.lsn) + " was handed out after " + std::to_string(last)};
     appended_.push_back(std::move(record));
     world_.coverage().Count("wal.appended");
-    if (wal_->stats().files > files) world_.coverage().Count("wal.rotation");
   }
 
   void Accept(const Status& status) {
