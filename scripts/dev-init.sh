@@ -47,7 +47,7 @@ if [ "$action" = stop ]; then
   pid=$(running_pid) || { say "no server is running on $data_dir"; exit 0; }
   kill -TERM "$pid"
   for _ in $(seq 400); do
-    kill -0 "$pid" 2>/dev/null || { say "stopped"; exit 0; }
+    kill -0 "$pid" 2>/dev/null || { rm -f "$pid_file"; say "stopped"; exit 0; }
     sleep 0.1
   done
   die "process $pid is still stopping after 40 s; see $data_dir/server.log"
@@ -64,8 +64,10 @@ akidb=$BUILD/release/bin/akidb
 [ "$action" = build ] && { say "built build/release/bin/akidb"; exit 0; }
 
 first_line() {
+  local stop="scripts/dev-init.sh --stop"
+  [ "$data_dir" = "$ROOT/akidb-data" ] || stop+=" --data-dir $data_dir"
   cat <<END
-AkiDB serves $data_dir on http://127.0.0.1:$1 (stop: scripts/dev-init.sh --stop)
+AkiDB serves $data_dir on http://127.0.0.1:$1 (stop: $stop)
 Try:  curl http://127.0.0.1:$1/version
 END
 }

@@ -151,7 +151,7 @@ Result<std::string> StoreCheck::ReadsRanges() {
 }
 
 Result<std::string> StoreCheck::ListsInOrder() {
-  const std::vector<std::string> names = {"list/a", "list/a.b", "list/a/c", "list/b", "list/z"};
+  const std::vector<std::string> names = {"list/a", "list/a.b", "list/b/c", "list/b/d", "list/b0"};
   for (const std::string& name : names) AKI_RETURN_IF_ERROR(store_.Put(ctx_, Key(name), name, PutCondition::None()));
   std::vector<std::string> expected;
   for (const std::string& name : names) expected.push_back(Key(name));

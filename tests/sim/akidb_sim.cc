@@ -48,6 +48,7 @@ bool Parse(int argc, char** argv, Arguments* out) {
       out->trace = true;
     } else if (flag == "--twice") {
       out->twice = true;
+      out->coverage_required = false;
     } else if (i + 1 == argc) {
       return false;
     } else if (flag == "--mode") {

@@ -91,7 +91,8 @@ class DatabaseSim {
     Lying(&fair_disk_, lie_);
     if (lie_ == Lie::kIgnoreConditions) {
       fair_bucket_.ignore_condition_ppm = 1'000'000;
-      bucket.late_request_ppm = 150'000;
+      bucket.late_request_ppm = 300'000;
+      fair_bucket_.late_request_ppm = 1;  // what is under way when its sender dies may still arrive
     }
     if (lie_ == Lie::kForgetObjects) fair_bucket_.forget_ppm = 20'000;
     disk.drop_sync_ppm = fair_disk_.drop_sync_ppm;
@@ -107,6 +108,14 @@ class DatabaseSim {
     const uint64_t base[kActions] = {60, 12, 4, 10, 4, 2, 6, 2, 40, 60, 24, 12, 12, 8};
     for (int i = 0; i < kActions; ++i) mix_[i] = base[i] * (dice_.Chance(150'000) ? 0 : dice_.Between(1, 3));
     for (const int needed : {0, 4, 8, 9, 10}) mix_[needed] = std::max(mix_[needed], base[needed]);
+    // Conditions only matter when two lives write one name: a request of a dead one arrives after its successor used
+    // it.
+    if (lie_ == Lie::kIgnoreConditions) {
+      mix_[4] = mix_[5] = mix_[10] = 60;
+      mix_[12] = 120;
+      mix_length_ = 2;
+      return;
+    }
     // Long lives reach what needs time (a full log file, a trim, a merge of merges), short ones recover often.
     if (dice_.Chance(300'000)) {
       mix_[12] = 1;
@@ -154,7 +163,9 @@ class DatabaseSim {
     }
   }
 
-  CrashPhase RandomPhase() { return static_cast<CrashPhase>(dice_.Between(1, 3)); }
+  CrashPhase RandomPhase() {
+    return lie_ == Lie::kIgnoreConditions ? CrashPhase::kMiddle : static_cast<CrashPhase>(dice_.Between(1, 3));
+  }
 
   void Recover() {
     if (failed_opens_ >= 3) SetFoul(false);

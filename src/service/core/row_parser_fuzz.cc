@@ -38,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string body(reinterpret_cast<const char*>(data) + 1, size - 1);
   body.reserve(body.size() + 64);
   Check(body, 1 + data[0] % 4);
-  akidb::ParseColumnRows(body, 1 + data[0] % 4, akidb::Limits{}).has_value();
+  const auto columns = akidb::ParseColumnRows(body, 1 + data[0] % 4, akidb::Limits{});
+  if (columns && columns->rows.ids.size() != columns->source.size()) std::abort();
   return 0;
 }
