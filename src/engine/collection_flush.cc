@@ -105,7 +105,10 @@ Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
     AKI_RETURN_IF_ERROR(UploadFlush(ctx));
     return true;
   }
-  AKI_RETURN_IF_ERROR(CommitFlush(ctx));
+  Status committed = CommitFlush(ctx);
+  // Somebody else's commit came between upload and commit: the next step uploads again on the new head.
+  const bool again = flush_job_ && !flush_job_->uploaded;
+  if (!committed.ok() && !again) return std::unexpected(std::move(committed));
   return true;
 }
 

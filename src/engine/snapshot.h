@@ -51,6 +51,7 @@ class Snapshot {
   virtual const std::vector<std::shared_ptr<const SearchUnit>>& units() const = 0;
   // Where `id` is live at position().lsn.
   virtual std::optional<RowLocation> Find(std::string_view id) const = 0;
+  // Rows that lived when the snapshot was taken, counting writes that are not visible yet: an estimate for plans.
   virtual uint64_t live_rows() const = 0;
 };
 

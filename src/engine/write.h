@@ -44,7 +44,8 @@ struct RowError {
 };
 
 // The rows are applied and in the log's pending group; they are durable, and visible, once `position.lsn` is
-// (Database::NotifyDurable). An empty write has nothing to wait for: position.lsn is then already durable.
+// (Database::NotifyDurable). A write that changed nothing carries
+// the LSN of the last write it took into account.
 struct WriteReceipt {
   Position position;
   uint64_t affected = 0;            // rows written, or ids that existed and were deleted

@@ -76,6 +76,14 @@ void WalFile::WriteOrDie(uint64_t offset, std::string_view data) {
   dir_.CheckOrDie(file_->WriteAt(offset, data), "write of " + dir_.PathOf(name_));
 }
 
+Status WalFile::Rewrite(uint64_t begin, uint64_t end) {
+  std::string bytes(end - begin, '\0');
+  AKI_ASSIGN_OR_RETURN(const size_t got, file_->ReadAt(begin, bytes.size(), bytes.data()));
+  if (got != bytes.size()) return DataLoss("log file " + name_ + " has become shorter than " + std::to_string(end) + " bytes");
+  WriteOrDie(begin, bytes);
+  return OkStatus();
+}
+
 void WalFile::SyncOrDie() { dir_.CheckOrDie(file_->Sync(), "sync of " + dir_.PathOf(name_)); }
 
 }  // namespace akidb

@@ -59,6 +59,9 @@ class WalFile {
   Status Remove();
 
   void WriteOrDie(uint64_t offset, std::string_view data);
+  // Writes [begin, end) again as it reads now: after a failed fsync the kernel may hold pages that differ from the disk
+  // but count as clean (fsyncgate), and a sync alone would not write them.
+  Status Rewrite(uint64_t begin, uint64_t end);
   void SyncOrDie();
 
  private:

@@ -14,6 +14,8 @@ Status WalImpl::Recover(const ReplayVisitor& visit, OpContext& ctx) {
   };
   AKI_ASSIGN_OR_RETURN(const WalScan scan, ScanWal(dir_.fs(), dir_.path(), names, scan_options));
   AKI_RETURN_IF_ERROR(scan.status());
+  // A process may have died between a rename and its sync: no file is written under a name that could still change.
+  dir_.SyncOrDie();
   AKI_RETURN_IF_ERROR(spares_.Adopt(names));
   AKI_RETURN_IF_ERROR(StartFirstFile(scan));
   return RecycleEmptyFiles(scan);
@@ -22,9 +24,10 @@ Status WalImpl::Recover(const ReplayVisitor& visit, OpContext& ctx) {
 Status WalImpl::StartFirstFile(const WalScan& scan) {
   const WalFileScan* last = scan.last_with_records();
   if (last) {
-    // The last groups may be in the page cache only, when a process and not the machine ended. They were replayed, and
-    // are about to be claimed as synced.
+    // The last group may be in the page cache only, when a process and not the machine ended. It was replayed, and is
+    // about to be claimed as synced.
     AKI_ASSIGN_OR_RETURN(auto file, WalFile::Open(dir_, last->name));
+    AKI_RETURN_IF_ERROR(file->Rewrite(last->last_group_offset, last->end));
     file->SyncOrDie();
   }
   AKI_RETURN_IF_ERROR(spares_.PrepareNow());

@@ -125,6 +125,7 @@ class Scanner {
       return OkStatus();
     }
     ++file.groups;
+    file.last_group_offset = reader.group_header().offset;
     if (options_.on_group) options_.on_group(file, reader.group_header(), file.last_lsn);
     return OkStatus();
   }

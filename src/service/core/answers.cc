@@ -8,7 +8,8 @@ namespace akidb {
 namespace {
 
 Status BadParameter(std::string_view name, std::string_view problem) {
-  return InvalidArgument("query parameter \"" + std::string(name) + "\" " + std::string(problem)).WithReason("invalid_parameter");
+  return InvalidArgument("query parameter \"" + std::string(name) + "\" " + std::string(problem))
+      .WithReason("invalid_parameter");
 }
 
 }  // namespace
@@ -26,7 +27,8 @@ void AppendRow(const ResultRow& row, const RowColumns& columns, JsonWriter* writ
   writer->EndObject();
 }
 
-void AppendRows(std::string_view key, const std::vector<ResultRow>& rows, const RowColumns& columns, JsonWriter* writer) {
+void AppendRows(std::string_view key, const std::vector<ResultRow>& rows, const RowColumns& columns,
+                JsonWriter* writer) {
   writer->Key(key).BeginArray();
   for (const ResultRow& row : rows) AppendRow(row, columns, writer);
   writer->EndArray();
@@ -74,8 +76,10 @@ Result<ReadOptions> ReadOptionsFromQuery(const Call& call, const Limits& limits,
   if (vectors) options.vectors = *vectors ? Include::kYes : Include::kNo;
   if (const auto text = call.Query("timeout_ms")) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), options.timeout_ms);
-    if (error != std::errc() || end != text->data() + text->size() || options.timeout_ms < 1 || options.timeout_ms > limits.timeout_ms_max) {
-      return std::unexpected(BadParameter("timeout_ms", "must be an integer from 1 to " + std::to_string(limits.timeout_ms_max)));
+    if (error != std::errc() || end != text->data() + text->size() || options.timeout_ms < 1 ||
+        options.timeout_ms > limits.timeout_ms_max) {
+      return std::unexpected(
+          BadParameter("timeout_ms", "must be an integer from 1 to " + std::to_string(limits.timeout_ms_max)));
     }
   }
   if (const auto token = call.Query("min_commit")) {
@@ -84,12 +88,15 @@ Result<ReadOptions> ReadOptionsFromQuery(const Call& call, const Limits& limits,
     options.min_commit = *position;
   }
   if (call.Query("at")) {
-    return std::unexpected(BadParameter("at", "is not supported by this server: it keeps no snapshots and no older versions"));
+    return std::unexpected(
+        BadParameter("at", "is not supported by this server: it keeps no snapshots and no older versions"));
   }
   return options;
 }
 
-void SetTimeout(OpContext* ctx, const ReadOptions& options) { ctx->set_timeout(std::chrono::milliseconds(options.timeout_ms)); }
+void SetTimeout(OpContext* ctx, const ReadOptions& options) {
+  ctx->set_timeout(std::chrono::milliseconds(options.timeout_ms));
+}
 
 uint64_t ScanElements(const Snapshot& snapshot) { return snapshot.live_rows() * snapshot.spec().dim; }
 

@@ -22,7 +22,8 @@ struct RowColumns {
 };
 // {"id","score"?,"vector"?,"payload"?}
 void AppendRow(const ResultRow& row, const RowColumns& columns, JsonWriter* writer);
-void AppendRows(std::string_view key, const std::vector<ResultRow>& rows, const RowColumns& columns, JsonWriter* writer);
+void AppendRows(std::string_view key, const std::vector<ResultRow>& rows, const RowColumns& columns,
+                JsonWriter* writer);
 
 // The spec's fields and those behind them, in an object that stays open.
 void BeginCollection(const CollectionSpec& spec, std::string_view created_at, JsonWriter* writer);

@@ -51,7 +51,8 @@ void Call::Guard(std::move_only_function<Status()> work) {
 
 Status Call::RequireContentType(std::string_view also) const {
   const std::string_view type = MediaType(request.Header("content-type"));
-  if (EqualsIgnoringCase(type, "application/json") || (!also.empty() && EqualsIgnoringCase(type, also))) return OkStatus();
+  if (EqualsIgnoringCase(type, "application/json") || (!also.empty() && EqualsIgnoringCase(type, also)))
+    return OkStatus();
   return InvalidArgument("Content-Type is \"" + std::string(type.substr(0, 100)) + "\"; send application/json" +
                          (also.empty() ? "" : " or " + std::string(also)))
       .WithReason("unsupported_media_type");

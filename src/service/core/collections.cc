@@ -11,7 +11,8 @@ Result<CollectionSpec> ParseSpec(std::string_view json, const Limits& limits) {
   simdjson::dom::parser parser;
   simdjson::dom::element element;
   if (const auto error = parser.parse(json.data(), json.size()).get(element); error != simdjson::SUCCESS) {
-    return std::unexpected(InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error)).WithReason("invalid_json"));
+    return std::unexpected(InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error))
+                               .WithReason("invalid_json"));
   }
   AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseCollectionSpec(element, limits));
   AKI_RETURN_IF_ERROR(spec.Validate(limits));
@@ -103,7 +104,8 @@ Status AlterCollection(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(Fields fields, ParseBody(*call, BodyNeed::kRequired));
   for (const std::string_view key : {"ack", "recall", "index", "schema"}) fields.Raw(key);
   for (const std::string_view key : {"name", "vector_dim", "distance", "vector_type"}) {
-    if (fields.Raw(key)) fields.Fail("immutable_field", "field \"" + std::string(key) + "\" cannot be changed after creation");
+    if (fields.Raw(key))
+      fields.Fail("immutable_field", "field \"" + std::string(key) + "\" cannot be changed after creation");
   }
   AKI_RETURN_IF_ERROR(fields.Done());
 
@@ -115,9 +117,11 @@ Status AlterCollection(Service& service, const CallPtr& call) {
   simdjson::dom::object current;
   simdjson::dom::object patch;
   if (const auto error = patch_parser.parse(call->request.body).get(patch); error != simdjson::SUCCESS) {
-    return InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error)).WithReason("invalid_json");
+    return InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error))
+        .WithReason("invalid_json");
   }
-  if (current_parser.parse(current_json).get(current) != simdjson::SUCCESS) return Internal("a collection's settings are not JSON");
+  if (current_parser.parse(current_json).get(current) != simdjson::SUCCESS)
+    return Internal("a collection's settings are not JSON");
   AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(Overlay(current, patch), service.limits()));
   service.queue().Post([&service, call, spec = std::move(spec)] {
     call->Guard([&]() -> Status {

@@ -13,7 +13,9 @@ namespace {
 
 constexpr size_t kFieldsMax = 64;
 
-Status Bad(std::string_view reason, std::string message) { return InvalidArgument(std::move(message)).WithReason(reason); }
+Status Bad(std::string_view reason, std::string message) {
+  return InvalidArgument(std::move(message)).WithReason(reason);
+}
 
 // `raw` lies inside a padded body.
 simdjson::error_code ParseDom(std::string_view raw, simdjson::dom::parser* parser, simdjson::dom::element* out) {
@@ -24,6 +26,13 @@ bool IsDecimal(std::string_view raw) {
   if (raw.starts_with('-')) raw.remove_prefix(1);
   return !raw.empty() && raw.size() <= 20 && (raw[0] != '0' || raw.size() == 1) &&
          raw.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// "7.000" is the integer 7 to JSON Schema, and what some languages print.
+std::string_view WithoutZeroFraction(std::string_view raw) {
+  const size_t dot = raw.find('.');
+  if (dot == std::string_view::npos || dot + 1 == raw.size()) return raw;
+  return raw.find_first_not_of('0', dot + 1) == std::string_view::npos ? raw.substr(0, dot) : raw;
 }
 
 }  // namespace
@@ -40,7 +49,8 @@ Fields Fields::Parse(std::string_view text, std::string where) {
       AKI_ASSIGN_OR_RETURN(const std::string_view key, cursor.Key());
       AKI_ASSIGN_OR_RETURN(const std::string_view raw, cursor.RawValue());
       for (const Field& field : out.fields_) {
-        if (field.key == key) return Bad("duplicate_field", "field \"" + out.where_ + std::string(key) + "\" is given twice");
+        if (field.key == key)
+          return Bad("duplicate_field", "field \"" + out.where_ + std::string(key) + "\" is given twice");
       }
       if (out.fields_.size() == kFieldsMax) return Bad("unknown_field", "the object has more than 64 fields");
       out.fields_.push_back({key, raw});
@@ -81,12 +91,13 @@ void Fields::Bool(std::string_view key, bool* out) {
 void Fields::Uint(std::string_view key, uint64_t min, uint64_t max, uint32_t* out) {
   const auto raw = Raw(key);
   if (!raw) return;
+  const std::string_view digits = WithoutZeroFraction(*raw);
   uint64_t value = 0;
-  const auto [end, error] = std::from_chars(raw->data(), raw->data() + raw->size(), value);
-  const bool whole = IsDecimal(*raw) && error == std::errc() && end == raw->data() + raw->size();
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const bool whole = IsDecimal(digits) && error == std::errc() && end == digits.data() + digits.size();
   if (!whole || value < min || value > max) {
-    return FailField(key, "is " + std::string(raw->substr(0, 32)) + "; it must be an integer from " + std::to_string(min) + " to " +
-                              std::to_string(max));
+    return FailField(key, "is " + std::string(raw->substr(0, 32)) + "; it must be an integer from " +
+                              std::to_string(min) + " to " + std::to_string(max));
   }
   *out = static_cast<uint32_t>(value);
 }
@@ -148,20 +159,22 @@ void Fields::Ids(std::string_view key, size_t count_max, std::vector<std::string
   const auto raw = Raw(key);
   if (!raw) return;
   simdjson::dom::parser parser;
-  const Status status = ForEachItem(*raw, count_max, where_ + std::string(key), [&](size_t index, std::string_view item) -> Status {
-    if (IsDecimal(item)) {
-      out->emplace_back(item == "-0" ? "0" : item);
-      return OkStatus();
-    }
-    simdjson::dom::element element;
-    std::string_view text;
-    if (ParseDom(item, &parser, &element) != simdjson::SUCCESS || element.get_string().get(text) != simdjson::SUCCESS) {
-      return Bad("invalid_field", "field \"" + where_ + std::string(key) + "[" + std::to_string(index) +
-                                      "]\" must be a string or an integer");
-    }
-    out->emplace_back(text);
-    return OkStatus();
-  });
+  const Status status =
+      ForEachItem(*raw, count_max, where_ + std::string(key), [&](size_t index, std::string_view item) -> Status {
+        if (IsDecimal(item)) {
+          out->emplace_back(item == "-0" ? "0" : item);
+          return OkStatus();
+        }
+        simdjson::dom::element element;
+        std::string_view text;
+        if (ParseDom(item, &parser, &element) != simdjson::SUCCESS ||
+            element.get_string().get(text) != simdjson::SUCCESS) {
+          return Bad("invalid_field", "field \"" + where_ + std::string(key) + "[" + std::to_string(index) +
+                                          "]\" must be a string or an integer");
+        }
+        out->emplace_back(text);
+        return OkStatus();
+      });
   if (status_.ok() && !status.ok()) status_ = status;
 }
 
@@ -213,7 +226,8 @@ Status ForEachItem(std::string_view text, size_t count_max, std::string_view wha
     AKI_ASSIGN_OR_RETURN(const bool more, cursor.NextMember(']', index == 0));
     if (!more) return cursor.End();
     if (index == count_max) {
-      return Bad("invalid_field", "field \"" + std::string(what) + "\" has more than " + std::to_string(count_max) + " items");
+      return Bad("invalid_field",
+                 "field \"" + std::string(what) + "\" has more than " + std::to_string(count_max) + " items");
     }
     AKI_ASSIGN_OR_RETURN(const std::string_view item, cursor.RawValue());
     AKI_RETURN_IF_ERROR(visit(index, item));

@@ -18,8 +18,13 @@ std::string_view JobStateName(JobState state) {
 Result<JobInfo> Jobs::Start(std::string kind, std::string collection, std::move_only_function<Status(OpContext&)> work,
                             std::move_only_function<void(const JobInfo&)> done) {
   auto job = std::make_shared<Job>(clock_);
-  job->info = {.id = random_.Hex(16), .kind = std::move(kind), .collection = std::move(collection),
-               .created_at = FormatRfc3339(clock_.WallNow()), .finished_at = {}, .state = JobState::kQueued, .error = {}};
+  job->info = {.id = random_.Hex(16),
+               .kind = std::move(kind),
+               .collection = std::move(collection),
+               .created_at = FormatRfc3339(clock_.WallNow()),
+               .finished_at = {},
+               .state = JobState::kQueued,
+               .error = {}};
   const JobInfo info = job->info;
   {
     MutexLock lock(mutex_);
@@ -30,8 +35,9 @@ Result<JobInfo> Jobs::Start(std::string kind, std::string collection, std::move_
       it = jobs_.erase(it);
     }
     if (jobs_.size() >= count_max_) {
-      return std::unexpected(ResourceExhausted(std::to_string(count_max_) + " jobs are queued or running; wait for one to end")
-                                 .WithReason("too_many_jobs"));
+      return std::unexpected(
+          ResourceExhausted(std::to_string(count_max_) + " jobs are queued or running; wait for one to end")
+              .WithReason("too_many_jobs"));
     }
     jobs_.push_front(job);
     by_id_[info.id] = jobs_.begin();
@@ -57,7 +63,7 @@ Result<JobInfo> Jobs::Start(std::string kind, std::string collection, std::move_
 
 JobInfo Jobs::Finish(const std::shared_ptr<Job>& job, Status status) {
   MutexLock lock(mutex_);
-  job->info.state = status.ok()                                   ? JobState::kSucceeded
+  job->info.state = status.ok()                               ? JobState::kSucceeded
                     : status.code() == StatusCode::kCancelled ? JobState::kCancelled
                                                               : JobState::kFailed;
   job->info.error = std::move(status);
@@ -76,14 +82,16 @@ std::vector<JobInfo> Jobs::List() const {
 Result<JobInfo> Jobs::Get(std::string_view id) const {
   MutexLock lock(mutex_);
   const auto found = by_id_.find(std::string(id));
-  if (found == by_id_.end()) return std::unexpected(NotFound("there is no job with this id").WithReason("job_not_found"));
+  if (found == by_id_.end())
+    return std::unexpected(NotFound("there is no job with this id").WithReason("job_not_found"));
   return (*found->second)->info;
 }
 
 Result<JobInfo> Jobs::Cancel(std::string_view id) {
   MutexLock lock(mutex_);
   const auto found = by_id_.find(std::string(id));
-  if (found == by_id_.end()) return std::unexpected(NotFound("there is no job with this id").WithReason("job_not_found"));
+  if (found == by_id_.end())
+    return std::unexpected(NotFound("there is no job with this id").WithReason("job_not_found"));
   const std::shared_ptr<Job> job = *found->second;
   if (Ended(job->info.state)) {
     jobs_.erase(found->second);

@@ -1,4 +1,5 @@
-// Long work that clients can watch and cancel: flushes and merges. Finished jobs are kept until newer ones push them out.
+// Long work that clients can watch and cancel: flushes and merges. Finished jobs are kept until newer ones push them
+// out.
 //
 // Threads: thread-safe.
 // Errors:  Start: kResourceExhausted (reason "too_many_jobs"). Get, Cancel: kNotFound (reason "job_not_found").

@@ -23,13 +23,15 @@ uint64_t Load8(const char* p) {
 
 // Eight digits at a time (Lemire, "Quickly parsing eight digits", 2018). Little-endian.
 bool AreEightDigits(uint64_t word) {
-  return ((word & 0xF0F0F0F0F0F0F0F0) | (((word + 0x0606060606060606) & 0xF0F0F0F0F0F0F0F0) >> 4)) == 0x3333333333333333;
+  return ((word & 0xF0F0F0F0F0F0F0F0) | (((word + 0x0606060606060606) & 0xF0F0F0F0F0F0F0F0) >> 4)) ==
+         0x3333333333333333;
 }
 uint32_t EightDigits(uint64_t word) {
   word -= 0x3030303030303030;
   word = word * 10 + (word >> 8);
   return static_cast<uint32_t>((((word & 0x000000FF000000FF) * 0x000F424000000064) +
-                                (((word >> 16) & 0x000000FF000000FF) * 0x0000271000000001)) >> 32);
+                                (((word >> 16) & 0x000000FF000000FF) * 0x0000271000000001)) >>
+                               32);
 }
 
 const char* Digits(const char* p, uint64_t* mantissa) {

@@ -33,8 +33,8 @@ class JsonCursor {
   Result<std::string_view> Key();
   // The extent of the next value. Brackets and quotes balance; everything else is unchecked.
   Result<std::string_view> RawValue();
-  // Reads an array of numbers into out[0, max); *count is how many the array has (those beyond max are checked, not kept).
-  // kNotANumber or kOutOfRange leave the cursor at the array's start, *count being the offending element.
+  // Reads an array of numbers into out[0, max); *count is how many the array has (those beyond max are checked, not
+  // kept). kNotANumber or kOutOfRange leave the cursor at the array's start, *count being the offending element.
   Result<NumberParse> Floats(float* out, size_t max, size_t* count);
   // OK if only spaces are left.
   Status End();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -40,10 +41,34 @@ void ExpectCorrectlyRounded(const std::string& text) {
 }
 
 TEST(JsonFloatTest, RoundsCorrectly) {
-  for (const char* text :
-       {"0", "-0", "0.0", "-0.0", "1", "-1", "0.1", "16777217", "16777217.0000001", "9007199791611905", "1.00000005960464477539062500000000001",
-        "1.000000059604644775390625", "0.03125488758087158", "123456789012345678901234567890", "1e-45", "1e-46", "7e-46", "3.4028235e38",
-        "3.4028235677973366e38", "3.5e38", "-1e39", "1e999", "1E+2", "1e-400", "0e5", "8388609.5", "33554435", "0.000000000000000000000000000001"}) {
+  for (const char* text : {"0",
+                           "-0",
+                           "0.0",
+                           "-0.0",
+                           "1",
+                           "-1",
+                           "0.1",
+                           "16777217",
+                           "16777217.0000001",
+                           "9007199791611905",
+                           "1.00000005960464477539062500000000001",
+                           "1.000000059604644775390625",
+                           "0.03125488758087158",
+                           "123456789012345678901234567890",
+                           "1e-45",
+                           "1e-46",
+                           "7e-46",
+                           "3.4028235e38",
+                           "3.4028235677973366e38",
+                           "3.5e38",
+                           "-1e39",
+                           "1e999",
+                           "1E+2",
+                           "1e-400",
+                           "0e5",
+                           "8388609.5",
+                           "33554435",
+                           "0.000000000000000000000000000001"}) {
     ExpectCorrectlyRounded(text);
   }
 }
@@ -56,20 +81,25 @@ TEST(JsonFloatTest, RoundsRandomNumbersLikeTheStandardLibrary) {
     if (!std::isfinite(f)) continue;
     std::array<char, 64> text{};
     ExpectCorrectlyRounded(std::string(text.data(), std::to_chars(text.data(), text.data() + 64, f).ptr));
-    ExpectCorrectlyRounded(std::string(text.data(), std::to_chars(text.data(), text.data() + 64, static_cast<double>(f)).ptr));
+    ExpectCorrectlyRounded(
+        std::string(text.data(), std::to_chars(text.data(), text.data() + 64, static_cast<double>(f)).ptr));
     // Near the middle between two floats, where rounding twice goes wrong.
     const double middle = (static_cast<double>(f) + static_cast<double>(std::nextafter(f, INFINITY))) / 2;
-    const auto end = std::to_chars(text.data(), text.data() + 64, std::nextafter(middle, i % 2 == 0 ? INFINITY : -INFINITY), std::chars_format::general, 17);
+    const auto end =
+        std::to_chars(text.data(), text.data() + 64, std::nextafter(middle, i % 2 == 0 ? INFINITY : -INFINITY),
+                      std::chars_format::general, 17);
     if (end.ec == std::errc()) ExpectCorrectlyRounded(std::string(text.data(), end.ptr));
     // Few digits: the quick path.
     const double unit = static_cast<double>(random->Below(2000000000)) / 1e9 - 1;
-    const auto few = std::to_chars(text.data(), text.data() + 64, unit, std::chars_format::fixed, static_cast<int>(random->Below(12)));
+    const auto few = std::to_chars(text.data(), text.data() + 64, unit, std::chars_format::fixed,
+                                   static_cast<int>(random->Below(12)));
     ExpectCorrectlyRounded(std::string(text.data(), few.ptr));
   }
 }
 
 TEST(JsonFloatTest, RefusesWhatJsonDoesNotCallANumber) {
-  for (const char* text : {"", "+1", "01", "-01", ".5", "1.", "1.e5", "1e", "1e+", "-", "NaN", "Infinity", "-Infinity", "nan", "null", "\"1\"", "[1]", "0x10"}) {
+  for (const char* text : {"", "+1", "01", "-01", ".5", "1.", "1.e5", "1e", "1e+", "-", "NaN", "Infinity", "-Infinity",
+                           "nan", "null", "\"1\"", "[1]", "0x10"}) {
     const Parsed parsed = Parse(text);
     // "0x10" is the number 0 with something behind it, which the caller refuses.
     if (std::string_view(text) == "0x10") {
@@ -113,7 +143,8 @@ TEST(JsonCursorTest, StepsOverAMillionBrackets) {
 }
 
 TEST(JsonCursorTest, CountsFloatsBeyondTheRoomWithoutWritingThem) {
-  const std::string text = "[1, 2.5 ,3,4]";
+  std::string text = "[1, 2.5 ,3,4]";
+  text.reserve(text.size() + 64);
   float out[2] = {};
   size_t count = 0;
   EXPECT_EQ(JsonCursor(text).Floats(out, 2, &count).value(), NumberParse::kOk);

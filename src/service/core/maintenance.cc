@@ -37,7 +37,8 @@ std::string JobJson(const JobInfo& job, std::string_view request_id) {
 }
 
 // Starts a job; with `wait` the answer is its end, else 202 with the job as it was queued.
-Status RunJob(Service& service, const CallPtr& call, std::string kind, bool wait, std::move_only_function<Status(OpContext&)> work) {
+Status RunJob(Service& service, const CallPtr& call, std::string kind, bool wait,
+              std::move_only_function<Status(OpContext&)> work) {
   std::move_only_function<void(const JobInfo&)> done;
   if (wait) {
     done = [call](const JobInfo& job) {
@@ -48,7 +49,8 @@ Status RunJob(Service& service, const CallPtr& call, std::string kind, bool wait
       }
     };
   }
-  AKI_ASSIGN_OR_RETURN(const JobInfo job, service.jobs().Start(std::move(kind), call->params[0], std::move(work), std::move(done)));
+  AKI_ASSIGN_OR_RETURN(const JobInfo job,
+                       service.jobs().Start(std::move(kind), call->params[0], std::move(work), std::move(done)));
   if (!wait) call->Reply(202, JobJson(job, call->ctx.request_id()));
   return OkStatus();
 }
@@ -61,7 +63,8 @@ Status FlushCollection(Service& service, const CallPtr& call) {
   bool wait = true;
   fields.Bool("wait", &wait);
   AKI_RETURN_IF_ERROR(fields.Done());
-  return RunJob(service, call, "flush", wait, [collection = std::move(collection)](OpContext& ctx) { return collection->Flush(ctx); });
+  return RunJob(service, call, "flush", wait,
+                [collection = std::move(collection)](OpContext& ctx) { return collection->Flush(ctx); });
 }
 
 Status MergeCollection(Service& service, const CallPtr& call) {
@@ -73,7 +76,8 @@ Status MergeCollection(Service& service, const CallPtr& call) {
   fields.Bool("full", &full);
   AKI_RETURN_IF_ERROR(fields.Done());
   const auto scope = full ? Collection::MergeScope::kFull : Collection::MergeScope::kPolicy;
-  return RunJob(service, call, "merge", wait, [collection = std::move(collection), scope](OpContext& ctx) { return collection->Merge(ctx, scope); });
+  return RunJob(service, call, "merge", wait,
+                [collection = std::move(collection), scope](OpContext& ctx) { return collection->Merge(ctx, scope); });
 }
 
 Status ListJobs(Service& service, const CallPtr& call) {

@@ -48,7 +48,15 @@ Histogram::Totals Histogram::Read() const {
 }
 
 void PrometheusText::Family(std::string_view name, std::string_view type, std::string_view help) {
-  out_->append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ").append(type).append("\n");
+  out_->append("# HELP ")
+      .append(name)
+      .append(" ")
+      .append(help)
+      .append("\n# TYPE ")
+      .append(name)
+      .append(" ")
+      .append(type)
+      .append("\n");
 }
 
 void PrometheusText::Sample(std::string_view name, std::string_view labels, double value) {
@@ -123,7 +131,11 @@ std::string MetricsRegistry::Text() const {
   PrometheusText text(&out);
   MutexLock lock(mutex_);
   for (const auto& [name, family] : families_) {
-    text.Family(name, !family.counters.empty() ? "counter" : !family.gauges.empty() ? "gauge" : "histogram", family.help);
+    text.Family(name,
+                !family.counters.empty() ? "counter"
+                : !family.gauges.empty() ? "gauge"
+                                         : "histogram",
+                family.help);
     for (const auto& [labels, counter] : family.counters) text.Sample(name, labels, counter->Value());
     for (const auto& [labels, gauge] : family.gauges) text.Sample(name, labels, static_cast<double>(gauge->Value()));
     for (const auto& [labels, histogram] : family.histograms) text.HistogramSamples(name, labels, histogram->Read());

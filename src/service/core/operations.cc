@@ -49,14 +49,20 @@ Status HealthReady(Service& service, const CallPtr& call) {
       report("server", service.draining() ? Unavailable("the server is shutting down") : OkStatus());
       const Limits& limits = service.limits();
       const uint64_t log_bytes = service.database().wal_stats().live_bytes;
-      report("log", log_bytes < limits.wal_bytes_max ? OkStatus()
-                                                     : Unavailable("the write-ahead log has " + std::to_string(log_bytes) +
-                                                                   " bytes; wal_bytes_max is " + std::to_string(limits.wal_bytes_max)));
+      report("log", log_bytes < limits.wal_bytes_max
+                        ? OkStatus()
+                        : Unavailable("the write-ahead log has " + std::to_string(log_bytes) +
+                                      " bytes; wal_bytes_max is " + std::to_string(limits.wal_bytes_max)));
       for (const HealthCheck& check : service.options().health_checks) report(check.name, check.check());
       writer.EndObject();
       std::string json;
       JsonWriter answer(&json);
-      answer.BeginObject().Key("status").Value(ready ? "ready" : "not_ready").Key("dependencies").Raw(dependencies).EndObject();
+      answer.BeginObject()
+          .Key("status")
+          .Value(ready ? "ready" : "not_ready")
+          .Key("dependencies")
+          .Raw(dependencies)
+          .EndObject();
       call->Reply(ready ? 200 : 503, std::move(json));
       return OkStatus();
     });
@@ -146,9 +152,11 @@ void Service::CollectEngine(PrometheusText& text) {
   text.Sample("akidb_wal_operations_total", MetricLabel("operation", "append"), wal.records_appended);
   text.Sample("akidb_wal_operations_total", MetricLabel("operation", "sync"), wal.groups_synced);
   text.Sample("akidb_wal_operations_total", MetricLabel("operation", "replay"), wal.replayed_records);
-  text.Single("akidb_wal_appended_bytes_total", "counter", "Bytes appended to the write-ahead log.", number(wal.bytes_appended));
+  text.Single("akidb_wal_appended_bytes_total", "counter", "Bytes appended to the write-ahead log.",
+              number(wal.bytes_appended));
   text.Single("akidb_wal_size_bytes", "gauge", "Bytes of the write-ahead log not yet trimmed.", number(wal.live_bytes));
-  text.Single("akidb_at_risk_bytes", "gauge", "Acknowledged bytes that only the local log holds.", number(database_.unflushed_bytes()));
+  text.Single("akidb_at_risk_bytes", "gauge", "Acknowledged bytes that only the local log holds.",
+              number(database_.unflushed_bytes()));
   text.Single("akidb_at_risk_age_seconds", "gauge", "Age of the oldest write that only the local log holds.",
               std::chrono::duration<double>(age).count());
   text.Single("akidb_scroll_cursors", "gauge", "Scrolls in progress.", number(cursors_.size()));

@@ -28,7 +28,9 @@ const std::vector<std::vector<std::string_view>>& Patterns() {
 
 bool Matches(const std::vector<std::string_view>& pattern, const std::vector<std::string>& segments) {
   return std::equal(pattern.begin(), pattern.end(), segments.begin(), segments.end(),
-                    [](std::string_view want, const std::string& have) { return want.starts_with('{') ? !have.empty() : want == have; });
+                    [](std::string_view want, const std::string& have) {
+                      return want.starts_with('{') ? !have.empty() : want == have;
+                    });
 }
 
 }  // namespace
@@ -45,7 +47,10 @@ const std::vector<Route>& Routes() {
       {"POST", "/collections/{collection}/vectors/delete", "deleteVectors", DeleteVectors, {"ack"}},
       {"POST", "/collections/{collection}/vectors/scroll", "scrollVectors", ScrollVectors, {}},
       {"POST", "/collections/{collection}/vectors/count", "countVectors", CountVectors, {}},
-      {"GET", "/collections/{collection}/vectors/{id}", "getVector", GetVector,
+      {"GET",
+       "/collections/{collection}/vectors/{id}",
+       "getVector",
+       GetVector,
        {"with_payload", "with_vector", "min_commit", "timeout_ms", "at"}},
       {"DELETE", "/collections/{collection}/vectors/{id}", "deleteVector", DeleteVector, {"ack"}},
       {"PATCH", "/collections/{collection}/vectors/{id}/payload", "mergePayload", MergePayload, {"ack"}},

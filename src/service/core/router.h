@@ -24,9 +24,9 @@ const std::vector<Route>& Routes();
 
 struct RouteMatch {
   const Route* route = nullptr;
-  size_t index = 0;                  // in Routes()
-  std::vector<std::string> params;   // what the placeholders stand for
-  std::string allow;                 // methods of the path, "GET, HEAD, POST"
+  size_t index = 0;                 // in Routes()
+  std::vector<std::string> params;  // what the placeholders stand for
+  std::string allow;                // methods of the path, "GET, HEAD, POST"
 };
 // HEAD is answered by GET routes.
 RouteMatch MatchRoute(std::string_view method, const std::vector<std::string>& segments);

@@ -13,12 +13,15 @@
 namespace akidb {
 namespace {
 
-Status Bad(std::string_view reason, std::string message) { return InvalidArgument(std::move(message)).WithReason(reason); }
+Status Bad(std::string_view reason, std::string message) {
+  return InvalidArgument(std::move(message)).WithReason(reason);
+}
 
 // Hands out memory that stays where it is as long as the parsed rows live, padded for simdjson.
 class Arena {
  public:
-  Arena(std::vector<std::unique_ptr<char[]>>* blocks, size_t block_bytes) : blocks_(blocks), block_bytes_(block_bytes) {}
+  Arena(std::vector<std::unique_ptr<char[]>>* blocks, size_t block_bytes)
+      : blocks_(blocks), block_bytes_(block_bytes) {}
   char* Reserve(size_t size) {
     if (used_ + size + kBodyPaddingBytes > capacity_) {
       capacity_ = std::max(block_bytes_, size) + kBodyPaddingBytes;
@@ -46,7 +49,8 @@ class PayloadReader {
     if (raw.size() > capacity_) {
       capacity_ = std::max<size_t>(raw.size(), 4096);
       if (parser_.allocate(capacity_, limits_.payload_depth_max) != simdjson::SUCCESS) {
-        return std::unexpected(ResourceExhausted("no memory to check a payload of " + std::to_string(raw.size()) + " bytes"));
+        return std::unexpected(
+            ResourceExhausted("no memory to check a payload of " + std::to_string(raw.size()) + " bytes"));
       }
     }
     simdjson::dom::element element;
@@ -55,7 +59,8 @@ class PayloadReader {
         return std::unexpected(Bad("invalid_payload", "the payload is nested deeper than payload_depth_max = " +
                                                           std::to_string(limits_.payload_depth_max)));
       }
-      return std::unexpected(Bad("invalid_payload", std::string("the payload is not valid JSON: ") + simdjson::error_message(error)));
+      return std::unexpected(
+          Bad("invalid_payload", std::string("the payload is not valid JSON: ") + simdjson::error_message(error)));
     }
     if (element.is_null()) return std::string_view();
     if (!element.is_object()) return std::unexpected(Bad("invalid_payload", "the payload must be a JSON object"));
@@ -107,7 +112,11 @@ bool IsInteger(std::string_view raw) {
 class RowParser {
  public:
   RowParser(std::string_view body, uint32_t dim, const Limits& limits)
-      : cursor_(body), dim_(dim), limits_(limits), arena_(&out_.arena, std::min<size_t>(body.size(), 1u << 20)), payloads_(limits, &arena_) {}
+      : cursor_(body),
+        dim_(dim),
+        limits_(limits),
+        arena_(&out_.arena, std::min<size_t>(body.size(), 1u << 20)),
+        payloads_(limits, &arena_) {}
 
   Result<ParsedRows> Parse() {
     AKI_RETURN_IF_ERROR(cursor_.Take('{'));
@@ -123,7 +132,8 @@ class RowParser {
         has_vectors = true;
         AKI_RETURN_IF_ERROR(ParseVectors());
       } else if (option >= 0) {
-        if (seen[option]) return std::unexpected(Bad("duplicate_field", "field \"" + std::string(key) + "\" is given twice"));
+        if (seen[option])
+          return std::unexpected(Bad("duplicate_field", "field \"" + std::string(key) + "\" is given twice"));
         seen[option] = true;
         AKI_RETURN_IF_ERROR(ParseOption(key));
       } else {
@@ -202,7 +212,10 @@ class RowParser {
       AKI_ASSIGN_OR_RETURN(const bool more, cursor_.NextMember('}', first));
       if (!more) break;
       AKI_ASSIGN_OR_RETURN(const std::string_view key, cursor_.Key());
-      bool* const seen = key == "id" ? &has_id : key == "vector" ? &has_vector : key == "payload" ? &has_payload : nullptr;
+      bool* const seen = key == "id"        ? &has_id
+                         : key == "vector"  ? &has_vector
+                         : key == "payload" ? &has_payload
+                                            : nullptr;
       if (seen == nullptr) {
         return Bad("unknown_field", "unknown field \"" + std::string(key.substr(0, 64)) + "\" in " + where() +
                                         "; known are id, vector, payload");
@@ -247,8 +260,8 @@ class RowParser {
                                            ? element + " is outside the range of a 32-bit float"
                                            : element + " is not a number; a vector is an array of finite JSON numbers");
     } else if (count != dim_) {
-      *problem = Bad("wrong_dimension", "the vector has " + std::to_string(count) + " elements; the collection has vector_dim = " +
-                                            std::to_string(dim_));
+      *problem = Bad("wrong_dimension", "the vector has " + std::to_string(count) +
+                                            " elements; the collection has vector_dim = " + std::to_string(dim_));
     }
     return OkStatus();
   }
@@ -332,7 +345,8 @@ Result<ParsedRows> ParseColumnRows(std::string_view body, uint32_t dim, const Li
   PayloadReader payloads(limits, &arena);
   size_t kept = 0;
   for (size_t row = 0; row < batch.ids.size(); ++row) {
-    Result<std::string_view> payload = batch.payloads[row].empty() ? std::string_view() : payloads.Read(batch.payloads[row]);
+    Result<std::string_view> payload =
+        batch.payloads[row].empty() ? std::string_view() : payloads.Read(batch.payloads[row]);
     if (!payload) {
       out.problems.push_back({row, std::move(payload).error().Annotate("row " + std::to_string(row))});
       continue;

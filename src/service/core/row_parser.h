@@ -24,12 +24,12 @@ struct ParsedRows {
   std::vector<std::string_view> request_ids;  // one a row of the request, empty where the row has no usable id
   std::vector<RowError> problems;             // rows left out of `rows`, ascending
   WriteRows rows;
-  std::vector<uint32_t> source;               // source[i] is the request's index of rows' row i
+  std::vector<uint32_t> source;  // source[i] is the request's index of rows' row i
   std::optional<WriteMode> mode;
   std::optional<BatchPolicy> policy;
   std::optional<AckLevel> ack;
 
-  std::vector<float> vectors;                 // what rows.vectors points into, unless it borrows the body
+  std::vector<float> vectors;  // what rows.vectors points into, unless it borrows the body
   std::vector<std::unique_ptr<char[]>> arena;
 };
 

@@ -28,10 +28,12 @@ std::string Body(int decimals) {
       const auto x = static_cast<float>(static_cast<double>(random->Next() >> 11) / 9007199254740992.0 * 0.2 - 0.1);
       std::array<char, 64> text{};
       const auto end = decimals >= 17 ? std::to_chars(text.data(), text.data() + 64, static_cast<double>(x))
-                                      : std::to_chars(text.data(), text.data() + 64, static_cast<double>(x), std::chars_format::fixed, decimals);
+                                      : std::to_chars(text.data(), text.data() + 64, static_cast<double>(x),
+                                                      std::chars_format::fixed, decimals);
       body.append(i == 0 ? "" : ", ").append(text.data(), end.ptr);
     }
-    body += R"(], "payload": {"lang": "en", "section": "libs", "tags": ["a", "b", "c"], "size": 1234, "text": "A library that does what it says and says what it does"}})";
+    body +=
+        R"(], "payload": {"lang": "en", "section": "libs", "tags": ["a", "b", "c"], "size": 1234, "text": "A library that does what it says and says what it does"}})";
   }
   body += "]}";
   body.reserve(body.size() + 64);
@@ -46,7 +48,8 @@ void Measure(const char* what, size_t bytes, F run) {
     run();
     best = std::min(best, std::chrono::duration<double>(RealClock().Now() - begin).count());
   }
-  std::printf("%-28s %7.0f MB/s %9.0f vectors/s on one core\n", what, static_cast<double>(bytes) / best / 1e6, kRows / best);
+  std::printf("%-28s %7.0f MB/s %9.0f vectors/s on one core\n", what, static_cast<double>(bytes) / best / 1e6,
+              kRows / best);
 }
 
 int Main(int argc, char** argv) {

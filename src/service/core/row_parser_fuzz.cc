@@ -18,7 +18,9 @@ void Check(const std::string& body, uint32_t dim) {
   const auto rows = akidb::ParseJsonRows(body, dim, limits);
   if (!rows) return;
   const size_t count = rows->rows.ids.size();
-  if (rows->rows.payloads.size() != count || rows->source.size() != count || rows->request_ids.size() != count + rows->problems.size()) std::abort();
+  if (rows->rows.payloads.size() != count || rows->source.size() != count ||
+      rows->request_ids.size() != count + rows->problems.size())
+    std::abort();
   for (size_t i = 0; i < count * dim; ++i) {
     if (!std::isfinite(rows->rows.vectors[i])) std::abort();
   }
@@ -28,7 +30,9 @@ void Check(const std::string& body, uint32_t dim) {
     if (!payload.empty() && !parser.parse(payload.data(), payload.size()).is_object()) std::abort();
   }
   // Rows that were refused may hold numbers that only simdjson finds too big.
-  if (rows->problems.empty() && parser.parse(body).error() != simdjson::SUCCESS && parser.parse(body).error() != simdjson::NUMBER_ERROR) std::abort();
+  if (rows->problems.empty() && parser.parse(body).error() != simdjson::SUCCESS &&
+      parser.parse(body).error() != simdjson::NUMBER_ERROR)
+    std::abort();
 }
 
 }  // namespace

@@ -46,7 +46,8 @@ TEST_F(RowParserTest, UnescapesIds) {
 }
 
 TEST_F(RowParserTest, KeepsGoingPastBadRows) {
-  const auto rows = Parse(R"({"vectors":[{"id":"a","vector":[1,"x"]},{"id":"b","vector":[1,2]},{"id":"c","vector":[1,2,3]},
+  const auto rows =
+      Parse(R"({"vectors":[{"id":"a","vector":[1,"x"]},{"id":"b","vector":[1,2]},{"id":"c","vector":[1,2,3]},
     {"vector":[1,2]},{"id":"e"},{"id":[1],"vector":[1,2]},{"id":"g","vector":[1,2],"payload":[]},{"id":"h","vector":{"x":[1]}},
     {"id":"i","vector":[[1,2]]},{"id":"j","vector":[1,null]},{"id":"k","vector":[1,1e39]},{"id":1.5,"vector":[1,2]},{"id":"z","vector":[3,4]}]})");
   ASSERT_TRUE(rows) << rows.error().ToString();
@@ -55,17 +56,22 @@ TEST_F(RowParserTest, KeepsGoingPastBadRows) {
   EXPECT_EQ(rows->vectors[2], 3);
   std::vector<std::string_view> reasons;
   for (const RowError& problem : rows->problems) reasons.push_back(problem.status.reason());
-  EXPECT_EQ(reasons, (std::vector<std::string_view>{"invalid_vector", "wrong_dimension", "missing_field", "missing_field", "invalid_id", "invalid_payload",
-                                                    "invalid_vector", "invalid_vector", "invalid_vector", "invalid_vector", "invalid_id"}));
+  EXPECT_EQ(reasons,
+            (std::vector<std::string_view>{"invalid_vector", "wrong_dimension", "missing_field", "missing_field",
+                                           "invalid_id", "invalid_payload", "invalid_vector", "invalid_vector",
+                                           "invalid_vector", "invalid_vector", "invalid_id"}));
   EXPECT_EQ(rows->problems[1].index, 2u);
   EXPECT_EQ(rows->request_ids[2], "c");
 }
 
 TEST_F(RowParserTest, RefusesBrokenBodies) {
-  for (const char* text : {"", "[]", "{", "{\"vectors\"", "{\"vectors\":", "{\"vectors\":[", "{\"vectors\":[{\"id\":\"a\",\"vector\":[1,2", "{\"vectors\":[]} x",
-                           "{\"vectors\":[],}", "{\"vectors\":[{\"id\":\"a\" \"vector\":[1,2]}]}", "{\"vectors\":[{\"id\":\"a\",\"vector\":[1 2]}]}",
-                           "{\"vectors\":[{\"id\":\"a\",\"vector\":[1,2]},]}", "{\"vectors\":[{\"id\":\"a\",\"vector\":[1,2,]}]}"}) {
-    EXPECT_TRUE(Reason(text).ends_with("invalid_json") || Reason(text) == "invalid_field") << text << " " << Reason(text);
+  for (const char* text :
+       {"", "[]", "{", "{\"vectors\"", "{\"vectors\":", "{\"vectors\":[", "{\"vectors\":[{\"id\":\"a\",\"vector\":[1,2",
+        "{\"vectors\":[]} x", "{\"vectors\":[],}", "{\"vectors\":[{\"id\":\"a\" \"vector\":[1,2]}]}",
+        "{\"vectors\":[{\"id\":\"a\",\"vector\":[1 2]}]}", "{\"vectors\":[{\"id\":\"a\",\"vector\":[1,2]},]}",
+        "{\"vectors\":[{\"id\":\"a\",\"vector\":[1,2,]}]}"}) {
+    EXPECT_TRUE(Reason(text).ends_with("invalid_json") || Reason(text) == "invalid_field")
+        << text << " " << Reason(text);
   }
   EXPECT_EQ(Reason("{}"), "missing_field");
   EXPECT_EQ(Reason(R"({"vectors":[],"vectors":[]})"), "duplicate_field");
@@ -78,7 +84,9 @@ TEST_F(RowParserTest, RefusesBrokenBodies) {
 }
 
 TEST_F(RowParserTest, ChecksPayloads) {
-  const auto with = [](const std::string& payload) { return R"({"vectors":[{"id":"a","vector":[1,2],"payload":)" + payload + "}]}"; };
+  const auto with = [](const std::string& payload) {
+    return R"({"vectors":[{"id":"a","vector":[1,2],"payload":)" + payload + "}]}";
+  };
   EXPECT_EQ(Reason(with(R"({"a":tru})")), "row:invalid_payload");
   EXPECT_EQ(Reason(with("{\"a\":\"\xff\"}")), "row:invalid_payload");
   EXPECT_EQ(Reason(with("{\"a\":\"\n\"}")), "row:invalid_payload");
@@ -105,7 +113,8 @@ TEST_F(RowParserTest, StopsAtTheRowLimit) {
 }
 
 TEST_F(RowParserTest, EveryTruncationIsAnError) {
-  const std::string whole = R"({"vectors":[{"id":"a","vector":[1,2.5],"payload":{"k":[1,"x"]}},{"id":7,"vector":[0.1,2]}],"mode":"upsert"})";
+  const std::string whole =
+      R"({"vectors":[{"id":"a","vector":[1,2.5],"payload":{"k":[1,"x"]}},{"id":7,"vector":[0.1,2]}],"mode":"upsert"})";
   ASSERT_EQ(Reason(whole), "");
   for (size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(Parse(whole.substr(0, size))) << size;
 }

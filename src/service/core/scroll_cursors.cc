@@ -36,7 +36,9 @@ std::string ScrollCursors::Add(ScrollCursor cursor) {
 }
 
 Result<ScrollCursors::Page> ScrollCursors::Find(std::string_view token) {
-  const auto bad = [] { return std::unexpected(InvalidArgument("page_token is not a token of this server").WithReason("invalid_field")); };
+  const auto bad = [] {
+    return std::unexpected(InvalidArgument("page_token is not a token of this server").WithReason("invalid_field"));
+  };
   const size_t dot = token.find('.');
   if (dot == std::string_view::npos || (token.size() - dot - 1) % 2 != 0) return bad();
   std::string escaped;
@@ -49,8 +51,10 @@ Result<ScrollCursors::Page> ScrollCursors::Find(std::string_view token) {
   expired = TakeExpired();
   const auto found = by_name_.find(std::string(token.substr(0, dot)));
   if (found == by_name_.end()) {
-    return std::unexpected(FailedPrecondition("the scroll of this page_token has ended or was not used for too long: start again without page_token")
-                               .WithReason("cursor_expired"));
+    return std::unexpected(
+        FailedPrecondition(
+            "the scroll of this page_token has ended or was not used for too long: start again without page_token")
+            .WithReason("cursor_expired"));
   }
   found->second->used = clock_.Now();
   entries_.splice(entries_.end(), entries_, found->second);

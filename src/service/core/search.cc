@@ -41,7 +41,8 @@ Result<SearchArguments> ParseSearch(Fields fields, const CollectionSpec& spec, c
 }
 
 // Runs one search and appends the members "results" and, if asked for, "explain" to an open object.
-Status RunSearch(Service& service, OpContext& ctx, const Snapshot& snapshot, const SearchArguments& arguments, JsonWriter* writer) {
+Status RunSearch(Service& service, OpContext& ctx, const Snapshot& snapshot, const SearchArguments& arguments,
+                 JsonWriter* writer) {
   Clock& clock = ctx.clock();
   const MonotonicTime begin = clock.Now();
   AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows, Search(ctx, snapshot, arguments.request));
@@ -140,21 +141,24 @@ Status SearchVectors(Service& service, const CallPtr& call) {
   SetTimeout(&call->ctx, arguments.options);
   service.ObserveStage(Service::Stage::kParse, call->ctx.clock().Now() - call->started);
   const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(call, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
-    std::shared_ptr<const Snapshot> snapshot = collection->Read();
-    const uint64_t elements = ScanElements(*snapshot);
-    service.RunSized(call, elements, [&service, call, snapshot = std::move(snapshot), arguments = std::move(arguments)]() -> Status {
-      std::string json;
-      JsonWriter writer(&json);
-      writer.BeginObject();
-      AKI_RETURN_IF_ERROR(RunSearch(service, call->ctx, *snapshot, arguments, &writer));
-      writer.Key("took_ms").Value(Milliseconds(call->ctx.clock().Now() - call->started));
-      writer.EndObject();
-      call->Reply(200, std::move(json));
-      return OkStatus();
-    });
-    return OkStatus();
-  });
+  return service.RunWhenVisible(
+      call, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
+        std::shared_ptr<const Snapshot> snapshot = collection->Read();
+        const uint64_t elements = ScanElements(*snapshot);
+        service.RunSized(
+            call, elements,
+            [&service, call, snapshot = std::move(snapshot), arguments = std::move(arguments)]() -> Status {
+              std::string json;
+              JsonWriter writer(&json);
+              writer.BeginObject();
+              AKI_RETURN_IF_ERROR(RunSearch(service, call->ctx, *snapshot, arguments, &writer));
+              writer.Key("took_ms").Value(Milliseconds(call->ctx.clock().Now() - call->started));
+              writer.EndObject();
+              call->Reply(200, std::move(json));
+              return OkStatus();
+            });
+        return OkStatus();
+      });
 }
 
 Status BatchSearch(Service& service, const CallPtr& call) {
@@ -168,7 +172,8 @@ Status BatchSearch(Service& service, const CallPtr& call) {
   std::optional<Position> min_commit;
   const CollectionSpec spec = collection->spec();
   const auto parse = [&](size_t index, std::string_view raw) -> Status {
-    Result<SearchArguments> query = ParseSearch(Fields::Parse(raw, "queries[" + std::to_string(index) + "]."), spec, service.limits());
+    Result<SearchArguments> query =
+        ParseSearch(Fields::Parse(raw, "queries[" + std::to_string(index) + "]."), spec, service.limits());
     if (query && query->options.min_commit && (!min_commit || min_commit->lsn < query->options.min_commit->lsn)) {
       min_commit = query->options.min_commit;
     }
@@ -187,7 +192,8 @@ Status BatchSearch(Service& service, const CallPtr& call) {
     const uint64_t elements = ScanElements(*batch->snapshot) * batch->queries.size();
     if (elements > service.options().inline_elements_max) {
       const size_t helpers = std::min(service.queue().threads(), batch->queries.size());
-      for (size_t i = 0; i < helpers; ++i) service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
+      for (size_t i = 0; i < helpers; ++i)
+        service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
       return OkStatus();
     }
     WorkOnBatch(service, call, batch);

@@ -13,7 +13,8 @@ constexpr size_t kRequestIdBytesMax = 128;
 
 bool IsSaneRequestId(std::string_view id) {
   return !id.empty() && id.size() <= kRequestIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == ':';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.' || c == ':';
   });
 }
 
@@ -27,16 +28,21 @@ Service::Service(Database& database, const Environment& env, WorkQueue& queue, S
       jobs_(*env_.clock, *env_.random, queue_, options_.jobs_max),
       cursors_(*env_.clock, *env_.random, options_.cursor_ttl, options_.cursors_max),
       route_metrics_(std::make_unique<RouteMetrics[]>(Routes().size() + 1)),
-      search_duration_(metrics_.GetHistogram("akidb_index_search_duration_seconds", "Time of one search over all segments of a collection.", "")),
-      slow_queries_(metrics_.GetCounter("akidb_slow_queries_total", "Searches slower than the configured threshold.", "")) {
+      search_duration_(metrics_.GetHistogram("akidb_index_search_duration_seconds",
+                                             "Time of one search over all segments of a collection.", "")),
+      slow_queries_(
+          metrics_.GetCounter("akidb_slow_queries_total", "Searches slower than the configured threshold.", "")) {
   for (size_t i = 0; i <= Routes().size(); ++i) {
-    const std::string labels = i < Routes().size() ? MetricLabel("method", Routes()[i].method) + "," + MetricLabel("route", Routes()[i].pattern)
+    const std::string labels = i < Routes().size() ? MetricLabel("method", Routes()[i].method) + "," +
+                                                         MetricLabel("route", Routes()[i].pattern)
                                                    : std::string("method=\"other\",route=\"unmatched\"");
-    route_metrics_[i].duration = &metrics_.GetHistogram("akidb_api_request_duration_seconds", "Time from a request's last byte to its answer.", labels);
+    route_metrics_[i].duration = &metrics_.GetHistogram("akidb_api_request_duration_seconds",
+                                                        "Time from a request's last byte to its answer.", labels);
   }
   constexpr std::array<std::string_view, 3> kStages = {"parse", "search", "answer"};
   for (size_t i = 0; i < kStages.size(); ++i) {
-    stages_[i] = &metrics_.GetHistogram("akidb_query_stage_duration_seconds", "Time of one stage of a search.", MetricLabel("stage", kStages[i]));
+    stages_[i] = &metrics_.GetHistogram("akidb_query_stage_duration_seconds", "Time of one stage of a search.",
+                                        MetricLabel("stage", kStages[i]));
   }
   metrics_.AddCollector([this](PrometheusText& text) { CollectEngine(text); });
 }
@@ -51,10 +57,11 @@ std::string Service::RequestIdFor(const HttpRequest& request) {
 void Service::Handle(HttpRequest request, Responder respond) {
   const std::string id = RequestIdFor(request);
   auto route = std::make_shared<size_t>(Routes().size());
-  auto call = std::make_shared<Call>(std::move(request), *env_.clock,
-                                     [this, route, respond = std::move(respond)](Call* done, HttpResponse response) mutable {
-                                       Finish(*done, std::move(response), *route, std::move(respond));
-                                     });
+  auto call =
+      std::make_shared<Call>(std::move(request), *env_.clock,
+                             [this, route, respond = std::move(respond)](Call* done, HttpResponse response) mutable {
+                               Finish(*done, std::move(response), *route, std::move(respond));
+                             });
   call->ctx.set_request_id(id);
   call->Guard([&] { return Dispatch(call, route.get()); });
 }
@@ -63,7 +70,8 @@ Status Service::Dispatch(const CallPtr& call, size_t* route) {
   AKI_ASSIGN_OR_RETURN(call->target, ParseTarget(call->request.target));
   RouteMatch match = MatchRoute(call->request.method, call->target.segments);
   if (match.route == nullptr && match.allow.empty()) {
-    return NotFound("there is nothing at this path; GET /openapi.json lists what there is").WithReason("route_not_found");
+    return NotFound("there is nothing at this path; GET /openapi.json lists what there is")
+        .WithReason("route_not_found");
   }
   if (match.route == nullptr) {
     HttpResponse response = ProblemResponse(
@@ -101,7 +109,9 @@ void Service::Finish(Call& call, HttpResponse response, size_t route, Responder 
   route_metrics_[route].duration->Observe(env_.clock->Now() - call.started);
   if (response.status >= 500) {
     Log(LogLevel::kWarn, "request failed",
-        {{"request_id", call.ctx.request_id()}, {"method", call.request.method.substr(0, 16)}, {"status", response.status},
+        {{"request_id", call.ctx.request_id()},
+         {"method", call.request.method.substr(0, 16)},
+         {"status", response.status},
          {"problem", response.body.substr(0, 1000)}});
   }
   response.headers.emplace_back("X-Request-Id", call.ctx.request_id());
@@ -129,7 +139,8 @@ void Service::RunSized(const CallPtr& call, uint64_t elements, std::move_only_fu
   queue_.Post([call, work = std::move(work)]() mutable { call->Guard(std::move(work)); });
 }
 
-Status Service::RunWhenVisible(const CallPtr& call, const std::optional<Position>& commit, std::move_only_function<Status()> work) {
+Status Service::RunWhenVisible(const CallPtr& call, const std::optional<Position>& commit,
+                               std::move_only_function<Status()> work) {
   if (!commit) return work();
   const WalStats wal = database_.wal_stats();
   if (commit->lsn >= wal.next) {
@@ -146,30 +157,32 @@ Status Service::RunWhenVisible(const CallPtr& call, const std::optional<Position
 
 void Service::AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
                                      const WriteReceipt& receipt, HttpResponse response) {
-  database_.NotifyDurable(call->ctx, receipt.position.lsn,
-                          [this, call, ack, collection = std::move(collection), response = std::move(response)]() mutable {
-                            if (ack == AckLevel::kLocal) {
-                              call->Answer(std::move(response));
-                              return;
-                            }
-                            queue_.Post([call, collection = std::move(collection), response = std::move(response)]() mutable {
-                              call->Guard([&]() -> Status {
-                                // The rows are in the local log already, whatever becomes of the publication.
-                                if (Status status = collection->Flush(call->ctx); !status.ok()) {
-                                  return std::move(status).WithEffectUnknown();
-                                }
-                                call->Answer(std::move(response));
-                                return OkStatus();
-                              });
-                            });
-                          });
+  database_.NotifyDurable(
+      call->ctx, receipt.position.lsn,
+      [this, call, ack, collection = std::move(collection), response = std::move(response)]() mutable {
+        if (ack == AckLevel::kLocal) {
+          call->Answer(std::move(response));
+          return;
+        }
+        queue_.Post([call, collection = std::move(collection), response = std::move(response)]() mutable {
+          call->Guard([&]() -> Status {
+            // The rows are in the local log already, whatever becomes of the publication.
+            if (Status status = collection->Flush(call->ctx); !status.ok()) {
+              return std::move(status).WithEffectUnknown();
+            }
+            call->Answer(std::move(response));
+            return OkStatus();
+          });
+        });
+      });
 }
 
 void Service::ObserveSearch(std::string_view collection, Duration took) {
   search_duration_.Observe(took);
   if (took < options_.slow_query) return;
   slow_queries_.Add();
-  Log(LogLevel::kWarn, "slow search", {{"collection", collection}, {"ms", std::chrono::duration<double, std::milli>(took).count()}});
+  Log(LogLevel::kWarn, "slow search",
+      {{"collection", collection}, {"ms", std::chrono::duration<double, std::milli>(took).count()}});
 }
 
 }  // namespace akidb

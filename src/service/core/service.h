@@ -35,12 +35,12 @@ struct HealthCheck {
 
 struct ServiceOptions {
   std::string version = "0.0.0";
-  std::string commit;                               // source revision, if known
-  Duration slow_query = std::chrono::seconds(1);    // slower searches are logged and counted
+  std::string commit;                             // source revision, if known
+  Duration slow_query = std::chrono::seconds(1);  // slower searches are logged and counted
   Duration cursor_ttl = std::chrono::minutes(5);
   uint32_t cursors_max = 1000;
   uint32_t jobs_max = 1000;
-  uint64_t inline_elements_max = 16u << 20;         // vector elements a search may scan on an I/O thread
+  uint64_t inline_elements_max = 16u << 20;  // vector elements a search may scan on an I/O thread
   std::vector<HealthCheck> health_checks;
 };
 
@@ -71,7 +71,8 @@ class Service {
   // Runs `work` here, or on the work queue if scanning `elements` vector elements would block this thread for long.
   void RunSized(const CallPtr& call, uint64_t elements, std::move_only_function<Status()> work);
   // Runs `work` once everything up to `commit` is visible; kDeadlineExceeded if no write has that position.
-  Status RunWhenVisible(const CallPtr& call, const std::optional<Position>& commit, std::move_only_function<Status()> work);
+  Status RunWhenVisible(const CallPtr& call, const std::optional<Position>& commit,
+                        std::move_only_function<Status()> work);
   // Answers with `response` once the write stands as `ack` asks.
   void AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
                               const WriteReceipt& receipt, HttpResponse response);

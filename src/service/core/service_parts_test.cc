@@ -41,7 +41,9 @@ TEST(ProblemTest, ReasonsRefineTheStatus) {
 TEST(ProblemTest, TellsClientsWhatToDo) {
   const HttpResponse response = ProblemResponse(ResourceExhausted("full").WithReason("unflushed_full"), "r1");
   EXPECT_EQ(response.content_type, "application/problem+json");
-  EXPECT_EQ(response.body, R"({"type":"about:blank","title":"Too Many Requests","status":429,"code":"unflushed_full","detail":"full","request_id":"r1","retryable":true})");
+  EXPECT_EQ(
+      response.body,
+      R"({"type":"about:blank","title":"Too Many Requests","status":429,"code":"unflushed_full","detail":"full","request_id":"r1","retryable":true})");
   ASSERT_EQ(response.headers.size(), 1u);
   EXPECT_EQ(response.headers[0].first, "Retry-After");
 }
@@ -72,7 +74,8 @@ TEST(OpenApiTest, HasTheRoutersPathsMethodsAndParameters) {
       if (method == "parameters") continue;
       std::string upper(method);
       for (char& c : upper) c = static_cast<char>(c - 32);
-      std::string line = upper + " " + std::string(path) + " " + std::string(operation["operationId"].get_string().value());
+      std::string line =
+          upper + " " + std::string(path) + " " + std::string(operation["operationId"].get_string().value());
       std::set<std::string> names;
       simdjson::dom::array parameters;
       if (operation["parameters"].get_array().get(parameters) == simdjson::SUCCESS) {
@@ -87,7 +90,8 @@ TEST(OpenApiTest, HasTheRoutersPathsMethodsAndParameters) {
   }
   std::set<std::string> routed;
   for (const Route& route : Routes()) {
-    std::string line = std::string(route.method) + " " + std::string(route.pattern) + " " + std::string(route.operation);
+    std::string line =
+        std::string(route.method) + " " + std::string(route.pattern) + " " + std::string(route.operation);
     for (const std::string_view name : std::set<std::string_view>(route.query.begin(), route.query.end())) {
       // A promise of later versions that is refused with a reason, not offered.
       if (name != "at") line += " " + std::string(name);
@@ -132,16 +136,19 @@ TEST_F(FieldsTest, RefusesUnknownDuplicateAndMistypedFields) {
     fields.Double("d", -1, 1, &d);
     return std::string(fields.Done().reason());
   };
-  EXPECT_EQ(reason(R"({"n":7,"b":true,"s":"abc","ids":["a",1],"f":[1,2],"d":0.5})"), "");
+  EXPECT_EQ(reason(R"({"n":7.0,"b":true,"s":"abc","ids":["a",1],"f":[1,2],"d":0.5})"), "");
   EXPECT_EQ(reason("{}"), "");
   EXPECT_EQ(reason(R"({"x":1})"), "unknown_field");
   EXPECT_EQ(reason(R"({"n":1,"n":1})"), "duplicate_field");
-  for (const char* bad : {R"({"n":"1"})", R"({"n":1.5})", R"({"n":-1})", R"({"n":18446744073709551616})", R"({"n":true})", R"({"b":1})", R"({"s":1})",
-                          R"({"s":"abcd"})", R"({"ids":"a"})", R"({"ids":[1,2,3]})", R"({"ids":[null]})", R"({"ids":[1.5]})", R"({"f":[1,2,3]})", R"({"f":[1,1e40]})",
-                          R"({"f":["a"]})", R"({"f":3})", R"({"d":2})", R"({"d":"x"})", R"({"n":null})"}) {
+  for (const char* bad :
+       {R"({"n":"1"})", R"({"n":1.5})", R"({"n":-1})", R"({"n":18446744073709551616})", R"({"n":true})", R"({"b":1})",
+        R"({"s":1})", R"({"s":"abcd"})", R"({"ids":"a"})", R"({"ids":[1,2,3]})", R"({"ids":[null]})",
+        R"({"ids":[1.5]})", R"({"f":[1,2,3]})", R"({"f":[1,1e40]})", R"({"f":["a"]})", R"({"f":3})", R"({"d":2})",
+        R"({"d":"x"})", R"({"n":null})"}) {
     EXPECT_EQ(reason(bad), "invalid_field") << bad;
   }
-  for (const char* bad : {"", "[", "{\"n\":1", "{\"n\" 1}", "7", "{\"n\":1}}"}) EXPECT_EQ(reason(bad), "invalid_json") << bad;
+  for (const char* bad : {"", "[", "{\"n\":1", "{\"n\" 1}", "7", "{\"n\":1}}"})
+    EXPECT_EQ(reason(bad), "invalid_json") << bad;
 }
 
 TEST(MetricsTest, WritesThePrometheusFormat) {
@@ -151,9 +158,13 @@ TEST(MetricsTest, WritesThePrometheusFormat) {
   registry.GetGauge("g", "Gauge.", "").Add(-2);
   registry.AddCollector([](PrometheusText& text) { text.Single("c", "gauge", "Collected.", 1.5); });
   const std::string text = registry.Text();
-  EXPECT_NE(text.find("# HELP a_total Help.\n# TYPE a_total counter\na_total{x=\"q\\\"\\n\\\\\"} 3\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("h_seconds_bucket{le=\"0.0025\"} 0\nh_seconds_bucket{le=\"0.005\"} 1\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("h_seconds_bucket{le=\"+Inf\"} 1\nh_seconds_sum 0.003\nh_seconds_count 1\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("# HELP a_total Help.\n# TYPE a_total counter\na_total{x=\"q\\\"\\n\\\\\"} 3\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("h_seconds_bucket{le=\"0.0025\"} 0\nh_seconds_bucket{le=\"0.005\"} 1\n"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("h_seconds_bucket{le=\"+Inf\"} 1\nh_seconds_sum 0.003\nh_seconds_count 1\n"), std::string::npos)
+      << text;
   EXPECT_NE(text.find("# TYPE g gauge\ng -2\n"), std::string::npos) << text;
   EXPECT_NE(text.find("# TYPE c gauge\nc 1.5\n"), std::string::npos) << text;
 }
@@ -168,7 +179,8 @@ class JobsTest : public testing::Test {
 
 TEST_F(JobsTest, GoesFromQueuedToItsEnd) {
   JobState seen = JobState::kQueued;
-  const auto job = jobs_.Start("flush", "c", [](OpContext&) { return DataLoss("bad block"); }, [&](const JobInfo& info) { seen = info.state; });
+  const auto job = jobs_.Start(
+      "flush", "c", [](OpContext&) { return DataLoss("bad block"); }, [&](const JobInfo& info) { seen = info.state; });
   ASSERT_TRUE(job);
   EXPECT_EQ(jobs_.Get(job->id)->state, JobState::kQueued);
   queue_.posted.at(0)();
@@ -178,7 +190,13 @@ TEST_F(JobsTest, GoesFromQueuedToItsEnd) {
 
 TEST_F(JobsTest, CancelStopsAQueuedJobAndForgetsAFinishedOne) {
   bool ran = false;
-  const auto job = jobs_.Start("merge", "c", [&](OpContext&) { ran = true; return OkStatus(); }, nullptr);
+  const auto job = jobs_.Start(
+      "merge", "c",
+      [&](OpContext&) {
+        ran = true;
+        return OkStatus();
+      },
+      nullptr);
   ASSERT_TRUE(jobs_.Cancel(job->id));
   queue_.posted.at(0)();
   EXPECT_FALSE(ran);

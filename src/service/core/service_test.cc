@@ -19,16 +19,21 @@ class ServiceTest : public testing::Test {
   }
   void FillDocs() {
     CreateDocs();
-    ASSERT_EQ(Send("POST", "/collections/docs/vectors",
-                   R"({"vectors":[{"id":"a","vector":[0,0],"payload":{"n":1,"t":"x"}},{"id":"b","vector":[3,4],"payload":{"n":2}},{"id":3,"vector":[6,8]}]})")
-                  .status,
-              200);
+    ASSERT_EQ(
+        Send(
+            "POST", "/collections/docs/vectors",
+            R"({"vectors":[{"id":"a","vector":[0,0],"payload":{"n":1,"t":"x"}},{"id":"b","vector":[3,4],"payload":{"n":2}},{"id":3,"vector":[6,8]}]})")
+            .status,
+        200);
   }
-  HttpResponse Send(std::string method, std::string target, std::string body = "", std::string type = "application/json") {
+  HttpResponse Send(std::string method, std::string target, std::string body = "",
+                    std::string type = "application/json") {
     return test_.Send(std::move(method), std::move(target), std::move(body), std::move(type));
   }
   // The problem's code, or "" if the answer is none.
-  static std::string Code(const HttpResponse& response) { return response.content_type == "application/problem+json" ? Member(response, "code") : ""; }
+  static std::string Code(const HttpResponse& response) {
+    return response.content_type == "application/problem+json" ? Member(response, "code") : "";
+  }
   static std::string Member(const HttpResponse& response, std::string_view key) {
     simdjson::dom::parser parser;
     simdjson::dom::element value;
@@ -42,7 +47,8 @@ class ServiceTest : public testing::Test {
 };
 
 TEST_F(ServiceTest, CollectionsComeAndGo) {
-  const HttpResponse created = Send("POST", "/collections", R"({"name":"docs","vector_dim":384,"distance":"Cosine","vector_type":"f16"})");
+  const HttpResponse created =
+      Send("POST", "/collections", R"({"name":"docs","vector_dim":384,"distance":"Cosine","vector_type":"f16"})");
   EXPECT_EQ(created.status, 201);
   EXPECT_EQ(Member(created, "vector_type"), "f16");
   EXPECT_EQ(Member(created, "vector_count"), "0");
@@ -75,7 +81,9 @@ TEST_F(ServiceTest, WritesAreReadBack) {
   EXPECT_EQ(Send("POST", "/collections/docs/vectors/get", R"({"ids":[3,"z","a"],"with_payload":false})").body,
             R"({"vectors":[{"id":"3","vector":[6,8]},{"id":"a","vector":[0,0]}]})");
   EXPECT_EQ(Send("POST", "/collections/docs/vectors/count").body, R"({"count":3})");
-  EXPECT_EQ(Send("POST", "/collections/docs/vectors/count", R"({"filter":{"must":[{"key":"n","range":{"gte":2}}]}})").body, R"({"count":1})");
+  EXPECT_EQ(
+      Send("POST", "/collections/docs/vectors/count", R"({"filter":{"must":[{"key":"n","range":{"gte":2}}]}})").body,
+      R"({"count":1})");
 }
 
 TEST_F(ServiceTest, IdsArePercentDecodedOnce) {
@@ -86,7 +94,8 @@ TEST_F(ServiceTest, IdsArePercentDecodedOnce) {
 
 TEST_F(ServiceTest, ABadRowRefusesTheBatchAndPartialReportsIt) {
   CreateDocs();
-  const std::string rows = R"([{"id":"a","vector":[1,2]},{"id":"b","vector":[1,2,3]},{"id":"","vector":[1,2]},{"id":"d","vector":[1,2],"payload":7}])";
+  const std::string rows =
+      R"([{"id":"a","vector":[1,2]},{"id":"b","vector":[1,2,3]},{"id":"","vector":[1,2]},{"id":"d","vector":[1,2],"payload":7}])";
   EXPECT_EQ(Code(Send("POST", "/collections/docs/vectors", R"({"vectors":)" + rows + "}")), "wrong_dimension");
   EXPECT_EQ(Send("POST", "/collections/docs/vectors/count").body, R"({"count":0})");
   const HttpResponse partial = Send("POST", "/collections/docs/vectors?partial=true", R"({"vectors":)" + rows + "}");
@@ -104,10 +113,16 @@ TEST_F(ServiceTest, ABadRowRefusesTheBatchAndPartialReportsIt) {
 
 TEST_F(ServiceTest, ModesAreKept) {
   FillDocs();
-  EXPECT_EQ(Code(Send("POST", "/collections/docs/vectors?mode=insert", R"({"vectors":[{"id":"a","vector":[1,2]}]})")), "id_exists");
-  EXPECT_EQ(Code(Send("POST", "/collections/docs/vectors", R"({"mode":"update","vectors":[{"id":"new","vector":[1,2]}]})")), "id_not_found");
-  EXPECT_EQ(Code(Send("POST", "/collections/docs/vectors?mode=insert", R"({"mode":"update","vectors":[]})")), "duplicate_field");
-  EXPECT_EQ(Send("POST", "/collections/docs/vectors", R"({"mode":"update","vectors":[{"id":"a","vector":[1,2]}]})").status, 200);
+  EXPECT_EQ(Code(Send("POST", "/collections/docs/vectors?mode=insert", R"({"vectors":[{"id":"a","vector":[1,2]}]})")),
+            "id_exists");
+  EXPECT_EQ(
+      Code(Send("POST", "/collections/docs/vectors", R"({"mode":"update","vectors":[{"id":"new","vector":[1,2]}]})")),
+      "id_not_found");
+  EXPECT_EQ(Code(Send("POST", "/collections/docs/vectors?mode=insert", R"({"mode":"update","vectors":[]})")),
+            "duplicate_field");
+  EXPECT_EQ(
+      Send("POST", "/collections/docs/vectors", R"({"mode":"update","vectors":[{"id":"a","vector":[1,2]}]})").status,
+      200);
 }
 
 TEST_F(ServiceTest, AcceptsColumns) {
@@ -118,7 +133,8 @@ TEST_F(ServiceTest, AcceptsColumns) {
   batch.ids = {"a", "b"};
   batch.vectors = {reinterpret_cast<const char*>(vectors), sizeof(vectors)};
   batch.payloads = {"{}", R"({"n":1})"};
-  const HttpResponse written = Send("POST", "/collections/docs/vectors?ack=committed", EncodeColumns(batch), std::string(kColumnsContentType));
+  const HttpResponse written =
+      Send("POST", "/collections/docs/vectors?ack=committed", EncodeColumns(batch), std::string(kColumnsContentType));
   EXPECT_EQ(written.status, 200) << written.body;
   EXPECT_EQ(Member(Send("GET", "/collections/docs"), "segment_count"), "1");
   EXPECT_EQ(Member(Send("GET", "/collections/docs/vectors/b"), "vector"), "[3,4]");
@@ -128,14 +144,18 @@ TEST_F(ServiceTest, WrongContentTypeIs415) {
   CreateDocs();
   EXPECT_EQ(Send("POST", "/collections/docs/vectors", R"({"vectors":[]})", "text/plain").status, 415);
   EXPECT_EQ(Send("POST", "/collections", "{}", "").status, 415);
-  EXPECT_EQ(Send("POST", "/collections/docs/search", R"({"vector":[1,2]})", "application/JSON; charset=utf-8").status, 200);
+  EXPECT_EQ(Send("POST", "/collections/docs/search", R"({"vector":[1,2]})", "application/JSON; charset=utf-8").status,
+            200);
 }
 
 TEST_F(ServiceTest, DeletesByIdAndFilter) {
   FillDocs();
   EXPECT_EQ(Member(Send("DELETE", "/collections/docs/vectors/a"), "deleted"), "1");
   EXPECT_EQ(Member(Send("DELETE", "/collections/docs/vectors/a"), "deleted"), "0");
-  EXPECT_EQ(Member(Send("POST", "/collections/docs/vectors/delete", R"({"filter":{"must":[{"key":"n","match":{"value":2}}]}})"), "deleted"), "1");
+  EXPECT_EQ(Member(Send("POST", "/collections/docs/vectors/delete",
+                        R"({"filter":{"must":[{"key":"n","match":{"value":2}}]}})"),
+                   "deleted"),
+            "1");
   EXPECT_EQ(Member(Send("POST", "/collections/docs/vectors/delete", R"({"ids":["x",3]})"), "deleted"), "1");
   EXPECT_EQ(Send("POST", "/collections/docs/vectors/delete", R"({"ids":["x"],"filter":{"must":[]}})").status, 400);
   EXPECT_EQ(Send("POST", "/collections/docs/vectors/delete", "{}").status, 400);
@@ -153,20 +173,30 @@ TEST_F(ServiceTest, MergesPayloads) {
 TEST_F(ServiceTest, SearchesInOrderOfDistance) {
   FillDocs();
   const HttpResponse found = Send("POST", "/collections/docs/search", R"({"vector":[0,0],"top_k":2})");
-  EXPECT_EQ(Results(found), R"([{"id":"a","score":0,"payload":{"n":1,"t":"x"}},{"id":"b","score":5,"payload":{"n":2}}])") << found.body;
-  EXPECT_EQ(Results(Send("POST", "/collections/docs/search", R"({"vector":[0,0],"offset":2,"with_payload":false,"with_vector":true,"score_threshold":10})")),
-            R"([{"id":"3","score":10,"vector":[6,8]}])");
-  EXPECT_EQ(Results(Send("POST", "/collections/docs/search", R"({"vector":[0,0],"filter":{"must":[{"key":"n","match":{"value":2}}]},"with_payload":false})")),
-            R"([{"id":"b","score":5}])");
-  EXPECT_THAT(Send("POST", "/collections/docs/search", R"({"vector":[0,0],"explain":true})").body, HasSubstr(R"("rows":3)"));
+  EXPECT_EQ(Results(found),
+            R"([{"id":"a","score":0,"payload":{"n":1,"t":"x"}},{"id":"b","score":5,"payload":{"n":2}}])")
+      << found.body;
+  EXPECT_EQ(
+      Results(Send("POST", "/collections/docs/search",
+                   R"({"vector":[0,0],"offset":2,"with_payload":false,"with_vector":true,"score_threshold":10})")),
+      R"([{"id":"3","score":10,"vector":[6,8]}])");
+  EXPECT_EQ(
+      Results(Send("POST", "/collections/docs/search",
+                   R"({"vector":[0,0],"filter":{"must":[{"key":"n","match":{"value":2}}]},"with_payload":false})")),
+      R"([{"id":"b","score":5}])");
+  EXPECT_THAT(Send("POST", "/collections/docs/search", R"({"vector":[0,0],"explain":true})").body,
+              HasSubstr(R"("rows":3)"));
 }
 
 TEST_F(ServiceTest, RefusesBadSearches) {
   FillDocs();
-  for (const char* body : {"{}", R"({"vector":[1]})", R"({"vector":"x"})", R"({"vector":[1,NaN]})", R"({"vector":[1,1e39]})", R"({"vector":[1,2],"top_k":0})",
-                           R"({"vector":[1,2],"top_k":9223372036854775808})", R"({"vector":[1,2],"top_k":10000,"offset":1})", R"({"vector":[1,2],"limit":3})",
-                           R"({"vector":[1,2],"at":"snap"})", R"({"vector":[1,2],"timeout_ms":0})", R"({"vector":[1,2],"filter":{"must":7}})",
-                           R"({"vector":[1,2],"min_commit":"nonsense"})", R"({"vector":[1,2])", "", "[]"}) {
+  for (const char* body :
+       {"{}", R"({"vector":[1]})", R"({"vector":"x"})", R"({"vector":[1,NaN]})", R"({"vector":[1,1e39]})",
+        R"({"vector":[1,2],"top_k":0})", R"({"vector":[1,2],"top_k":9223372036854775808})",
+        R"({"vector":[1,2],"top_k":10000,"offset":1})", R"({"vector":[1,2],"limit":3})",
+        R"({"vector":[1,2],"at":"snap"})", R"({"vector":[1,2],"timeout_ms":0})",
+        R"({"vector":[1,2],"filter":{"must":7}})", R"({"vector":[1,2],"min_commit":"nonsense"})", R"({"vector":[1,2])",
+        "", "[]"}) {
     const HttpResponse answer = Send("POST", "/collections/docs/search", body);
     EXPECT_EQ(answer.status, 400) << body << answer.body;
     EXPECT_NE(Member(answer, "detail"), "") << body;
@@ -176,8 +206,9 @@ TEST_F(ServiceTest, RefusesBadSearches) {
 
 TEST_F(ServiceTest, BatchSearchKeepsOrderAndFailsQueriesAlone) {
   FillDocs();
-  const HttpResponse answer = Send("POST", "/collections/docs/batch-search",
-                                   R"({"queries":[{"vector":[6,8],"top_k":1,"with_payload":false},{"vector":[1]},{"vector":[0,0],"top_k":1,"with_payload":false},7]})");
+  const HttpResponse answer = Send(
+      "POST", "/collections/docs/batch-search",
+      R"({"queries":[{"vector":[6,8],"top_k":1,"with_payload":false},{"vector":[1]},{"vector":[0,0],"top_k":1,"with_payload":false},7]})");
   ASSERT_EQ(answer.status, 200) << answer.body;
   simdjson::dom::parser parser;
   simdjson::dom::array results;
@@ -195,7 +226,8 @@ TEST_F(ServiceTest, ScrollStaysOnItsSnapshot) {
   EXPECT_EQ(Member(first, "vectors"), R"([{"id":"3"},{"id":"a"}])");
   ASSERT_EQ(Send("DELETE", "/collections/docs/vectors/b").status, 200);
   const std::string token = Member(first, "next_page_token");
-  const HttpResponse second = Send("POST", "/collections/docs/vectors/scroll", R"({"limit":2,"with_payload":false,"page_token":")" + token + "\"}");
+  const HttpResponse second = Send("POST", "/collections/docs/vectors/scroll",
+                                   R"({"limit":2,"with_payload":false,"page_token":")" + token + "\"}");
   EXPECT_EQ(second.body, R"({"vectors":[{"id":"b"}],"next_page_token":null})");
   EXPECT_EQ(Send("POST", "/collections/docs/vectors/scroll", R"({"page_token":")" + token + "\"}").status, 410);
   EXPECT_EQ(Send("POST", "/collections/docs/vectors/scroll", R"({"page_token":"nonsense"})").status, 400);
@@ -203,12 +235,16 @@ TEST_F(ServiceTest, ScrollStaysOnItsSnapshot) {
 
 TEST_F(ServiceTest, ReadsWaitForTheirWrite) {
   CreateDocs();
-  const std::string commit = Member(Send("POST", "/collections/docs/vectors", R"({"vectors":[{"id":"a","vector":[1,2]}]})"), "commit");
-  EXPECT_EQ(Results(Send("POST", "/collections/docs/search", R"({"vector":[1,2],"with_payload":false,"min_commit":")" + commit + "\"}")),
+  const std::string commit =
+      Member(Send("POST", "/collections/docs/vectors", R"({"vectors":[{"id":"a","vector":[1,2]}]})"), "commit");
+  EXPECT_EQ(Results(Send("POST", "/collections/docs/search",
+                         R"({"vector":[1,2],"with_payload":false,"min_commit":")" + commit + "\"}")),
             R"([{"id":"a","score":0}])");
   Position future = *Position::FromToken(commit);
   future.lsn = Lsn(future.lsn.value() + 1000);
-  EXPECT_EQ(Send("POST", "/collections/docs/search", R"({"vector":[1,2],"min_commit":")" + future.ToToken() + "\"}").status, 504);
+  EXPECT_EQ(
+      Send("POST", "/collections/docs/search", R"({"vector":[1,2],"min_commit":")" + future.ToToken() + "\"}").status,
+      504);
 }
 
 TEST_F(ServiceTest, FlushIsAJob) {
@@ -237,9 +273,10 @@ TEST_F(ServiceTest, ACancelledJobAnswersItsWaiter) {
 }
 
 TEST_F(ServiceTest, NamesNeverBecomePaths) {
-  for (const char* target : {"/collections/..", "/collections/%2e%2e", "/collections/%2E%2E%2F", "/collections/..%2f..%2fetc", "/collections/%2e%2e/vectors/a",
-                             "/collections/../../etc/passwd", "/collections/..%5c", "/collections/%00", "/collections/a%00b", "/collections/.hidden",
-                             "/collections/%252e%252e%252f"}) {
+  for (const char* target :
+       {"/collections/..", "/collections/%2e%2e", "/collections/%2E%2E%2F", "/collections/..%2f..%2fetc",
+        "/collections/%2e%2e/vectors/a", "/collections/../../etc/passwd", "/collections/..%5c", "/collections/%00",
+        "/collections/a%00b", "/collections/.hidden", "/collections/%252e%252e%252f"}) {
     const int status = Send("GET", target).status;
     EXPECT_TRUE(status == 400 || status == 404) << target << " " << status;
   }
@@ -256,7 +293,8 @@ TEST_F(ServiceTest, UnknownPathsMethodsAndParametersAreNamed) {
 
 TEST_F(ServiceTest, RequestIdsAreKeptIfSaneAndMintedIfNot) {
   const auto id_of = [&](const std::string& sent) {
-    HttpRequest request{.method = "GET", .target = "/version", .headers = {{"x-request-id", sent}}, .body = {}, .remote = {}};
+    HttpRequest request{
+        .method = "GET", .target = "/version", .headers = {{"x-request-id", sent}}, .body = {}, .remote = {}};
     std::string id;
     test_.service().Handle(std::move(request), [&](HttpResponse response) {
       for (const auto& [name, value] : response.headers) {
@@ -278,8 +316,10 @@ TEST_F(ServiceTest, OperationsAnswer) {
   EXPECT_THAT(Send("GET", "/limits").body, HasSubstr(R"("vector_dim_max":16384)"));
   EXPECT_THAT(Send("GET", "/version").body, HasSubstr(R"("name":"akidb")"));
   const std::string metrics = Send("GET", "/metrics").body;
-  for (const char* line : {"akidb_api_requests_total{method=\"POST\",route=\"/collections\",status=\"201\"} 1\n", "akidb_index_vectors_total 3\n",
-                           "akidb_collections_loaded 1\n", "akidb_wal_operations_total{operation=\"append\"}", "akidb_at_risk_bytes ", "akidb_memory_resident_bytes "}) {
+  for (const char* line :
+       {"akidb_api_requests_total{method=\"POST\",route=\"/collections\",status=\"201\"} 1\n",
+        "akidb_index_vectors_total 3\n", "akidb_collections_loaded 1\n",
+        "akidb_wal_operations_total{operation=\"append\"}", "akidb_at_risk_bytes ", "akidb_memory_resident_bytes "}) {
     EXPECT_THAT(metrics, HasSubstr(line));
   }
   test_.service().BeginDrain();
@@ -302,7 +342,10 @@ TEST(ServiceOptionsTest, BigSearchesAndBatchesMoveToTheWorkQueue) {
   ASSERT_EQ(test.Send("POST", "/collections", R"({"name":"c","vector_dim":2,"distance":"Cosine"})").status, 201);
   ASSERT_EQ(test.Send("POST", "/collections/c/vectors", R"({"vectors":[{"id":"a","vector":[1,0]}]})").status, 200);
   EXPECT_EQ(test.Send("POST", "/collections/c/search", R"({"vector":[1,0]})").status, 200);
-  EXPECT_EQ(test.Send("POST", "/collections/c/batch-search", R"({"queries":[{"vector":[1,0]},{"vector":[0,1]},{"vector":[1,1]}]})").status, 200);
+  EXPECT_EQ(test.Send("POST", "/collections/c/batch-search",
+                      R"({"queries":[{"vector":[1,0]},{"vector":[0,1]},{"vector":[1,1]}]})")
+                .status,
+            200);
 }
 
 }  // namespace

@@ -35,8 +35,14 @@ TestService::TestService(ServiceOptions options, Limits limits)
     : random_(NewSystemRandom()), executor_(NewThreadExecutor(RealClock(), 1)) {
   dir_ = testing::TempDir() + "akidb-service-" + random_->Hex(16);
   std::filesystem::create_directory(dir_);
-  env_ = {.clock = &RealClock(), .random = random_.get(), .fs = &PosixFileSystem(), .executor = executor_.get(),
-          .die = [](const Status& status) { ADD_FAILURE() << status.ToString(); std::abort(); }};
+  env_ = {.clock = &RealClock(),
+          .random = random_.get(),
+          .fs = &PosixFileSystem(),
+          .executor = executor_.get(),
+          .die = [](const Status& status) {
+            ADD_FAILURE() << status.ToString();
+            std::abort();
+          }};
   OpContext ctx(*env_.clock);
   EngineOptions engine;
   engine.data_dir = dir_;

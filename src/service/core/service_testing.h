@@ -40,7 +40,8 @@ class TestService {
   TestWorkQueue& queue() { return queue_; }
   Database& database() { return *database_; }
   // Sends a request and waits for its answer.
-  HttpResponse Send(std::string method, std::string target, std::string body = "", std::string content_type = "application/json");
+  HttpResponse Send(std::string method, std::string target, std::string body = "",
+                    std::string content_type = "application/json");
 
  private:
   std::string dir_;

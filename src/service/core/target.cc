@@ -61,7 +61,8 @@ Result<std::string> PercentDecode(std::string_view text, PlusMeans plus) {
 }
 
 Result<Target> ParseTarget(std::string_view target) {
-  if (target.empty() || target[0] != '/') return std::unexpected(BadTarget("the request target must be a path that starts with '/'"));
+  if (target.empty() || target[0] != '/')
+    return std::unexpected(BadTarget("the request target must be a path that starts with '/'"));
   Target out;
   const size_t mark = target.find('?');
   std::string_view path = target.substr(1, mark == std::string_view::npos ? mark : mark - 1);

@@ -2,7 +2,8 @@
 // Splitting comes before decoding, so that an encoded slash stays inside its segment.
 //
 // Threads: values and pure functions.
-// Errors:  kInvalidArgument (reason "invalid_target"): not a path, a bad escape, a repeated parameter, too many of either.
+// Errors:  kInvalidArgument (reason "invalid_target"): not a path, a bad escape, a repeated parameter, too many of
+// either.
 #pragma once
 
 #include <string>
@@ -15,8 +16,8 @@
 namespace akidb {
 
 struct Target {
-  std::vector<std::string> segments;                          // "/a/b%2Fc" is {"a", "b/c"}; "/" is {}
-  std::vector<std::pair<std::string, std::string>> query;     // names are unique
+  std::vector<std::string> segments;                       // "/a/b%2Fc" is {"a", "b/c"}; "/" is {}
+  std::vector<std::pair<std::string, std::string>> query;  // names are unique
 };
 
 Result<Target> ParseTarget(std::string_view target);

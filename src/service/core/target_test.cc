@@ -34,8 +34,8 @@ TEST(TargetTest, ReadsTheQuery) {
 }
 
 TEST(TargetTest, RefusesWhatIsNoPath) {
-  for (const char* text : {"", "collections", "*", "http://host/collections", "/%", "/%4", "/%zz", "/a?x=%g0", "/a?x=1&x=2",
-                           "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}) {
+  for (const char* text : {"", "collections", "*", "http://host/collections", "/%", "/%4", "/%zz", "/a?x=%g0",
+                           "/a?x=1&x=2", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}) {
     const auto target = ParseTarget(text);
     ASSERT_FALSE(target) << text;
     EXPECT_EQ(target.error().reason(), "invalid_target") << text;

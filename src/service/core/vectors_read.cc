@@ -31,9 +31,12 @@ Status RunScroll(Service& service, const CallPtr& call, Collection& collection, 
     if (page.cursor.collection != collection.id()) {
       return InvalidArgument("page_token belongs to another collection").WithReason("invalid_field");
     }
-    const auto canonical = [](const std::shared_ptr<const Filter>& filter) { return filter ? filter->Canonical() : std::string(); };
+    const auto canonical = [](const std::shared_ptr<const Filter>& filter) {
+      return filter ? filter->Canonical() : std::string();
+    };
     if (arguments.request.filter && canonical(arguments.request.filter) != canonical(page.cursor.filter)) {
-      return InvalidArgument("filter differs from that of the first page; leave it out or send the same").WithReason("invalid_field");
+      return InvalidArgument("filter differs from that of the first page; leave it out or send the same")
+          .WithReason("invalid_field");
     }
     name = std::move(page.name);
     cursor = std::move(page.cursor);
@@ -44,7 +47,8 @@ Status RunScroll(Service& service, const CallPtr& call, Collection& collection, 
   std::string json;
   JsonWriter writer(&json);
   writer.BeginObject();
-  AppendRows("vectors", page.rows, {.score = false, .payload = arguments.options.payload, .vectors = arguments.options.vectors}, &writer);
+  AppendRows("vectors", page.rows,
+             {.score = false, .payload = arguments.options.payload, .vectors = arguments.options.vectors}, &writer);
   if (page.more && !page.rows.empty()) {
     if (name.empty()) name = cursors.Add(std::move(cursor));
     writer.Key("next_page_token").Value(ScrollCursors::Token(name, page.rows.back().id));
@@ -89,13 +93,14 @@ Status GetVectors(Service& service, const CallPtr& call) {
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(call, options.min_commit, [call, collection, options, ids = std::move(ids)]() -> Status {
-    const std::vector<std::string_view> views(ids.begin(), ids.end());
-    AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
-                         GetRows(call->ctx, *collection->Read(), views, options.payload, options.vectors));
-    call->Reply(200, RowsJson(rows, options));
-    return OkStatus();
-  });
+  return service.RunWhenVisible(
+      call, options.min_commit, [call, collection, options, ids = std::move(ids)]() -> Status {
+        const std::vector<std::string_view> views(ids.begin(), ids.end());
+        AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
+                             GetRows(call->ctx, *collection->Read(), views, options.payload, options.vectors));
+        call->Reply(200, RowsJson(rows, options));
+        return OkStatus();
+      });
 }
 
 Status ScrollVectors(Service& service, const CallPtr& call) {
@@ -112,13 +117,14 @@ Status ScrollVectors(Service& service, const CallPtr& call) {
   arguments.request.vectors = arguments.options.vectors;
   SetTimeout(&call->ctx, arguments.options);
   const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(call, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
-    const uint64_t elements = ScanElements(*collection->Read());
-    service.RunSized(call, elements, [&service, call, collection, arguments = std::move(arguments)]() mutable {
-      return RunScroll(service, call, *collection, std::move(arguments));
-    });
-    return OkStatus();
-  });
+  return service.RunWhenVisible(
+      call, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
+        const uint64_t elements = ScanElements(*collection->Read());
+        service.RunSized(call, elements, [&service, call, collection, arguments = std::move(arguments)]() mutable {
+          return RunScroll(service, call, *collection, std::move(arguments));
+        });
+        return OkStatus();
+      });
 }
 
 Status CountVectors(Service& service, const CallPtr& call) {

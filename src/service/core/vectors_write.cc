@@ -17,7 +17,8 @@ struct WriteOptions {
 };
 
 Status GivenTwice(std::string_view name) {
-  return InvalidArgument("\"" + std::string(name) + "\" is given in the query string and in the body; give it once").WithReason("duplicate_field");
+  return InvalidArgument("\"" + std::string(name) + "\" is given in the query string and in the body; give it once")
+      .WithReason("duplicate_field");
 }
 
 // Body and query string may each carry an option, but not both.
@@ -35,7 +36,8 @@ Result<WriteOptions> ResolveOptions(const Call& call, const ParsedRows& parsed, 
     if (parsed.mode) return std::unexpected(GivenTwice("mode"));
     const std::optional<WriteMode> value = ParseWriteMode(*mode);
     if (!value) {
-      return std::unexpected(InvalidArgument("query parameter \"mode\" must be upsert, insert or update").WithReason("invalid_parameter"));
+      return std::unexpected(
+          InvalidArgument("query parameter \"mode\" must be upsert, insert or update").WithReason("invalid_parameter"));
     }
     options.mode = *value;
   }
@@ -54,7 +56,8 @@ std::string CountAndCommit(std::string_view name, const WriteReceipt& receipt) {
 }
 
 // One item a row of the request, in its order. `problems` is ascending.
-HttpResponse PartialAnswer(const ParsedRows& parsed, const std::vector<RowError>& problems, const WriteReceipt& receipt) {
+HttpResponse PartialAnswer(const ParsedRows& parsed, const std::vector<RowError>& problems,
+                           const WriteReceipt& receipt) {
   HttpResponse response;
   response.status = 207;
   JsonWriter writer(&response.body);
@@ -103,8 +106,10 @@ Status WriteVectors(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const WriteOptions options, ResolveOptions(*call, parsed, spec.ack));
   if (options.policy == BatchPolicy::kAllOrNothing) {
     if (!parsed.problems.empty()) return parsed.problems.front().status;
-    AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->Write(call->ctx, parsed.rows, options.mode, options.policy));
-    service.AnswerWhenAcknowledged(call, collection, options.ack, receipt, JsonAnswer(CountAndCommit("upserted", receipt)));
+    AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt,
+                         collection->Write(call->ctx, parsed.rows, options.mode, options.policy));
+    service.AnswerWhenAcknowledged(call, collection, options.ack, receipt,
+                                   JsonAnswer(CountAndCommit("upserted", receipt)));
     return OkStatus();
   }
   AKI_ASSIGN_OR_RETURN(WriteReceipt receipt, collection->Write(call->ctx, parsed.rows, options.mode, options.policy));
@@ -119,7 +124,8 @@ Status DeleteVector(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
   AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> ack, AckFromQuery(*call));
   AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->DeleteIds(call->ctx, {call->params[1]}));
-  service.AnswerWhenAcknowledged(call, collection, ack.value_or(collection->spec().ack), receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
+  service.AnswerWhenAcknowledged(call, collection, ack.value_or(collection->spec().ack), receipt,
+                                 JsonAnswer(CountAndCommit("deleted", receipt)));
   return OkStatus();
 }
 
@@ -134,7 +140,8 @@ Status DeleteVectors(Service& service, const CallPtr& call) {
   fields.FilterTree("filter", service.limits(), &filter);
   fields.String("ack", 16, &ack_word);
   const std::optional<AckLevel> body_ack = ParseAckLevel(ack_word);
-  if (fields.Raw("ack") && !body_ack) fields.Fail("invalid_field", "field \"ack\" must be \"local\", \"object\" or \"committed\"");
+  if (fields.Raw("ack") && !body_ack)
+    fields.Fail("invalid_field", "field \"ack\" must be \"local\", \"object\" or \"committed\"");
   const bool by_ids = fields.Raw("ids").has_value();
   if (by_ids == (filter != nullptr)) fields.Fail("invalid_field", "give exactly one of \"ids\" and \"filter\"");
   AKI_RETURN_IF_ERROR(fields.Done());
@@ -144,8 +151,8 @@ Status DeleteVectors(Service& service, const CallPtr& call) {
   const uint64_t elements = by_ids ? 0 : ScanElements(*collection->Read());
   service.RunSized(call, elements, [&service, call, collection, ack, ids = std::move(ids), filter]() -> Status {
     const std::vector<std::string_view> views(ids.begin(), ids.end());
-    AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt,
-                         filter ? collection->DeleteMatching(call->ctx, *filter) : collection->DeleteIds(call->ctx, views));
+    AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, filter ? collection->DeleteMatching(call->ctx, *filter)
+                                                            : collection->DeleteIds(call->ctx, views));
     service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
     return OkStatus();
   });
@@ -164,11 +171,13 @@ Status MergePayload(Service& service, const CallPtr& call) {
   }
   simdjson::dom::element patch;
   if (const auto error = parser.parse(body).get(patch); error != simdjson::SUCCESS) {
-    return InvalidArgument(std::string("the patch is not valid JSON: ") + simdjson::error_message(error)).WithReason("invalid_payload");
+    return InvalidArgument(std::string("the patch is not valid JSON: ") + simdjson::error_message(error))
+        .WithReason("invalid_payload");
   }
   if (!patch.is_object()) return InvalidArgument("the patch must be a JSON object").WithReason("invalid_payload");
   AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->MergePayload(call->ctx, call->params[1], body));
-  service.AnswerWhenAcknowledged(call, collection, ack.value_or(collection->spec().ack), receipt, JsonAnswer(CountAndCommit("updated", receipt)));
+  service.AnswerWhenAcknowledged(call, collection, ack.value_or(collection->spec().ack), receipt,
+                                 JsonAnswer(CountAndCommit("updated", receipt)));
   return OkStatus();
 }
 

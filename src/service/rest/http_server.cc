@@ -46,7 +46,10 @@ class Session;
 // What the connections share. Each holds it, so that a late answer still finds an event loop.
 struct ServerState {
   ServerState(Service& s, const HttpServerOptions& o)
-      : service(s), options(o), io(o.threads), active(s.metrics().GetGauge("akidb_active_connections", "Open client connections.", "")) {}
+      : service(s),
+        options(o),
+        io(o.threads),
+        active(s.metrics().GetGauge("akidb_active_connections", "Open client connections.", "")) {}
 
   Service& service;
   const HttpServerOptions options;
@@ -60,7 +63,8 @@ struct ServerState {
 };
 
 std::string HttpDate(WallTime now) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
+  const std::time_t seconds =
+      std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   std::array<char, 40> text{};
@@ -106,7 +110,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   Duration TransferTime(uint64_t bytes) const {
-    return options_.transfer_timeout + std::chrono::seconds(bytes / std::max<uint64_t>(options_.bytes_per_second_min, 1));
+    return options_.transfer_timeout +
+           std::chrono::seconds(bytes / std::max<uint64_t>(options_.bytes_per_second_min, 1));
   }
 
   void WaitForRequest() {
@@ -142,7 +147,8 @@ class Session : public std::enable_shared_from_this<Session> {
     if (!malformed) return Close();
     if (error == http::error::header_limit) {
       return Refuse(InvalidArgument("the request line and headers are longer than header_bytes_max = " +
-                                    std::to_string(options_.header_bytes_max)).WithReason("header_too_large"));
+                                    std::to_string(options_.header_bytes_max))
+                        .WithReason("header_too_large"));
     }
     Refuse(InvalidArgument("this is not an HTTP/1.1 request: " + error.message()).WithReason("bad_request"));
   }
@@ -153,15 +159,18 @@ class Session : public std::enable_shared_from_this<Session> {
     request_.method = std::string(message.method_string());
     request_.target = std::string(message.target());
     request_.remote = remote_;
-    for (const auto& field : message) request_.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    for (const auto& field : message)
+      request_.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
     http_1_0_ = message.version() < 11;
     keep_alive_ = message.keep_alive();
     head_ = request_.method == "HEAD";
     const bool encoded = message.find(http::field::transfer_encoding) != message.end();
     const auto length = parser_->content_length();
-    if (message.version() / 10 != 1) return Refuse(InvalidArgument("only HTTP/1.0 and HTTP/1.1 are spoken here").WithReason("bad_request"));
+    if (message.version() / 10 != 1)
+      return Refuse(InvalidArgument("only HTTP/1.0 and HTTP/1.1 are spoken here").WithReason("bad_request"));
     if (encoded && (!parser_->chunked() || length)) {
-      return Refuse(InvalidArgument("send either Content-Length or Transfer-Encoding: chunked").WithReason("bad_request"));
+      return Refuse(
+          InvalidArgument("send either Content-Length or Transfer-Encoding: chunked").WithReason("bad_request"));
     }
     if (length && *length > options_.body_bytes_max) return RefuseBody(*length);
     const bool has_body = encoded || length.value_or(0) > 0;
@@ -171,7 +180,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void RefuseBody(uint64_t bytes) {
     Refuse(InvalidArgument("the body has " + std::to_string(bytes) + " bytes or more; request_bytes_max is " +
-                           std::to_string(options_.body_bytes_max) + ": send smaller batches").WithReason("body_too_large"));
+                           std::to_string(options_.body_bytes_max) + ": send smaller batches")
+               .WithReason("body_too_large"));
   }
 
   void SendContinue() {
@@ -200,10 +210,11 @@ class Session : public std::enable_shared_from_this<Session> {
     buffer_.consume(had);
     if (had == length) return Handle();
     stream_.expires_after(TransferTime(length));
-    asio::async_read(stream_, asio::buffer(request_.body.data() + had, length - had), [self = shared_from_this()](error_code error, size_t) {
-      if (error) return self->Close();
-      self->Handle();
-    });
+    asio::async_read(stream_, asio::buffer(request_.body.data() + had, length - had),
+                     [self = shared_from_this()](error_code error, size_t) {
+                       if (error) return self->Close();
+                       self->Handle();
+                     });
   }
 
   void ReadChunks() {
@@ -212,14 +223,16 @@ class Session : public std::enable_shared_from_this<Session> {
     body.size = chunk_.size();
     http::async_read_some(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
       if (error && error != http::error::need_buffer) {
-        if (error.category() == make_error_code(http::error::bad_chunk).category() && error != http::error::end_of_stream &&
-            error != http::error::partial_message) {
-          return self->Refuse(InvalidArgument("the chunked body is malformed: " + error.message()).WithReason("bad_request"));
+        if (error.category() == make_error_code(http::error::bad_chunk).category() &&
+            error != http::error::end_of_stream && error != http::error::partial_message) {
+          return self->Refuse(
+              InvalidArgument("the chunked body is malformed: " + error.message()).WithReason("bad_request"));
         }
         return self->Close();
       }
       const size_t size = self->chunk_.size() - self->parser_->get().body().size;
-      if (self->request_.body.size() + size > self->options_.body_bytes_max) return self->RefuseBody(self->request_.body.size() + size);
+      if (self->request_.body.size() + size > self->options_.body_bytes_max)
+        return self->RefuseBody(self->request_.body.size() + size);
       self->request_.body.append(self->chunk_.data(), size);
       if (!self->parser_->is_done()) return self->ReadChunks();
       self->request_.body.reserve(self->request_.body.size() + kBodyPaddingBytes);
@@ -234,9 +247,9 @@ class Session : public std::enable_shared_from_this<Session> {
     state_->service.Handle(std::move(request_), [self = shared_from_this()](HttpResponse response) mutable {
       if (self->state_->stopped.load()) return;
       Session& session = *self;
-      asio::dispatch(session.stream_.get_executor(), [self = std::move(self), response = std::move(response)]() mutable {
-        self->Write(std::move(response));
-      });
+      asio::dispatch(
+          session.stream_.get_executor(),
+          [self = std::move(self), response = std::move(response)]() mutable { self->Write(std::move(response)); });
     });
   }
 
@@ -255,7 +268,8 @@ class Session : public std::enable_shared_from_this<Session> {
     head_text_.append(HttpReason(response.status)).append("\r\nContent-Type: ").append(response.content_type);
     head_text_ += "\r\nContent-Length: " + std::to_string(body_.size());
     head_text_ += "\r\nDate: " + HttpDate(state_->service.env().clock->WallNow());
-    for (const auto& [name, value] : response.headers) head_text_.append("\r\n").append(name).append(": ").append(value);
+    for (const auto& [name, value] : response.headers)
+      head_text_.append("\r\n").append(name).append(": ").append(value);
     head_text_ += "\r\nX-Content-Type-Options: nosniff";
     if (!keep_alive_) head_text_ += "\r\nConnection: close";
     if (keep_alive_ && http_1_0_) head_text_ += "\r\nConnection: keep-alive";
@@ -310,7 +324,9 @@ class Session : public std::enable_shared_from_this<Session> {
 class BeastServer final : public HttpServer {
  public:
   BeastServer(Service& service, const HttpServerOptions& options)
-      : state_(std::make_shared<ServerState>(service, options)), acceptor_(asio::make_strand(state_->io)), retry_(acceptor_.get_executor()) {}
+      : state_(std::make_shared<ServerState>(service, options)),
+        acceptor_(asio::make_strand(state_->io)),
+        retry_(acceptor_.get_executor()) {}
 
   ~BeastServer() override { Shutdown(Duration::zero()).IgnoreError("nobody is left to hear of requests cut off"); }
 
@@ -318,12 +334,15 @@ class BeastServer final : public HttpServer {
     const HttpServerOptions& options = state_->options;
     AKI_RETURN_IF_ERROR(CheckListenAddress(options.address));
     error_code error;
-    const tcp::endpoint endpoint(asio::ip::make_address(options.address == "localhost" ? "127.0.0.1" : options.address), options.port);
+    const tcp::endpoint endpoint(asio::ip::make_address(options.address == "localhost" ? "127.0.0.1" : options.address),
+                                 options.port);
     acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    if (error) return Unavailable("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " + error.message());
+    if (error)
+      return Unavailable("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " +
+                         error.message());
     port_ = acceptor_.local_endpoint().port();
     asio::post(acceptor_.get_executor(), [this] { Accept(); });
     for (int i = 0; i < options.threads; ++i) {
@@ -355,7 +374,8 @@ class BeastServer final : public HttpServer {
     // Runs what the stopped loop still holds, so that no handler keeps the loop it waits in alive.
     state_->io.restart();
     state_->io.poll();
-    return drained ? OkStatus() : DeadlineExceeded("requests were still in flight after the grace time and were cut off");
+    return drained ? OkStatus()
+                   : DeadlineExceeded("requests were still in flight after the grace time and were cut off");
   }
 
  private:
@@ -386,8 +406,9 @@ class BeastServer final : public HttpServer {
       const bool room = count <= state_->options.connections_max;
       asio::dispatch(session->executor(), [session, room, max = state_->options.connections_max] {
         if (room) return session->Start();
-        session->Turn(Unavailable("the server has " + std::to_string(max) + " connections open; connections_max is reached")
-                          .WithReason("too_many_connections"));
+        session->Turn(
+            Unavailable("the server has " + std::to_string(max) + " connections open; connections_max is reached")
+                .WithReason("too_many_connections"));
       });
       Accept();
     });
@@ -462,7 +483,8 @@ Status CheckListenAddress(const std::string& address) {
   const asio::ip::address parsed = asio::ip::make_address(address, error);
   if (error) return InvalidArgument("listen address \"" + address + "\" is not an IP address or localhost");
   if (parsed.is_loopback()) return OkStatus();
-  return InvalidArgument("listen address " + address + " can be reached from other machines, and this version has no authentication: "
+  return InvalidArgument("listen address " + address +
+                         " can be reached from other machines, and this version has no authentication: "
                          "listen on 127.0.0.1 and put a proxy that authenticates in front")
       .WithReason("address_not_loopback");
 }

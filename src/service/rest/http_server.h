@@ -19,7 +19,7 @@ namespace akidb {
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
-  uint16_t port = 8080;                          // 0: any free one
+  uint16_t port = 8080;  // 0: any free one
   int threads = 4;
   uint64_t body_bytes_max = 32ull << 20;
   uint32_t header_bytes_max = 16u << 10;
@@ -29,7 +29,7 @@ struct HttpServerOptions {
   // A body may take this long plus one second for each `bytes_per_second_min` of it; an answer likewise.
   Duration transfer_timeout = std::chrono::seconds(30);
   uint64_t bytes_per_second_min = 64u << 10;
-  Duration linger_timeout = std::chrono::seconds(2);   // reading on after an early answer, so that it arrives
+  Duration linger_timeout = std::chrono::seconds(2);  // reading on after an early answer, so that it arrives
 };
 
 class HttpServer {

@@ -89,8 +89,8 @@ class HttpServerTest : public testing::Test {
     server_ = std::move(*server);
   }
   static std::string Post(const std::string& target, const std::string& body, const std::string& more = "") {
-    return "POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + more + "Content-Length: " + std::to_string(body.size()) +
-           "\r\n\r\n" + body;
+    return "POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + more +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   }
   static std::string Get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n"; }
 
@@ -138,8 +138,11 @@ TEST_F(HttpServerTest, ReadsBodiesInAnyPieces) {
   const std::string request = Post("/collections", kCollection);
   for (const char c : request) ASSERT_TRUE(client.Send({&c, 1}));
   EXPECT_THAT(client.Answer(), StartsWith("HTTP/1.1 201"));
-  client.Send("POST /collections/c/vectors/count HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-              "1\r\n{\r\n1;ext=1\r\n}\r\n0\r\n\r\n" + Get("/health/live"));
+  client.Send(
+      "POST /collections/c/vectors/count HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n"
+      "1\r\n{\r\n1;ext=1\r\n}\r\n0\r\n\r\n" +
+      Get("/health/live"));
   EXPECT_THAT(client.Answer(), HasSubstr("{\"count\":0}"));
   EXPECT_THAT(client.Answer(), HasSubstr("live"));
 }
@@ -176,14 +179,17 @@ TEST_F(HttpServerTest, AnswersExpectBeforeTheBodyComes) {
 
 TEST_F(HttpServerTest, RefusesWhatIsNotHttp) {
   Start();
-  for (const char* bytes : {"\x16\x03\x01\x02 hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n",
-                            "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 18446744073709551616\r\n\r\n",
+  for (const char* bytes : {"\x16\x03\x01\x02 hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+                            "GET / HTTP/1.1\r\nbad header\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+                            "POST / HTTP/1.1\r\nContent-Length: 18446744073709551616\r\n\r\n",
                             "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                             "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                            "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+                            "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+                            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     Client client(server_->port());
     client.Send(bytes);
-    EXPECT_THAT(client.Answer(), testing::AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("application/problem+json"))) << bytes;
+    EXPECT_THAT(client.Answer(), testing::AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("application/problem+json")))
+        << bytes;
   }
 }
 
@@ -289,7 +295,8 @@ TEST_F(HttpServerTest, ShutdownCutsOffAfterTheGraceTime) {
 }
 
 TEST(ListenAddressTest, OnlyLoopbackIsServed) {
-  for (const char* address : {"127.0.0.1", "127.1.2.3", "::1", "localhost"}) EXPECT_TRUE(CheckListenAddress(address).ok()) << address;
+  for (const char* address : {"127.0.0.1", "127.1.2.3", "::1", "localhost"})
+    EXPECT_TRUE(CheckListenAddress(address).ok()) << address;
   for (const char* address : {"0.0.0.0", "::", "10.0.0.1", "192.168.1.5"}) {
     EXPECT_EQ(CheckListenAddress(address).reason(), "address_not_loopback") << address;
   }
