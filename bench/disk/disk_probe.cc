@@ -38,7 +38,8 @@ int main(int argc, char** argv) {
   bool good = fd >= 0;
   if (overwrite) {
     const std::string zeros(1 << 20, '\0');
-    for (size_t at = 0; good && at < chunk * count; at += zeros.size()) good = WriteAll(fd, zeros, static_cast<off_t>(at));
+    for (size_t at = 0; good && at < chunk * count; at += zeros.size())
+      good = WriteAll(fd, zeros, static_cast<off_t>(at));
     good = good && fsync(fd) == 0;
   }
   const std::string bytes(chunk, 'x');

@@ -8,8 +8,9 @@ namespace akidb::internal {
 [[noreturn]] void CheckFailed(const char* file, int line, const char* expression);
 }
 
-#define AKI_CHECK(expr) \
-  (__builtin_expect(static_cast<bool>(expr), 1) ? static_cast<void>(0) : ::akidb::internal::CheckFailed(__FILE__, __LINE__, #expr))
+#define AKI_CHECK(expr)                                                \
+  (__builtin_expect(static_cast<bool>(expr), 1) ? static_cast<void>(0) \
+                                                : ::akidb::internal::CheckFailed(__FILE__, __LINE__, #expr))
 
 #ifdef NDEBUG
 #define AKI_DCHECK(expr) static_cast<void>(0)

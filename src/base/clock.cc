@@ -9,9 +9,7 @@ namespace {
 
 class SystemClock final : public Clock {
  public:
-  MonotonicTime Now() override {
-    return MonotonicTime(std::chrono::steady_clock::now().time_since_epoch());
-  }
+  MonotonicTime Now() override { return MonotonicTime(std::chrono::steady_clock::now().time_since_epoch()); }
   WallTime WallNow() override { return std::chrono::system_clock::now(); }
 };
 

@@ -19,10 +19,10 @@
 namespace akidb {
 
 enum class OpenMode : uint8_t {
-  kRead,           // must exist
-  kReadWrite,      // must exist
-  kCreateNew,      // must not exist; read and write
-  kCreateOrOpen,   // read and write
+  kRead,          // must exist
+  kReadWrite,     // must exist
+  kCreateNew,     // must not exist; read and write
+  kCreateOrOpen,  // read and write
 };
 
 class File {
@@ -61,7 +61,8 @@ class FileSystem {
   virtual Result<bool> Exists(const std::string& path) = 0;
   // Free bytes an unprivileged process can still write at `path`.
   virtual Result<uint64_t> FreeBytes(const std::string& path) = 0;
-  // kUnavailable (reason "locked") with the holder's note when another process holds it. `note` is written into the file.
+  // kUnavailable (reason "locked") with the holder's note when another process holds it. `note` is written into the
+  // file.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path, const std::string& note) = 0;
 };
 

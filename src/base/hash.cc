@@ -31,9 +31,7 @@ Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::Update(std::string_view data) {
-  AKI_CHECK(EVP_DigestUpdate(state_->ctx, data.data(), data.size()) == 1);
-}
+void Sha256::Update(std::string_view data) { AKI_CHECK(EVP_DigestUpdate(state_->ctx, data.data(), data.size()) == 1); }
 
 std::string Sha256::HexDigest() {
   std::array<unsigned char, 32> digest{};

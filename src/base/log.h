@@ -18,7 +18,7 @@ enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
 // One "key": value of a line.
 struct LogField {
   std::string_view key;
-  std::string value;   // already JSON
+  std::string value;  // already JSON
   LogField(std::string_view k, std::string_view v);
   LogField(std::string_view k, const char* v) : LogField(k, std::string_view(v)) {}
   LogField(std::string_view k, const std::string& v) : LogField(k, std::string_view(v)) {}

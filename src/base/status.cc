@@ -8,19 +8,18 @@ namespace akidb {
 namespace {
 
 constexpr std::array<std::string_view, 17> kNames = {
-    "OK",          "CANCELLED",          "UNKNOWN",           "INVALID_ARGUMENT",    "DEADLINE_EXCEEDED", "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",           "OUT_OF_RANGE",
-    "UNIMPLEMENTED", "INTERNAL",         "UNAVAILABLE",       "DATA_LOSS",           "UNAUTHENTICATED"};
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
 
 Retry UsualRetry(StatusCode code) {
   switch (code) {
     case StatusCode::kUnavailable:
     case StatusCode::kResourceExhausted:
     case StatusCode::kAborted:
-    case StatusCode::kDeadlineExceeded:
-      return Retry::kBackoff;
-    default:
-      return Retry::kNever;
+    case StatusCode::kDeadlineExceeded: return Retry::kBackoff;
+    default: return Retry::kNever;
   }
 }
 
@@ -33,7 +32,8 @@ std::string_view StatusCodeName(StatusCode code) {
 
 Status::Status(StatusCode code, std::string message) {
   AKI_CHECK(code != StatusCode::kOk);
-  rep_ = std::make_unique<Rep>(Rep{.code = code, .retry = UsualRetry(code), .reason = {}, .message = std::move(message)});
+  rep_ =
+      std::make_unique<Rep>(Rep{.code = code, .retry = UsualRetry(code), .reason = {}, .message = std::move(message)});
 }
 
 Status::Status(const Status& other) : rep_(other.rep_ ? std::make_unique<Rep>(*other.rep_) : nullptr) {}

@@ -117,17 +117,17 @@ Status ToStatus(Result<T>&& r) {
 #define AKI_CONCAT(a, b) AKI_CONCAT_INNER(a, b)
 
 // Leaves the function with the error of `expr` (a Status or Result), in functions that return Status or Result.
-#define AKI_RETURN_IF_ERROR(expr)                                                  \
-  do {                                                                             \
+#define AKI_RETURN_IF_ERROR(expr)                                                         \
+  do {                                                                                    \
     if (::akidb::Status aki_status = ::akidb::internal::ToStatus(expr); !aki_status.ok()) \
-      return ::akidb::internal::AsReturn(std::move(aki_status));                   \
+      return ::akidb::internal::AsReturn(std::move(aki_status));                          \
   } while (false)
 
 // AKI_ASSIGN_OR_RETURN(auto x, MaybeX());
 #define AKI_ASSIGN_OR_RETURN(lhs, expr) AKI_ASSIGN_OR_RETURN_INNER(AKI_CONCAT(aki_result_, __COUNTER__), lhs, expr)
-#define AKI_ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)                              \
-  auto tmp = (expr);                                                            \
-  if (!tmp) return ::akidb::internal::AsReturn(std::move(tmp).error());         \
+#define AKI_ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)                      \
+  auto tmp = (expr);                                                    \
+  if (!tmp) return ::akidb::internal::AsReturn(std::move(tmp).error()); \
   lhs = std::move(*tmp)
 
 namespace akidb::internal {

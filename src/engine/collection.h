@@ -24,12 +24,12 @@ namespace akidb {
 struct CollectionStats {
   uint64_t live_rows = 0;
   uint64_t growing_rows = 0;
-  uint64_t deleted_rows = 0;      // dead rows still in segments
+  uint64_t deleted_rows = 0;  // dead rows still in segments
   uint64_t segment_count = 0;
-  uint64_t store_bytes = 0;       // segments and deletion vectors the manifest names
+  uint64_t store_bytes = 0;  // segments and deletion vectors the manifest names
   uint64_t memory_bytes = 0;
-  uint64_t unflushed_bytes = 0;   // at risk under ack=local if the disk is lost
-  Duration unflushed_age{};       // age of the oldest unflushed write
+  uint64_t unflushed_bytes = 0;  // at risk under ack=local if the disk is lost
+  Duration unflushed_age{};      // age of the oldest unflushed write
   ManifestVersion manifest_version;
 };
 

@@ -46,7 +46,8 @@ Status CollectionImpl::VerifyMergeProducts(OpContext& ctx) {
 // collector keeps it until the replacement is verified, or was collected by this process.
 Status CollectionImpl::VerifyPublished(OpContext& ctx, const Manifest& manifest) {
   const auto current = view();
-  const auto verify_key = [&](const std::string& key, const ObjectRef& object) AKI_REQUIRES(maintenance_mutex_) -> Status {
+  const auto verify_key = [&](const std::string& key, const ObjectRef& object)
+                              AKI_REQUIRES(maintenance_mutex_) -> Status {
     if (verified_keys_.contains(key)) return OkStatus();
     AKI_RETURN_IF_ERROR(VerifyObject(ctx, key, object));
     verified_keys_.insert(key);
@@ -159,7 +160,8 @@ Status CollectionImpl::DeleteGarbage(OpContext& ctx, const std::vector<std::stri
     garbage_since_.erase(key);
     ++deleted;
   }
-  Log(LogLevel::kInfo, "collected", {{"collection", id_.value()}, {"objects", deleted}, {"boundary", boundary.value()}});
+  Log(LogLevel::kInfo, "collected",
+      {{"collection", id_.value()}, {"objects", deleted}, {"boundary", boundary.value()}});
   return RetireManifests(ctx, boundary);
 }
 
@@ -174,7 +176,8 @@ Result<std::vector<std::string>> CollectionImpl::FindGarbage(OpContext& ctx, Man
   };
   add_named(committer_.head()->manifest);
   for (const PinEntry& pin : committer_.head()->manifest.pins) {
-    AKI_ASSIGN_OR_RETURN(const ObjectBody body, deps_.store->Get(ctx, ManifestKey(id_, pin.version), kManifestBytesMax));
+    AKI_ASSIGN_OR_RETURN(const ObjectBody body,
+                         deps_.store->Get(ctx, ManifestKey(id_, pin.version), kManifestBytesMax));
     AKI_ASSIGN_OR_RETURN(const Manifest pinned, DecodeManifest(body.bytes));
     add_named(pinned);
   }
@@ -199,7 +202,9 @@ Result<std::vector<std::string>> CollectionImpl::FindGarbage(OpContext& ctx, Man
 // Replaces manifests below the boundary by tombstones, so that their names are never free (I7).
 Status CollectionImpl::RetireManifests(OpContext& ctx, ManifestVersion boundary) {
   const auto& pins = committer_.head()->manifest.pins;
-  const auto read = [&](ManifestVersion version) { return deps_.store->Get(ctx, ManifestKey(id_, version), kManifestBytesMax); };
+  const auto read = [&](ManifestVersion version) {
+    return deps_.store->Get(ctx, ManifestKey(id_, version), kManifestBytesMax);
+  };
   if (retired_below_.value() == 0) {
     // Retirement goes upwards, so tombstones and manifests are two runs: look for the seam.
     uint64_t low = 1;
@@ -223,7 +228,8 @@ Status CollectionImpl::RetireManifests(OpContext& ctx, ManifestVersion boundary)
     if (already) continue;
     AKI_ASSIGN_OR_RETURN(const Manifest manifest, DecodeManifest(body.bytes));
     const ManifestTombstone tombstone{manifest.version, manifest.attempt_id, manifest.epoch, Sha256Hex(body.bytes)};
-    AKI_RETURN_IF_ERROR(deps_.store->Put(ctx, ManifestKey(id_, retired_below_), EncodeManifestTombstone(tombstone), PutCondition::None()));
+    AKI_RETURN_IF_ERROR(deps_.store->Put(ctx, ManifestKey(id_, retired_below_), EncodeManifestTombstone(tombstone),
+                                         PutCondition::None()));
   }
   return OkStatus();
 }

@@ -172,7 +172,8 @@ Status CollectionImpl::UploadFlush(OpContext& ctx) {
     const CollectionSpec current = spec();
     GrowingSource<FlushJob::Origin> source(job.groups, job.origins, current);
     const std::string id = MintObjectId(job.start, deps_.env.random->Hex(kIdRandomDigits));
-    AKI_ASSIGN_OR_RETURN(job.segment, WriteSegment(ctx, *deps_.store, SegmentKey(id_, id), id, OptionsOf(current), source));
+    AKI_ASSIGN_OR_RETURN(job.segment,
+                         WriteSegment(ctx, *deps_.store, SegmentKey(id_, id), id, OptionsOf(current), source));
   }
   AKI_RETURN_IF_ERROR(WriteDeletes(ctx, *view(), &job));
   job.uploaded = true;
@@ -190,7 +191,8 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
   bool doomed = false;
   auto committed = committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
     if (manifest->epoch != epoch) {
-      return std::unexpected(FailedPrecondition("this process is no longer the writer of collection " + std::to_string(id_.value())));
+      return std::unexpected(
+          FailedPrecondition("this process is no longer the writer of collection " + std::to_string(id_.value())));
     }
     const auto own = std::ranges::find(manifest->open_epochs, epoch, &EpochEntry::epoch);
     AKI_CHECK(own != manifest->open_epochs.end());
@@ -203,7 +205,8 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     // Whatever older epochs left in the log was replayed before this process wrote, so the watermark covers it.
     std::erase_if(manifest->open_epochs, [&](const EpochEntry& e) { return e.epoch != epoch; });
     for (const FlushJob::NewDeletes& deletes : job.deletes) {
-      const auto entry = std::ranges::find(manifest->segments, deletes.segment_id, [](const SegmentEntry& e) { return e.object.id; });
+      const auto entry =
+          std::ranges::find(manifest->segments, deletes.segment_id, [](const SegmentEntry& e) { return e.object.id; });
       if (entry == manifest->segments.end()) {
         doomed = true;
         return std::unexpected(Aborted("a merge replaced a segment that this flush deletes from"));
@@ -225,7 +228,8 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     MutexLock write(write_mutex_);
     auto next = std::make_shared<View>(*view());
     next->version = head->manifest.version;
-    std::erase_if(next->sealed, [&](const auto& rows) { return std::ranges::find(job.groups, rows) != job.groups.end(); });
+    std::erase_if(next->sealed,
+                  [&](const auto& rows) { return std::ranges::find(job.groups, rows) != job.groups.end(); });
     if (const auto& unit = job.unit) {
       for (RowIndex row = 0; row < unit->row_count(); ++row) {
         const FlushJob::Origin& origin = job.origins[row];
@@ -241,8 +245,11 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
   }
   unconfirmed_.push_back({job.first_lsn, job.watermark, head, deps_.env.clock->Now()});
   sweep_due_ = sweep_due_ || !job.deletes.empty();
-  Log(LogLevel::kInfo, "flushed", {{"collection", id_.value()}, {"version", head->manifest.version.value()},
-                                   {"rows", job.origins.size()}, {"watermark", job.watermark.value()}});
+  Log(LogLevel::kInfo, "flushed",
+      {{"collection", id_.value()},
+       {"version", head->manifest.version.value()},
+       {"rows", job.origins.size()},
+       {"watermark", job.watermark.value()}});
   flush_job_.reset();
   return OkStatus();
 }

@@ -44,7 +44,8 @@ struct CollectionDeps {
 class CollectionImpl final : public Collection, public std::enable_shared_from_this<CollectionImpl> {
  public:
   // Creates the first manifest, owned by this process. kAlreadyExists if the id was used before.
-  static Result<std::shared_ptr<CollectionImpl>> Create(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry);
+  static Result<std::shared_ptr<CollectionImpl>> Create(OpContext& ctx, CollectionDeps& deps,
+                                                        const CatalogEntry& entry);
   // Reads manifest, segments and deletion vectors.
   static Result<std::shared_ptr<CollectionImpl>> Open(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry);
   ~CollectionImpl() override;
@@ -143,7 +144,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // write
   Status CheckWritable(uint64_t bytes) AKI_REQUIRES(write_mutex_);
   Result<WriteReceipt> LogAndApply(OpContext& ctx, const ColumnBatch& batch) AKI_REQUIRES(write_mutex_);
-  Result<WriteReceipt> LogAndDelete(OpContext& ctx, const std::vector<std::string_view>& ids) AKI_REQUIRES(write_mutex_);
+  Result<WriteReceipt> LogAndDelete(OpContext& ctx, const std::vector<std::string_view>& ids)
+      AKI_REQUIRES(write_mutex_);
   void ApplyUpsert(const ColumnBatch& batch, Lsn lsn) AKI_REQUIRES(write_mutex_);
   void ApplyDelete(const std::vector<std::string_view>& ids, Lsn lsn) AKI_REQUIRES(write_mutex_);
   void NoteApplied(Lsn lsn) AKI_REQUIRES(write_mutex_);
@@ -183,7 +185,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status VerifyPublished(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
   Result<bool> VerifiedSince(OpContext& ctx, MonotonicTime since) AKI_REQUIRES(maintenance_mutex_);
   Status DeleteGarbage(OpContext& ctx, const std::vector<std::string>& due) AKI_REQUIRES(maintenance_mutex_);
-  Result<std::vector<std::string>> FindGarbage(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+  Result<std::vector<std::string>> FindGarbage(OpContext& ctx, ManifestVersion boundary)
+      AKI_REQUIRES(maintenance_mutex_);
   Status RetireManifests(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
 
   CollectionDeps& deps_;
@@ -212,8 +215,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;
-  Lsn batch_first_lsn_ AKI_GUARDED_BY(write_mutex_);           // first record since the last seal; 0 if none
-  MonotonicTime batch_since_ AKI_GUARDED_BY(write_mutex_){};   // when it came
+  Lsn batch_first_lsn_ AKI_GUARDED_BY(write_mutex_);                  // first record since the last seal; 0 if none
+  MonotonicTime batch_since_ AKI_GUARDED_BY(write_mutex_){};          // when it came
   std::optional<Lsn> replay_first_lsn_ AKI_GUARDED_BY(write_mutex_);  // first record in the log that a segment has
   std::atomic<uint64_t> applied_lsn_{0};
   std::atomic<uint64_t> live_rows_{0};

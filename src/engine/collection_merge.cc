@@ -24,7 +24,8 @@ class MergedSource final : public SegmentSource {
   Result<std::string_view> Id(OpContext&, RowIndex row) override { return Input(row).Id(origins_[row].row); }
   Result<std::string_view> Vector(OpContext&, RowIndex row) override {
     const VectorRows& vectors = Input(row).vectors();
-    return std::string_view(reinterpret_cast<const char*>(vectors.Row(origins_[row].row)), vectors.dim * ElementBytes(vectors.type));
+    return std::string_view(reinterpret_cast<const char*>(vectors.Row(origins_[row].row)),
+                            vectors.dim * ElementBytes(vectors.type));
   }
   float Scale(RowIndex row) override { return Input(row).vectors().scales[origins_[row].row]; }
   Result<std::string_view> Payload(OpContext& ctx, RowIndex row) override {
@@ -53,7 +54,8 @@ Result<std::vector<std::shared_ptr<SegmentUnit>>> CollectionImpl::PickMerge(Merg
   const auto current = view();
   std::vector<std::shared_ptr<SegmentUnit>> picked;
   if (scope == MergeScope::kFull) {
-    const bool dirty = std::ranges::any_of(current->segments, [](const auto& unit) { return unit->marks().count() > 0; });
+    const bool dirty =
+        std::ranges::any_of(current->segments, [](const auto& unit) { return unit->marks().count() > 0; });
     if (current->segments.size() > 1 || dirty) picked = current->segments;
     return picked;
   }
@@ -156,8 +158,8 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
     const uint32_t input = cursors.top().second;
     cursors.pop();
     // One id can be in two inputs when the older row is deleted, but not yet in a published manifest.
-    const bool twin = !job->origins.empty() &&
-                      job->inputs[job->origins.back().input]->Id(job->origins.back().row) == job->inputs[input]->Id(next[input]);
+    const bool twin = !job->origins.empty() && job->inputs[job->origins.back().input]->Id(job->origins.back().row) ==
+                                                   job->inputs[input]->Id(next[input]);
     if (twin) return Aborted("id is live in two segments until the next flush; merge later");
     job->origins.push_back({input, next[input]++});
     advance(input);
@@ -179,7 +181,8 @@ Status CollectionImpl::PrepareMergeCommit(OpContext& ctx, MergeJob* job) {
   AKI_ASSIGN_OR_RETURN(job->unit, OpenSegment(ctx, *job->segment));
   // Deletes that a flush published while the merge was built go along; later ones are in the log.
   Lsn published = job->watermark;
-  for (const EpochEntry& epoch : committer_.head()->manifest.open_epochs) published = std::max(published, epoch.watermark);
+  for (const EpochEntry& epoch : committer_.head()->manifest.open_epochs)
+    published = std::max(published, epoch.watermark);
   std::vector<RowIndex> deleted_since;
   for (RowIndex row = 0; row < job->unit->row_count(); ++row) {
     const MergeJob::Origin& origin = job->origins[row];
@@ -193,23 +196,26 @@ Status CollectionImpl::PrepareMergeCommit(OpContext& ctx, MergeJob* job) {
 
 Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
   const Epoch epoch(epoch_.load());
-  AKI_ASSIGN_OR_RETURN(const auto head, committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-    const auto named = [&](const std::string& id) {
-      return std::ranges::find(manifest->segments, id, [](const SegmentEntry& e) { return e.object.id; });
-    };
-    if (job->segment && named(job->segment->object.id) != manifest->segments.end()) return ManifestCommitter::Edited::kAlreadyThere;
-    if (manifest->epoch != epoch || manifest->revert_generation != job->revert_generation) {
-      return std::unexpected(Aborted("the collection changed hands or was reverted while segments were merged"));
-    }
-    if (job->start < manifest->gc_boundary) return std::unexpected(Aborted("the collector's boundary passed the objects of this merge"));
-    for (const auto& input : job->inputs) {
-      const auto entry = named(input->id());
-      if (entry == manifest->segments.end()) return std::unexpected(Aborted("an input of the merge is gone"));
-      manifest->segments.erase(entry);
-    }
-    if (job->segment) manifest->segments.push_back(*job->segment);
-    return ManifestCommitter::Edited::kChanged;
-  }));
+  AKI_ASSIGN_OR_RETURN(
+      const auto head, committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+        const auto named = [&](const std::string& id) {
+          return std::ranges::find(manifest->segments, id, [](const SegmentEntry& e) { return e.object.id; });
+        };
+        if (job->segment && named(job->segment->object.id) != manifest->segments.end())
+          return ManifestCommitter::Edited::kAlreadyThere;
+        if (manifest->epoch != epoch || manifest->revert_generation != job->revert_generation) {
+          return std::unexpected(Aborted("the collection changed hands or was reverted while segments were merged"));
+        }
+        if (job->start < manifest->gc_boundary)
+          return std::unexpected(Aborted("the collector's boundary passed the objects of this merge"));
+        for (const auto& input : job->inputs) {
+          const auto entry = named(input->id());
+          if (entry == manifest->segments.end()) return std::unexpected(Aborted("an input of the merge is gone"));
+          manifest->segments.erase(entry);
+        }
+        if (job->segment) manifest->segments.push_back(*job->segment);
+        return ManifestCommitter::Edited::kChanged;
+      }));
   MutexLock write(write_mutex_);
   auto next = std::make_shared<View>(*view());
   next->version = head->manifest.version;
@@ -227,8 +233,11 @@ Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
   // What such an input replaced now waits for this product: its grace starts again.
   if (std::ranges::any_of(job->inputs, unsettled)) garbage_since_.clear();
   sweep_due_ = true;
-  Log(LogLevel::kInfo, "merged", {{"collection", id_.value()}, {"version", head->manifest.version.value()},
-                                  {"inputs", job->inputs.size()}, {"rows", job->origins.size()}});
+  Log(LogLevel::kInfo, "merged",
+      {{"collection", id_.value()},
+       {"version", head->manifest.version.value()},
+       {"inputs", job->inputs.size()},
+       {"rows", job->origins.size()}});
   MutexLock state(state_mutex_);
   view_ = std::move(next);
   return OkStatus();

@@ -35,7 +35,8 @@ CollectionImpl::CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry)
 
 CollectionImpl::~CollectionImpl() { deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_, std::memory_order_relaxed); }
 
-Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry) {
+Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, CollectionDeps& deps,
+                                                               const CatalogEntry& entry) {
   std::shared_ptr<CollectionImpl> collection(new CollectionImpl(deps, entry));
   Manifest first;
   first.epoch = Epoch(1);
@@ -53,7 +54,8 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, C
   return collection;
 }
 
-Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry) {
+Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(OpContext& ctx, CollectionDeps& deps,
+                                                             const CatalogEntry& entry) {
   std::shared_ptr<CollectionImpl> collection(new CollectionImpl(deps, entry));
   MutexLock lock(collection->maintenance_mutex_);
   AKI_RETURN_IF_ERROR(collection->committer_.Load(ctx));
@@ -80,8 +82,8 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(OpContext& ctx, Col
 }
 
 Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry) {
-  AKI_ASSIGN_OR_RETURN(auto reader,
-                       SegmentReader::Open(ctx, deps_.store, SegmentKey(id_, entry.object.id), entry, deps_.payload_cache));
+  AKI_ASSIGN_OR_RETURN(
+      auto reader, SegmentReader::Open(ctx, deps_.store, SegmentKey(id_, entry.object.id), entry, deps_.payload_cache));
   std::vector<RowIndex> deleted;
   if (entry.deletes) {
     const std::string key = DeletesKey(id_, entry.deletes->id);
@@ -116,7 +118,8 @@ Status CollectionImpl::Replay(OpContext& ctx, const WalRecord& record) {
     AKI_ASSIGN_OR_RETURN(const ColumnBatch batch, DecodeColumns(record.body, ReplayLimits()));
     const CollectionSpec current = spec();
     if (batch.dim != current.dim || batch.type != current.vector_type) {
-      return DataLoss("record " + std::to_string(record.lsn.value()) + " has another vector type or dimension than its collection");
+      return DataLoss("record " + std::to_string(record.lsn.value()) +
+                      " has another vector type or dimension than its collection");
     }
     ApplyUpsert(batch, record.lsn);
   } else {
@@ -138,13 +141,14 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
   if (epoch_wanted_.value() == 0) epoch_wanted_ = committer_.head()->manifest.epoch.Next();
   const Epoch wanted = epoch_wanted_;
   const CollectionSpec current = spec();
-  AKI_ASSIGN_OR_RETURN(const auto head, committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-    if (manifest->epoch == wanted) return ManifestCommitter::Edited::kAlreadyThere;
-    manifest->epoch = wanted;
-    manifest->open_epochs.push_back({wanted, deps_.options.node, Lsn(0)});
-    manifest->spec = current;
-    return ManifestCommitter::Edited::kChanged;
-  }));
+  AKI_ASSIGN_OR_RETURN(const auto head,
+                       committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+                         if (manifest->epoch == wanted) return ManifestCommitter::Edited::kAlreadyThere;
+                         manifest->epoch = wanted;
+                         manifest->open_epochs.push_back({wanted, deps_.options.node, Lsn(0)});
+                         manifest->spec = current;
+                         return ManifestCommitter::Edited::kChanged;
+                       }));
   epoch_ = head->manifest.epoch.value();
   PublishVersion();
   epoch_taken_.store(true, std::memory_order_release);

@@ -9,7 +9,8 @@ namespace {
 class CollectionSnapshot final : public Snapshot {
  public:
   CollectionSnapshot(CollectionSpec spec, Position position, uint64_t live_rows,
-                     std::vector<std::shared_ptr<SegmentUnit>> segments, std::vector<std::shared_ptr<GrowingRows>> growing)
+                     std::vector<std::shared_ptr<SegmentUnit>> segments,
+                     std::vector<std::shared_ptr<GrowingRows>> growing)
       : spec_(std::move(spec)),
         position_(position),
         live_rows_(live_rows),

@@ -138,11 +138,11 @@ Result<WriteReceipt> CollectionImpl::LogAndDelete(OpContext& ctx, const std::vec
   if (ids.empty()) return Receipt(Lsn(applied_lsn_.load(std::memory_order_relaxed)), 0);
   const std::string body = EncodeIdList(ids);
   if (body.size() > kDeleteRecordBytesMax) {
-    return std::unexpected(ResourceExhausted("the delete names " + std::to_string(ids.size()) + " ids in " +
-                                             std::to_string(body.size()) + " bytes, the limit of one atomic delete is " +
-                                             std::to_string(kDeleteRecordBytesMax))
-                               .WithReason("delete_too_large")
-                               .WithRetry(Retry::kNever));
+    return std::unexpected(
+        ResourceExhausted("the delete names " + std::to_string(ids.size()) + " ids in " + std::to_string(body.size()) +
+                          " bytes, the limit of one atomic delete is " + std::to_string(kDeleteRecordBytesMax))
+            .WithReason("delete_too_large")
+            .WithRetry(Retry::kNever));
   }
   AKI_RETURN_IF_ERROR(CheckWritable(body.size()));
   AKI_ASSIGN_OR_RETURN(const Lsn lsn, deps_.wal->Append(ctx, id_, Epoch(epoch_.load()), WalRecordType::kDelete, body));
@@ -240,7 +240,8 @@ Result<WriteReceipt> CollectionImpl::MergePayload(OpContext& ctx, std::string_vi
   MutexLock lock(write_mutex_);
   if (dropped_) return std::unexpected(CheckWritable(0));
   const auto location = FindLatest(*view(), id);
-  if (!location) return std::unexpected(NotFound("id " + std::string(id) + " does not exist").WithReason("id_not_found"));
+  if (!location)
+    return std::unexpected(NotFound("id " + std::string(id) + " does not exist").WithReason("id_not_found"));
   AKI_ASSIGN_OR_RETURN(const PayloadView payload, location->unit->Payload(ctx, location->row));
   AKI_ASSIGN_OR_RETURN(const std::string merged, ApplyMergePatch(payload.json, patch, deps_.options.limits));
   const VectorRows& vectors = location->unit->vectors();

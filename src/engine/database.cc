@@ -14,8 +14,8 @@ Status NoSuchCollection(std::string_view name) {
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> Database::Open(OpContext& ctx, const Environment& env, std::shared_ptr<ObjectStore> store,
-                                                 const EngineOptions& options) {
+Result<std::unique_ptr<Database>> Database::Open(OpContext& ctx, const Environment& env,
+                                                 std::shared_ptr<ObjectStore> store, const EngineOptions& options) {
   auto database = std::make_unique<DatabaseImpl>(env, std::move(store), options);
   AKI_RETURN_IF_ERROR(database->Recover(ctx));
   database->StartTasks();
@@ -43,17 +43,20 @@ Status DatabaseImpl::Recover(OpContext& ctx) {
   wal_options.file_bytes = deps_.options.wal_file_bytes;
   wal_options.wal_bytes_max = deps_.options.limits.wal_bytes_max;
   MutexLock lock(open_mutex_);
-  AKI_ASSIGN_OR_RETURN(wal_, Wal::Open(ctx, deps_.env, wal_options, [&](const WalRecord& record) AKI_REQUIRES(open_mutex_) -> Status {
-    const auto entry = catalog_->FindById(record.collection);
-    if (!entry) return OkStatus();  // dropped since
-    AKI_ASSIGN_OR_RETURN(const auto collection, OpenLocked(ctx, *entry));
-    return collection->Replay(ctx, record);
-  }));
+  AKI_ASSIGN_OR_RETURN(
+      wal_, Wal::Open(ctx, deps_.env, wal_options, [&](const WalRecord& record) AKI_REQUIRES(open_mutex_) -> Status {
+        const auto entry = catalog_->FindById(record.collection);
+        if (!entry) return OkStatus();  // dropped since
+        AKI_ASSIGN_OR_RETURN(const auto collection, OpenLocked(ctx, *entry));
+        return collection->Replay(ctx, record);
+      }));
   deps_.wal = wal_.get();
   for (const auto& collection : LoadedImpls()) wal_->AdvanceLsn(collection->manifest_lsn());
   const WalStats stats = wal_->stats();
-  Log(LogLevel::kInfo, "database open", {{"collections", catalog_->size()}, {"replayed_records", stats.replayed_records},
-                                         {"wal_bytes", stats.live_bytes}});
+  Log(LogLevel::kInfo, "database open",
+      {{"collections", catalog_->size()},
+       {"replayed_records", stats.replayed_records},
+       {"wal_bytes", stats.live_bytes}});
   return OkStatus();
 }
 
@@ -85,10 +88,12 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const C
   AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
   MutexLock lock(open_mutex_);
   if (catalog_->Find(spec.name)) {
-    return std::unexpected(AlreadyExists("collection " + spec.name + " already exists").WithReason("collection_exists"));
+    return std::unexpected(
+        AlreadyExists("collection " + spec.name + " already exists").WithReason("collection_exists"));
   }
   if (catalog_->size() >= deps_.options.limits.collections_max) {
-    return std::unexpected(FailedPrecondition("there are " + std::to_string(catalog_->size()) + " collections, the limit is " +
+    return std::unexpected(FailedPrecondition("there are " + std::to_string(catalog_->size()) +
+                                              " collections, the limit is " +
                                               std::to_string(deps_.options.limits.collections_max))
                                .WithReason("too_many_collections"));
   }
@@ -150,7 +155,8 @@ Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const Collecti
                       : spec.vector_type != old.vector_type ? "vector_type"
                                                             : nullptr;
   if (fixed) {
-    return InvalidArgument(std::string(fixed) + " cannot be changed; create another collection").WithReason("immutable_field");
+    return InvalidArgument(std::string(fixed) + " cannot be changed; create another collection")
+        .WithReason("immutable_field");
   }
   entry->spec = spec;
   AKI_RETURN_IF_ERROR(catalog_->Change(ctx, *entry));

@@ -21,18 +21,18 @@
 namespace akidb {
 
 struct EngineOptions {
-  std::string data_dir;                            // holds wal/, the lock and, by default, store/
+  std::string data_dir;  // holds wal/, the lock and, by default, store/
   std::string node = "local";
-  std::string lock_note = "another process";       // who holds the data directory, for the second one's error message
+  std::string lock_note = "another process";  // who holds the data directory, for the second one's error message
   uint64_t wal_file_bytes = 64ull << 20;
   uint64_t seal_bytes = 128ull << 20;              // growing bytes that trigger a flush
   Duration seal_age = std::chrono::seconds(30);    // age of the oldest unflushed row that triggers a flush
   Duration trim_delay = std::chrono::seconds(60);  // between a manifest's PUT and its re-read before the log is trimmed
   Duration gc_grace = std::chrono::minutes(10);
   Duration gc_interval = std::chrono::minutes(1);
-  uint32_t merge_fanout = 8;                       // segments of one size class that are merged together
-  uint64_t segment_bytes_max = 4ull << 30;         // merges do not build larger ones
-  double merge_deleted_ratio = 0.25;               // dead share that rewrites a segment alone
+  uint32_t merge_fanout = 8;                // segments of one size class that are merged together
+  uint64_t segment_bytes_max = 4ull << 30;  // merges do not build larger ones
+  double merge_deleted_ratio = 0.25;        // dead share that rewrites a segment alone
   uint64_t payload_cache_bytes = 32ull << 20;
   Limits limits;
 };
@@ -46,7 +46,8 @@ class Database {
   virtual Result<std::shared_ptr<Collection>> Create(OpContext& ctx, const CollectionSpec& spec) = 0;
   virtual Result<std::shared_ptr<Collection>> Get(OpContext& ctx, std::string_view name) = 0;
   virtual Status Drop(OpContext& ctx, std::string_view name) = 0;
-  // Changes the settings that may change (ack, recall, index.*, schema); name, vector_dim, distance and vector_type may not.
+  // Changes the settings that may change (ack, recall, index.*, schema); name, vector_dim, distance and vector_type may
+  // not.
   virtual Status Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) = 0;
   // Catalog entries in order of name; does not open anything.
   virtual std::vector<CatalogEntry> List() = 0;

@@ -44,7 +44,8 @@ class DatabaseImpl final : public Database {
   NextStep PrepareTaskStep(OpContext& ctx);
 
  private:
-  Result<std::shared_ptr<CollectionImpl>> OpenLocked(OpContext& ctx, const CatalogEntry& entry) AKI_REQUIRES(open_mutex_);
+  Result<std::shared_ptr<CollectionImpl>> OpenLocked(OpContext& ctx, const CatalogEntry& entry)
+      AKI_REQUIRES(open_mutex_);
   std::vector<std::shared_ptr<CollectionImpl>> LoadedImpls();
   Status PurgeDropped(OpContext& ctx);
   Status DeleteAllObjects(OpContext& ctx, CollectionId id);
@@ -61,8 +62,8 @@ class DatabaseImpl final : public Database {
 
   std::vector<TaskId> tasks_;
   std::atomic<TaskId> flush_task_{0};
-  CollectionId flush_cursor_;                              // flush task only
-  std::map<CollectionId, MonotonicTime> dropped_since_;    // collect task only
+  CollectionId flush_cursor_;                            // flush task only
+  std::map<CollectionId, MonotonicTime> dropped_since_;  // collect task only
 };
 
 }  // namespace akidb

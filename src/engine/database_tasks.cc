@@ -27,7 +27,8 @@ class StepTask final : public Task {
 
 void LogFailure(std::string_view task, CollectionId collection, const Status& status) {
   const LogLevel level = status.code() == StatusCode::kAborted ? LogLevel::kInfo : LogLevel::kWarn;
-  Log(level, "background step failed", {{"task", task}, {"collection", collection.value()}, {"error", status.ToString()}});
+  Log(level, "background step failed",
+      {{"task", task}, {"collection", collection.value()}, {"error", status.ToString()}});
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ NextStep DatabaseImpl::PrepareTaskStep(OpContext& ctx) {
 NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) {
   auto collections = LoadedImpls();
   // Start after the collection served last, so that one busy collection does not starve the others.
-  std::ranges::rotate(collections, std::ranges::upper_bound(collections, flush_cursor_, {}, [](const auto& c) { return c->id(); }));
+  std::ranges::rotate(collections,
+                      std::ranges::upper_bound(collections, flush_cursor_, {}, [](const auto& c) { return c->id(); }));
   const MonotonicTime now = ctx.clock().Now();
   MonotonicTime next_due = now + kIdlePause;
   for (const auto& collection : collections) {

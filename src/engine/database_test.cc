@@ -11,17 +11,18 @@
 namespace akidb {
 namespace {
 
+using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
-using std::chrono::seconds;
 
 std::vector<TestRow> Rows(int begin, int end, const std::string& tag = "a") {
   std::vector<TestRow> rows;
   for (int i = begin; i < end; ++i) {
     const auto x = static_cast<float>(i);
-    rows.push_back({"id" + std::to_string(i), {x, x * 2, 1, -x}, "{\"n\":" + std::to_string(i) + ",\"tag\":\"" + tag + "\"}"});
+    rows.push_back(
+        {"id" + std::to_string(i), {x, x * 2, 1, -x}, "{\"n\":" + std::to_string(i) + ",\"tag\":\"" + tag + "\"}"});
   }
   return rows;
 }
@@ -161,7 +162,8 @@ TEST(DatabaseTest, PayloadMergeFollowsRfc7386) {
   auto c = test.Create("docs", 2);
   test.Upsert(*c, {{"a", {1, 2}, R"({"x":1,"deep":{"k":1,"l":2},"gone":true})"}});
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
-  const auto receipt = c->MergePayload(test.ctx(), "a", R"({"deep":{"k":null,"m":[1]},"gone":null,"new":{"z":null,"y":"\u00e9"}})");
+  const auto receipt =
+      c->MergePayload(test.ctx(), "a", R"({"deep":{"k":null,"m":[1]},"gone":null,"new":{"z":null,"y":"\u00e9"}})");
   ASSERT_TRUE(receipt) << receipt.error().ToString();
   ASSERT_TRUE(test.db().WaitDurable(test.ctx(), receipt->position.lsn).ok());
   EXPECT_THAT(test.Contents(*c), ElementsAre(Pair("a", R"({"x":1,"deep":{"l":2,"m":[1]},"new":{"y":"é"}})")));

@@ -69,7 +69,8 @@ Status TestDatabase::TryOpen() {
   return OkStatus();
 }
 
-std::shared_ptr<Collection> TestDatabase::Create(const std::string& name, uint32_t dim, Distance distance, VectorType type) {
+std::shared_ptr<Collection> TestDatabase::Create(const std::string& name, uint32_t dim, Distance distance,
+                                                 VectorType type) {
   CollectionSpec spec;
   spec.name = name;
   spec.dim = dim;
@@ -86,7 +87,8 @@ std::shared_ptr<Collection> TestDatabase::Get(const std::string& name) {
   return found ? *found : nullptr;
 }
 
-Result<WriteReceipt> TestDatabase::Write(Collection& collection, const std::vector<TestRow>& rows, WriteMode mode, BatchPolicy policy) {
+Result<WriteReceipt> TestDatabase::Write(Collection& collection, const std::vector<TestRow>& rows, WriteMode mode,
+                                         BatchPolicy policy) {
   WriteRows write;
   std::vector<float> vectors;
   for (const TestRow& row : rows) {

@@ -69,8 +69,8 @@ class TestDatabase {
                                      VectorType type = VectorType::kF32);
   std::shared_ptr<Collection> Get(const std::string& name);
   // Writes and waits until durable.
-  Result<WriteReceipt> Write(Collection& collection, const std::vector<TestRow>& rows, WriteMode mode = WriteMode::kUpsert,
-                             BatchPolicy policy = BatchPolicy::kAllOrNothing);
+  Result<WriteReceipt> Write(Collection& collection, const std::vector<TestRow>& rows,
+                             WriteMode mode = WriteMode::kUpsert, BatchPolicy policy = BatchPolicy::kAllOrNothing);
   void Upsert(Collection& collection, const std::vector<TestRow>& rows);
   uint64_t Delete(Collection& collection, const std::vector<std::string>& ids);
 

@@ -167,8 +167,7 @@ GrowingRows::Place GrowingRows::PlaceForAppend() {
   MutexLock lock(mutex_);
   const uint32_t row = published_.load(std::memory_order_relaxed);
   if (chunks_.empty() || row == chunks_.back()->first_row + chunks_.back()->capacity) {
-    const uint32_t capacity =
-        chunks_.empty() ? kChunkRowsMin : std::min(chunks_.back()->capacity * 4, chunk_rows_max_);
+    const uint32_t capacity = chunks_.empty() ? kChunkRowsMin : std::min(chunks_.back()->capacity * 4, chunk_rows_max_);
     chunks_.push_back(std::make_shared<GrowingChunk>(row, std::max(capacity, kChunkRowsMin), type_, dim_, distance_));
   }
   return {chunks_.back(), row - chunks_.back()->first_row};
@@ -242,7 +241,8 @@ std::optional<RowIndex> GrowingRows::FindLatest(std::string_view id) const {
   const uint32_t entry = slots_[SlotOf(id)];
   if (entry == 0) return std::nullopt;
   const Place place = LocateLocked(entry - 1);
-  if (Lsn(place.chunk->rows[place.offset].deleted_at.load(std::memory_order_acquire)) != Lsn::Max()) return std::nullopt;
+  if (Lsn(place.chunk->rows[place.offset].deleted_at.load(std::memory_order_acquire)) != Lsn::Max())
+    return std::nullopt;
   return entry - 1;
 }
 

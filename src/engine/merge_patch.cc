@@ -67,7 +67,8 @@ Result<std::string> ApplyMergePatch(std::string_view target, std::string_view pa
   object patch_object;
   const simdjson::padded_string padded_patch(patch);
   if (const auto error = patch_parser.parse(padded_patch).get_object().get(patch_object); error != simdjson::SUCCESS) {
-    return std::unexpected(Invalid("payload patch is not a JSON object of at most " + std::to_string(limits.payload_depth_max) +
+    return std::unexpected(Invalid("payload patch is not a JSON object of at most " +
+                                   std::to_string(limits.payload_depth_max) +
                                    " levels: " + simdjson::error_message(error)));
   }
   object target_object;
@@ -78,8 +79,8 @@ Result<std::string> ApplyMergePatch(std::string_view target, std::string_view pa
   std::string out;
   WriteMerged(&target_object, patch_object, &out);
   if (out.size() > limits.payload_bytes_max) {
-    return std::unexpected(InvalidArgument("payload would have " + std::to_string(out.size()) + " bytes, the limit is " +
-                                           std::to_string(limits.payload_bytes_max))
+    return std::unexpected(InvalidArgument("payload would have " + std::to_string(out.size()) +
+                                           " bytes, the limit is " + std::to_string(limits.payload_bytes_max))
                                .WithReason("payload_too_large"));
   }
   return out;

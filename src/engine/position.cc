@@ -6,11 +6,14 @@
 namespace akidb {
 
 std::string Position::ToToken() const {
-  return "p1." + std::to_string(epoch.value()) + "." + std::to_string(version.value()) + "." + std::to_string(lsn.value());
+  return "p1." + std::to_string(epoch.value()) + "." + std::to_string(version.value()) + "." +
+         std::to_string(lsn.value());
 }
 
 Result<Position> Position::FromToken(std::string_view token) {
-  const auto bad = [&] { return std::unexpected(InvalidArgument("not a commit token of this database").WithReason("invalid_position")); };
+  const auto bad = [&] {
+    return std::unexpected(InvalidArgument("not a commit token of this database").WithReason("invalid_position"));
+  };
   if (!token.starts_with("p1.") || token.size() > 80) return bad();
   token.remove_prefix(3);
   std::array<uint64_t, 3> numbers{};

@@ -18,7 +18,8 @@ class SegmentUnit final : public SearchUnit {
  public:
   // `deleted`: rows that the manifest's deletion vector names; dead for every reader.
   // `committed_at`: when this process saw it committed.
-  SegmentUnit(std::shared_ptr<const SegmentReader> reader, const std::vector<RowIndex>& deleted, MonotonicTime committed_at)
+  SegmentUnit(std::shared_ptr<const SegmentReader> reader, const std::vector<RowIndex>& deleted,
+              MonotonicTime committed_at)
       : reader_(std::move(reader)),
         index_(NewFlatIndex(reader_->vectors(), reader_->distance())),
         marks_(reader_->row_count()),

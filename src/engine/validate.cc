@@ -17,7 +17,9 @@ constexpr float kElementMax = 1e16F;
 // Shorter vectors have no usable direction in float32.
 constexpr double kCosineNormMin = 1e-16;
 
-Status Bad(std::string message, std::string_view reason) { return InvalidArgument(std::move(message)).WithReason(reason); }
+Status Bad(std::string message, std::string_view reason) {
+  return InvalidArgument(std::move(message)).WithReason(reason);
+}
 
 Status ValidateVector(const float* vector, size_t dim, Distance distance) {
   const KernelSet& kernels = Kernels();
@@ -32,7 +34,8 @@ Status ValidateVector(const float* vector, size_t dim, Distance distance) {
   double sum = 0;
   for (size_t i = 0; i < dim; ++i) sum += static_cast<double>(vector[i]) * vector[i];
   if (sum == 0) return Bad("vector is zero; Cosine needs a direction", "zero_vector");
-  if (std::sqrt(sum) < kCosineNormMin) return Bad("vector is shorter than 1e-16; Cosine needs a direction", "zero_vector");
+  if (std::sqrt(sum) < kCosineNormMin)
+    return Bad("vector is shorter than 1e-16; Cosine needs a direction", "zero_vector");
   return OkStatus();
 }
 
@@ -50,8 +53,9 @@ Status Convert(const float* vector, const CollectionSpec& spec, std::string* out
   uint16_t any = 0;
   for (uint32_t i = 0; i < spec.dim; ++i) {
     if ((halves[i] & 0x7C00u) == 0x7C00u) {
-      return Bad("vector element " + std::to_string(i) + " is " + std::to_string(vector[i]) + ", the limit of f16 is 65504",
-                 "vector_out_of_range");
+      return Bad(
+          "vector element " + std::to_string(i) + " is " + std::to_string(vector[i]) + ", the limit of f16 is 65504",
+          "vector_out_of_range");
     }
     any |= halves[i] & 0x7FFFu;
   }
@@ -91,7 +95,8 @@ void StorableRows::Own(std::string vector_bytes, std::string scale_bytes) {
 Status ValidateId(std::string_view id, const Limits& limits) {
   if (id.empty()) return Bad("id is empty", "empty_id");
   if (id.size() > limits.id_bytes_max) {
-    return Bad("id has " + std::to_string(id.size()) + " bytes, the limit is " + std::to_string(limits.id_bytes_max), "id_too_long");
+    return Bad("id has " + std::to_string(id.size()) + " bytes, the limit is " + std::to_string(limits.id_bytes_max),
+               "id_too_long");
   }
   if (!simdjson::validate_utf8(id.data(), id.size())) return Bad("id is not valid UTF-8", "invalid_utf8");
   return OkStatus();

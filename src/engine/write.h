@@ -48,8 +48,8 @@ struct RowError {
 // the LSN of the last write it took into account.
 struct WriteReceipt {
   Position position;
-  uint64_t affected = 0;            // rows written, or ids that existed and were deleted
-  std::vector<RowError> errors;     // kPartial only
+  uint64_t affected = 0;         // rows written, or ids that existed and were deleted
+  std::vector<RowError> errors;  // kPartial only
 };
 
 }  // namespace akidb

@@ -18,8 +18,9 @@ Status NotFoundError(std::string_view what) {
 }  // namespace
 
 Catalog::Catalog(ObjectStore& store, const Environment& env)
-    : env_(env), chain_(store, std::string(kCatalogPrefix), CatalogKey,
-                         [](std::string_view bytes) { return internal::ToStatus(DecodeCatalogVersion(bytes)); }) {}
+    : env_(env), chain_(store, std::string(kCatalogPrefix), CatalogKey, [](std::string_view bytes) {
+        return internal::ToStatus(DecodeCatalogVersion(bytes));
+      }) {}
 
 Result<std::unique_ptr<Catalog>> Catalog::Open(OpContext& ctx, ObjectStore& store, const Environment& env) {
   std::unique_ptr<Catalog> catalog(new Catalog(store, env));
@@ -33,12 +34,12 @@ Status Catalog::LoadAll(OpContext& ctx) {
   if (head.value() == 0) return OkStatus();
   AKI_ASSIGN_OR_RETURN(const std::string head_bytes, chain_.Read(ctx, head));
   AKI_ASSIGN_OR_RETURN(const CatalogVersion newest, DecodeCatalogVersion(head_bytes));
-  const ManifestVersion first =
-      newest.checkpoint ? head : std::max(newest.last_checkpoint, ManifestVersion(1));
+  const ManifestVersion first = newest.checkpoint ? head : std::max(newest.last_checkpoint, ManifestVersion(1));
   for (ManifestVersion v = first; v <= head; v = v.Next()) {
     AKI_ASSIGN_OR_RETURN(const std::string bytes, chain_.Read(ctx, v));
     AKI_ASSIGN_OR_RETURN(const CatalogVersion version, DecodeCatalogVersion(bytes));
-    if (version.version != v) return DataLoss(CatalogKey(v) + " holds version " + std::to_string(version.version.value()));
+    if (version.version != v)
+      return DataLoss(CatalogKey(v) + " holds version " + std::to_string(version.version.value()));
     if (v != first && version.previous_sha256 != sha256_) return DataLoss(CatalogKey(v) + " names another predecessor");
     AKI_RETURN_IF_ERROR(Apply(version, bytes));
   }

@@ -20,8 +20,9 @@ Status ValidateManifestBytes(std::string_view bytes) {
 ManifestCommitter::ManifestCommitter(ObjectStore& store, const Environment& env, CollectionId collection)
     : env_(env),
       collection_(collection),
-      chain_(store, CollectionPrefix(collection) + "manifest/",
-             [collection](ManifestVersion version) { return ManifestKey(collection, version); }, ValidateManifestBytes) {}
+      chain_(
+          store, CollectionPrefix(collection) + "manifest/",
+          [collection](ManifestVersion version) { return ManifestKey(collection, version); }, ValidateManifestBytes) {}
 
 Status ManifestCommitter::CreateFirst(OpContext& ctx, const Manifest& first) {
   AKI_CHECK(!head_);
@@ -32,7 +33,8 @@ Status ManifestCommitter::CreateFirst(OpContext& ctx, const Manifest& first) {
   manifest.created_at = FormatRfc3339(env_.clock->WallNow());
   std::string bytes = EncodeManifest(manifest);
   AKI_ASSIGN_OR_RETURN(const Verdict verdict, chain_.Create(ctx, manifest.version, bytes));
-  if (verdict == Verdict::kLost) return AlreadyExists("collection id " + std::to_string(collection_.value()) + " was used before");
+  if (verdict == Verdict::kLost)
+    return AlreadyExists("collection id " + std::to_string(collection_.value()) + " was used before");
   head_ = std::make_shared<ManifestHead>(ManifestHead{std::move(manifest), Sha256Hex(bytes)});
   return OkStatus();
 }
@@ -57,7 +59,8 @@ Status ManifestCommitter::FollowTo(OpContext& ctx, ManifestVersion version) {
 Status ManifestCommitter::Load(OpContext& ctx) {
   AKI_ASSIGN_OR_RETURN(const ManifestVersion version, chain_.FindHead(ctx));
   if (version.value() == 0) {
-    return Unavailable("collection " + std::to_string(collection_.value()) + " is in the catalog but its manifest cannot be read");
+    return Unavailable("collection " + std::to_string(collection_.value()) +
+                       " is in the catalog but its manifest cannot be read");
   }
   return FollowTo(ctx, version);
 }

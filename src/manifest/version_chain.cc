@@ -51,7 +51,8 @@ Result<std::string> VersionChain::Read(OpContext& ctx, ManifestVersion version) 
   if (bytes) return bytes;
   Status error = std::move(bytes).error();
   if (error.code() == StatusCode::kNotFound || error.code() == StatusCode::kPermissionDenied) {
-    return std::unexpected(Unavailable(key_of_(version) + " is named but cannot be read: " + std::string(error.message())));
+    return std::unexpected(
+        Unavailable(key_of_(version) + " is named but cannot be read: " + std::string(error.message())));
   }
   return std::unexpected(std::move(error));
 }
@@ -93,9 +94,9 @@ Result<Verdict> VersionChain::Drive(OpContext& ctx) {
     pending_->ambiguous = true;
     if (Status alive = ctx.Check(); !alive.ok()) return std::unexpected(std::move(alive).WithEffectUnknown());
     if (found.error().code() != StatusCode::kNotFound && found.error().retry() == Retry::kNever) {
-      return std::unexpected(Unavailable("the outcome of creating " + key + " is not known: " +
-                                         std::string(found.error().message()))
-                                 .WithEffectUnknown());
+      return std::unexpected(
+          Unavailable("the outcome of creating " + key + " is not known: " + std::string(found.error().message()))
+              .WithEffectUnknown());
     }
   }
   return std::unexpected(Unavailable("the outcome of creating " + key + " is not known yet").WithEffectUnknown());

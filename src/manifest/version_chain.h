@@ -26,7 +26,6 @@
 
 namespace akidb {
 
-
 enum class Verdict : uint8_t { kWon, kLost };
 
 class VersionChain {
@@ -35,7 +34,8 @@ class VersionChain {
   using Validate = std::function<Status(std::string_view bytes)>;
 
   // `key_of` maps a version to its key. `store` must outlive the chain.
-  VersionChain(ObjectStore& store, std::string prefix, std::function<std::string(ManifestVersion)> key_of, Validate validate)
+  VersionChain(ObjectStore& store, std::string prefix, std::function<std::string(ManifestVersion)> key_of,
+               Validate validate)
       : store_(store), prefix_(std::move(prefix)), key_of_(std::move(key_of)), validate_(std::move(validate)) {}
 
   // The greatest version found by listing and then by probing upwards; 0 for an empty chain. A hint (I11): only Create

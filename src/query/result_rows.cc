@@ -13,7 +13,8 @@ std::vector<float> VectorOf(const VectorRows& rows, RowIndex row) {
     case VectorType::kF32: std::memcpy(out.data(), data, rows.dim * sizeof(float)); break;
     case VectorType::kF16: Kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(data), out.data(), rows.dim); break;
     case VectorType::kInt8:
-      for (uint32_t i = 0; i < rows.dim; ++i) out[i] = static_cast<float>(static_cast<int8_t>(data[i])) * rows.scales[row];
+      for (uint32_t i = 0; i < rows.dim; ++i)
+        out[i] = static_cast<float>(static_cast<int8_t>(data[i])) * rows.scales[row];
       break;
   }
   return out;

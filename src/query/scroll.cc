@@ -50,7 +50,8 @@ RowIndex FirstAfter(const SearchUnit& unit, std::string_view after) {
   return low;
 }
 
-Status AddFrom(OpContext& ctx, const SearchUnit& unit, std::string_view after, Eligibility& eligibility, SmallestIds* smallest) {
+Status AddFrom(OpContext& ctx, const SearchUnit& unit, std::string_view after, Eligibility& eligibility,
+               SmallestIds* smallest) {
   const bool sorted = unit.SortedById();
   for (RowIndex row = sorted ? FirstAfter(unit, after) : 0; row < unit.row_count(); ++row) {
     if (row % 1024 == 0) AKI_RETURN_IF_ERROR(ctx.Check());
@@ -71,13 +72,15 @@ Status AddFrom(OpContext& ctx, const SearchUnit& unit, std::string_view after, E
 Result<ScrollPage> Scroll(OpContext& ctx, const Snapshot& snapshot, const ScrollRequest& request) {
   Eligibility eligibility(snapshot, request.filter.get());
   SmallestIds smallest(static_cast<size_t>(request.limit) + 1);
-  for (const auto& unit : snapshot.units()) AKI_RETURN_IF_ERROR(AddFrom(ctx, *unit, request.after_id, eligibility, &smallest));
+  for (const auto& unit : snapshot.units())
+    AKI_RETURN_IF_ERROR(AddFrom(ctx, *unit, request.after_id, eligibility, &smallest));
   std::vector<Place> places = smallest.Sorted();
   ScrollPage page;
   page.more = places.size() > request.limit;
   if (page.more) places.pop_back();
   for (const Place& place : places) {
-    AKI_ASSIGN_OR_RETURN(ResultRow row, MakeResultRow(ctx, *place.unit, place.row, 0, request.payload, request.vectors));
+    AKI_ASSIGN_OR_RETURN(ResultRow row,
+                         MakeResultRow(ctx, *place.unit, place.row, 0, request.payload, request.vectors));
     page.rows.push_back(std::move(row));
   }
   return page;
@@ -94,8 +97,8 @@ Result<uint64_t> Count(OpContext& ctx, const Snapshot& snapshot, const Filter* f
   return count;
 }
 
-Result<std::vector<ResultRow>> GetRows(OpContext& ctx, const Snapshot& snapshot, const std::vector<std::string_view>& ids,
-                                       Include payload, Include vectors) {
+Result<std::vector<ResultRow>> GetRows(OpContext& ctx, const Snapshot& snapshot,
+                                       const std::vector<std::string_view>& ids, Include payload, Include vectors) {
   std::vector<ResultRow> rows;
   for (const std::string_view id : ids) {
     const auto location = snapshot.Find(id);

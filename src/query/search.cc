@@ -39,8 +39,8 @@ bool Passes(double score, const std::optional<double>& threshold, Distance dista
 Status SearchRequest::Validate(const CollectionSpec& spec, const Limits& limits) const {
   if (top_k == 0) return InvalidArgument("top_k is 0, it must be at least 1").WithReason("invalid_top_k");
   if (static_cast<uint64_t>(top_k) + offset > limits.top_k_max) {
-    return InvalidArgument("offset + top_k is " + std::to_string(static_cast<uint64_t>(top_k) + offset) + ", the limit is " +
-                           std::to_string(limits.top_k_max))
+    return InvalidArgument("offset + top_k is " + std::to_string(static_cast<uint64_t>(top_k) + offset) +
+                           ", the limit is " + std::to_string(limits.top_k_max))
         .WithReason("invalid_top_k");
   }
   if (score_threshold && !std::isfinite(*score_threshold)) {
@@ -68,7 +68,8 @@ Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, 
     candidates.clear();
     AKI_RETURN_IF_ERROR(unit->index().Search(ctx, query, &candidates));
     for (const Candidate& candidate : candidates) {
-      if (Passes(candidate.score, request.score_threshold, distance)) hits.push_back({candidate.score, unit.get(), candidate.row});
+      if (Passes(candidate.score, request.score_threshold, distance))
+        hits.push_back({candidate.score, unit.get(), candidate.row});
     }
     // Keeps the list short over many units; ties at the cut are still decided by id.
     if (hits.size() > 2 * static_cast<size_t>(query.k) + 1024) {
@@ -81,7 +82,8 @@ Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, 
 
   std::vector<ResultRow> rows;
   for (size_t i = request.offset; i < hits.size(); ++i) {
-    AKI_ASSIGN_OR_RETURN(ResultRow row, MakeResultRow(ctx, *hits[i].unit, hits[i].row, hits[i].score, request.payload, request.vectors));
+    AKI_ASSIGN_OR_RETURN(
+        ResultRow row, MakeResultRow(ctx, *hits[i].unit, hits[i].row, hits[i].score, request.payload, request.vectors));
     rows.push_back(std::move(row));
   }
   return rows;

@@ -23,8 +23,8 @@ struct SearchRequest {
   std::vector<float> vector;
   uint32_t top_k = 10;
   uint32_t offset = 0;
-  std::shared_ptr<const Filter> filter;        // may be null
-  std::optional<double> score_threshold;       // Cosine, DotProduct: at least; Euclidean: at most
+  std::shared_ptr<const Filter> filter;   // may be null
+  std::optional<double> score_threshold;  // Cosine, DotProduct: at least; Euclidean: at most
   Include payload = Include::kYes;
   Include vectors = Include::kNo;
   uint32_t ef_search = 0;
@@ -45,7 +45,7 @@ struct ResultRow {
 Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, const SearchRequest& request);
 
 struct ScrollRequest {
-  std::string after_id;                        // exclusive; empty starts at the beginning
+  std::string after_id;  // exclusive; empty starts at the beginning
   uint32_t limit = 100;
   std::shared_ptr<const Filter> filter;
   Include payload = Include::kYes;
@@ -53,7 +53,7 @@ struct ScrollRequest {
 };
 
 struct ScrollPage {
-  std::vector<ResultRow> rows;                 // in bytewise order of id
+  std::vector<ResultRow> rows;  // in bytewise order of id
   bool more = false;
 };
 Result<ScrollPage> Scroll(OpContext& ctx, const Snapshot& snapshot, const ScrollRequest& request);
@@ -61,7 +61,7 @@ Result<ScrollPage> Scroll(OpContext& ctx, const Snapshot& snapshot, const Scroll
 Result<uint64_t> Count(OpContext& ctx, const Snapshot& snapshot, const Filter* filter);
 
 // Rows with these ids, in request order, missing ones left out.
-Result<std::vector<ResultRow>> GetRows(OpContext& ctx, const Snapshot& snapshot, const std::vector<std::string_view>& ids,
-                                       Include payload, Include vectors);
+Result<std::vector<ResultRow>> GetRows(OpContext& ctx, const Snapshot& snapshot,
+                                       const std::vector<std::string_view>& ids, Include payload, Include vectors);
 
 }  // namespace akidb

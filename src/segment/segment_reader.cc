@@ -94,7 +94,8 @@ Status OpenSegment::Load(OpContext& ctx) {
   if (distance_ == Distance::kCosine) {
     inverse_norms_.resize(vectors_.row_count);
     for (RowIndex row = 0; row < vectors_.row_count; ++row) {
-      inverse_norms_[row] = InverseNorm(vectors_.type, vectors_.Row(row), vectors_.dim, scales_.empty() ? 0 : scales_[row]);
+      inverse_norms_[row] =
+          InverseNorm(vectors_.type, vectors_.Row(row), vectors_.dim, scales_.empty() ? 0 : scales_[row]);
     }
     vectors_.inv_norms = inverse_norms_.data();
   }

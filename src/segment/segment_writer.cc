@@ -89,7 +89,7 @@ class SectionWriter {
 // Cuts a run of bytes into the fixed blocks of a raw section.
 class RawBlocks {
  public:
-  RawBlocks(SectionWriter& writer) : writer_(writer) {}
+  explicit RawBlocks(SectionWriter& writer) : writer_(writer) {}
   Status Append(OpContext& ctx, std::string_view bytes) {
     while (!bytes.empty()) {
       const size_t part = std::min(bytes.size(), kSegmentRawBlockBytes - block_.size());

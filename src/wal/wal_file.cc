@@ -79,7 +79,8 @@ void WalFile::WriteOrDie(uint64_t offset, std::string_view data) {
 Status WalFile::Rewrite(uint64_t begin, uint64_t end) {
   std::string bytes(end - begin, '\0');
   AKI_ASSIGN_OR_RETURN(const size_t got, file_->ReadAt(begin, bytes.size(), bytes.data()));
-  if (got != bytes.size()) return DataLoss("log file " + name_ + " has become shorter than " + std::to_string(end) + " bytes");
+  if (got != bytes.size())
+    return DataLoss("log file " + name_ + " has become shorter than " + std::to_string(end) + " bytes");
   WriteOrDie(begin, bytes);
   return OkStatus();
 }

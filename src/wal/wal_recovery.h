@@ -30,7 +30,7 @@ struct WalFileScan {
   uint64_t end = 0;                                      // of the valid groups
   WalGroupStatus end_status = WalGroupStatus::kNoGroup;  // what lies there
   uint64_t groups = 0;
-  uint64_t last_group_offset = 0;                        // of the last valid group; 0 if there is none
+  uint64_t last_group_offset = 0;  // of the last valid group; 0 if there is none
   uint64_t records = 0;
   Lsn first_lsn;  // of the records; 0 if there are none
   Lsn last_lsn;

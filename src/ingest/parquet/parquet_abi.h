@@ -26,9 +26,9 @@ enum { AKIDB_PARQUET_SKIP = 0, AKIDB_PARQUET_ID = 1, AKIDB_PARQUET_VECTOR = 2, A
 
 typedef struct {
   const char* name;
-  const char* type;          /* Arrow's words: "list<item: float>" */
-  uint8_t can_be_id;         /* string or integer */
-  uint8_t can_be_vector;     /* list or fixed-size list of float, double or half float */
+  const char* type;      /* Arrow's words: "list<item: float>" */
+  uint8_t can_be_id;     /* string or integer */
+  uint8_t can_be_vector; /* list or fixed-size list of float, double or half float */
   uint8_t can_be_payload;
 } AkidbParquetColumn;
 
@@ -40,12 +40,12 @@ typedef struct {
 
 /* Rows as columns. An id or vector that is null is empty; a null element of a vector is NaN. */
 typedef struct {
-  uint32_t row_count;        /* 0 at the end of the file */
+  uint32_t row_count; /* 0 at the end of the file */
   const char* ids;
   const uint32_t* id_ends;
   const float* vectors;
   const uint64_t* vector_ends; /* in elements */
-  const char* payloads;      /* JSON objects */
+  const char* payloads;        /* JSON objects */
   const uint32_t* payload_ends;
 } AkidbParquetBatch;
 
