@@ -18,10 +18,10 @@ namespace akidb {
 enum class WriteMode : uint8_t { kUpsert, kInsert, kUpdate };
 enum class BatchPolicy : uint8_t { kAllOrNothing, kPartial };
 
-// Rows as a client sent them; all views borrow from the request. vectors[i] has any length: the engine checks it.
+// Rows as a client sent them; all views borrow from the request. The engine checks dim.
 struct WriteRows {
   std::vector<std::string_view> ids;
-  // Row-major float32, ids.size() * dim elements; `dims[i]` only if rows differ in length (else empty and all are dim).
+  // Row-major float32, ids.size() * dim elements.
   const float* vectors = nullptr;
   uint32_t dim = 0;
   std::vector<std::string_view> payloads;  // JSON text of an object, already syntax-checked; empty means {}
