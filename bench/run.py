@@ -261,11 +261,12 @@ class Bench:
         self.add("10,000 empty collections: bytes each", "O(1), catalog deltas", f"{each:.0f} bytes each, created in {create:.0f} s", each < 4096)
 
     def report(self, name):
+        # No arguments in the report: they are paths of the machine.
         cpu = re.search(r"model name\s*:\s*(.+)", pathlib.Path("/proc/cpuinfo").read_text()).group(1)
         flags = "AVX-512" if "avx512f" in pathlib.Path("/proc/cpuinfo").read_text() else "AVX2"
         commit = run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]).strip()
         meta = {"date": time.strftime("%Y-%m-%d"), "cpu": f"{cpu} ({flags}, {os.cpu_count()} cores)", "kernel": platform.release(), "commit": commit,
-                "command": "bench/run.py " + " ".join(sys.argv[1:])}
+                "command": "bench/run.py"}
         out = ROOT / "docs" / "benchmarks" / name
         out.with_suffix(".json").write_text(json.dumps({**meta, "rows": self.rows}, indent=1) + "\n")
         lines = [f"# Benchmarks of {meta['date']}", "", f"Machine: {meta['cpu']}. Commit: {commit}.", "",
