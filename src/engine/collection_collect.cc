@@ -73,7 +73,7 @@ Status CollectionImpl::ConfirmStep(OpContext& ctx) {
     MutexLock write(write_mutex_);
     if (replay_first_lsn_) {
       // Records of an earlier process that a segment has: trimmed under the same rule as this process's own.
-      unconfirmed_.push_front({*replay_first_lsn_, base_lsn_, committer_.head(), deps_.env.clock->Now()});
+      unconfirmed_.push_front({*replay_first_lsn_, manifest_lsn(), committer_.head(), deps_.env.clock->Now()});
       replay_first_lsn_.reset();
     }
   }

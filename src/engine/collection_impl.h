@@ -62,10 +62,13 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status Flush(OpContext& ctx) override;
   Status Merge(OpContext& ctx, MergeScope scope) override;
 
-  // Applies a record of the log during recovery, if no segment has it yet.
+  // Makes this process the writer: commits a new epoch, once a process. It comes before the first record is replayed or
+  // written, because a request of an earlier process may still arrive and move the head.
+  Status EnsureEpoch(OpContext& ctx) AKI_EXCLUDES(maintenance_mutex_);
+  // Applies a record of the log during recovery, if no segment has it yet. Requires EnsureEpoch.
   Status Replay(OpContext& ctx, const WalRecord& record);
   // Greatest LSN that the manifest knows.
-  Lsn manifest_lsn() const { return base_lsn_; }
+  Lsn manifest_lsn() const { return Lsn(base_lsn_.load(std::memory_order_acquire)); }
 
   void SetSpec(const CollectionSpec& spec);
   // Refuses further writes and gives up unflushed rows.
@@ -138,7 +141,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   // open
   Result<std::shared_ptr<SegmentUnit>> OpenSegment(OpContext& ctx, const SegmentEntry& entry);
-  Status EnsureEpoch(OpContext& ctx) AKI_EXCLUDES(maintenance_mutex_);
+  Status LoadView(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
   Status EnsureEpochLocked(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
 
   // write
@@ -192,11 +195,11 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   CollectionDeps& deps_;
   const CollectionId id_;
   const std::string created_at_;
-  Lsn base_lsn_;  // set by Open, then constant
+  std::atomic<uint64_t> base_lsn_{0};  // greatest LSN in the manifest that was opened
 
   Mutex maintenance_mutex_;
   ManifestCommitter committer_ AKI_GUARDED_BY(maintenance_mutex_);
-  Epoch epoch_wanted_ AKI_GUARDED_BY(maintenance_mutex_);  // 0 until a takeover was tried
+  std::string epoch_claim_ AKI_GUARDED_BY(maintenance_mutex_);  // empty until a takeover was tried
   std::optional<FlushJob> flush_job_ AKI_GUARDED_BY(maintenance_mutex_);
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::optional<MergeJob> unsettled_merge_ AKI_GUARDED_BY(maintenance_mutex_);
@@ -211,13 +214,13 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   std::atomic<bool> epoch_taken_{false};
   std::atomic<uint64_t> epoch_{0};
-  std::vector<EpochEntry> replay_epochs_;  // set by Open, read by Replay
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;
-  Lsn batch_first_lsn_ AKI_GUARDED_BY(write_mutex_);                  // first record since the last seal; 0 if none
-  MonotonicTime batch_since_ AKI_GUARDED_BY(write_mutex_){};          // when it came
-  std::optional<Lsn> replay_first_lsn_ AKI_GUARDED_BY(write_mutex_);  // first record in the log that a segment has
+  std::vector<EpochEntry> replay_epochs_ AKI_GUARDED_BY(write_mutex_);  // of the manifest that was opened
+  Lsn batch_first_lsn_ AKI_GUARDED_BY(write_mutex_);                    // first record since the last seal; 0 if none
+  MonotonicTime batch_since_ AKI_GUARDED_BY(write_mutex_){};            // when it came
+  std::optional<Lsn> replay_first_lsn_ AKI_GUARDED_BY(write_mutex_);    // first record in the log that a segment has
   std::atomic<uint64_t> applied_lsn_{0};
   std::atomic<uint64_t> live_rows_{0};
   std::atomic<uint64_t> own_unflushed_bytes_{0};

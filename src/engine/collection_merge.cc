@@ -107,7 +107,7 @@ Result<bool> CollectionImpl::MergeStep(OpContext& ctx, MergeScope scope) {
     // replacement it cannot see yet.
     const Manifest& manifest = committer_.head()->manifest;
     for (const EpochEntry& epoch : manifest.open_epochs) job.watermark = std::max(job.watermark, epoch.watermark);
-    job.watermark = std::max(job.watermark, base_lsn_);
+    job.watermark = std::max(job.watermark, manifest_lsn());
     merging_ = true;
   }
   Status status = BuildMerge(ctx, &job);

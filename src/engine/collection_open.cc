@@ -59,26 +59,32 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(OpContext& ctx, Col
   std::shared_ptr<CollectionImpl> collection(new CollectionImpl(deps, entry));
   MutexLock lock(collection->maintenance_mutex_);
   AKI_RETURN_IF_ERROR(collection->committer_.Load(ctx));
-  const Manifest& manifest = collection->committer_.head()->manifest;
-  auto view = std::make_shared<View>();
-  view->version = manifest.version;
+  AKI_RETURN_IF_ERROR(collection->LoadView(ctx));
+  return collection;
+}
+
+Status CollectionImpl::LoadView(OpContext& ctx) {
+  const Manifest& manifest = committer_.head()->manifest;
+  auto next = std::make_shared<View>();
+  next->version = manifest.version;
   uint64_t live = 0;
   Lsn newest;
   for (const SegmentEntry& segment : manifest.segments) {
-    AKI_ASSIGN_OR_RETURN(auto unit, collection->OpenSegment(ctx, segment));
+    AKI_ASSIGN_OR_RETURN(auto unit, OpenSegment(ctx, segment));
     live += unit->row_count() - unit->marks().count();
     newest = std::max(newest, segment.lsn_max);
-    view->segments.push_back(std::move(unit));
+    next->segments.push_back(std::move(unit));
   }
   for (const EpochEntry& epoch : manifest.open_epochs) newest = std::max(newest, epoch.watermark);
-  collection->base_lsn_ = newest;
-  collection->replay_epochs_ = manifest.open_epochs;
-  collection->epoch_ = manifest.epoch.value();
-  collection->live_rows_ = live;
-  if (deps.wal) deps.wal->AdvanceLsn(newest);
-  MutexLock state(collection->state_mutex_);
-  collection->view_ = std::move(view);
-  return collection;
+  if (deps_.wal) deps_.wal->AdvanceLsn(newest);
+  MutexLock write(write_mutex_);
+  replay_epochs_ = manifest.open_epochs;
+  epoch_ = manifest.epoch.value();
+  live_rows_ = live;
+  MutexLock state(state_mutex_);
+  base_lsn_.store(newest.value(), std::memory_order_release);
+  view_ = std::move(next);
+  return OkStatus();
 }
 
 Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry) {
@@ -137,18 +143,24 @@ Status CollectionImpl::EnsureEpoch(OpContext& ctx) {
 
 Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
   if (epoch_taken_.load(std::memory_order_acquire)) return OkStatus();
-  // The wanted epoch is kept over failed tries: after an unknown outcome the edit may meet its own effect.
-  if (epoch_wanted_.value() == 0) epoch_wanted_ = committer_.head()->manifest.epoch.Next();
-  const Epoch wanted = epoch_wanted_;
+  // Names this process's claim over failed tries: after an unknown outcome the edit may meet its own effect, or that of
+  // an earlier process whose request arrived late.
+  if (epoch_claim_.empty()) epoch_claim_ = deps_.options.node + "." + deps_.env.random->Hex(16);
+  const std::string claim = epoch_claim_;
   const CollectionSpec current = spec();
   AKI_ASSIGN_OR_RETURN(const auto head,
                        committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-                         if (manifest->epoch == wanted) return ManifestCommitter::Edited::kAlreadyThere;
-                         manifest->epoch = wanted;
-                         manifest->open_epochs.push_back({wanted, deps_.options.node, Lsn(0)});
+                         if (manifest->open_epochs.size() > 0 && manifest->open_epochs.back().node == claim) {
+                           return ManifestCommitter::Edited::kAlreadyThere;
+                         }
+                         manifest->epoch = manifest->epoch.Next();
+                         manifest->open_epochs.push_back({manifest->epoch, claim, Lsn(0)});
                          manifest->spec = current;
                          return ManifestCommitter::Edited::kChanged;
                        }));
+  // If somebody else's version came in between, what was opened is not what this process took over. Nothing was
+  // applied yet: rows are only replayed or written after the takeover.
+  if (head->manifest.version != view()->version.Next()) AKI_RETURN_IF_ERROR(LoadView(ctx));
   epoch_ = head->manifest.epoch.value();
   PublishVersion();
   epoch_taken_.store(true, std::memory_order_release);

@@ -62,7 +62,7 @@ void CollectionImpl::PublishVersion() {
 
 Lsn CollectionImpl::VisibleLsn() const {
   const Lsn applied(applied_lsn_.load(std::memory_order_acquire));
-  return std::max(base_lsn_, std::min(applied, deps_.wal->durable_lsn()));
+  return std::max(manifest_lsn(), std::min(applied, deps_.wal->durable_lsn()));
 }
 
 std::shared_ptr<const Snapshot> CollectionImpl::Read() {

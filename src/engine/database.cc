@@ -48,6 +48,7 @@ Status DatabaseImpl::Recover(OpContext& ctx) {
         const auto entry = catalog_->FindById(record.collection);
         if (!entry) return OkStatus();  // dropped since
         AKI_ASSIGN_OR_RETURN(const auto collection, OpenLocked(ctx, *entry));
+        AKI_RETURN_IF_ERROR(collection->EnsureEpoch(ctx));
         return collection->Replay(ctx, record);
       }));
   deps_.wal = wal_.get();
