@@ -99,7 +99,7 @@ def test_nothing_acknowledged_is_lost_over_kills(make_server, rounds):
         for writer in writers:
             writer.start()
         # The moment is a count of acknowledged writes, not a time, so that every round has work behind it.
-        wanted = chance.randrange(20, 400)
+        wanted = chance.randrange(20, 3000)
         watch = requests.Session()
         watch.trust_env = False
         while sum(w.acknowledged for w in writers) < wanted and any(w.is_alive() for w in writers):
@@ -125,6 +125,8 @@ def test_nothing_acknowledged_is_lost_over_kills(make_server, rounds):
         # A search sees the same versions as the scroll.
         found = server.ok("POST", "/collections/docs/search", {"vector": [0.0] * DIM, "top_k": 5000})["results"]
         assert {row["id"]: row["payload"]["v"] for row in found} == stored
+    # The kills had flushes and merges to hit, not only the log.
+    assert "flushed" in server.log() and (rounds < ROUNDS_SLOW or "merged" in server.log() and "collected" in server.log())
     assert server.stop() == 0
 
 
