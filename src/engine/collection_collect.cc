@@ -142,6 +142,8 @@ Status CollectionImpl::CollectStep(OpContext& ctx) {
 }
 
 Status CollectionImpl::DeleteGarbage(OpContext& ctx, const std::vector<std::string>& due) {
+  // A store that has forgotten the head would be left with an older one, which may still name what is deleted here.
+  AKI_RETURN_IF_ERROR(committer_.ReRead(ctx, *committer_.head()));
   // The boundary dooms, before anything is deleted, what no commit may name from now on.
   const ManifestVersion boundary = committer_.head()->manifest.version;
   AKI_RETURN_IF_ERROR(committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {

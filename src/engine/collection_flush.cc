@@ -7,7 +7,6 @@
 #include "engine/collection_impl.h"
 #include "format/deletion_vector.h"
 #include "format/object_keys.h"
-#include "segment/segment_writer.h"
 
 namespace akidb {
 namespace {
@@ -40,15 +39,21 @@ class GrowingSource final : public SegmentSource {
   Lsn lsn_max_;
 };
 
-SegmentOptions OptionsOf(const CollectionSpec& spec) {
-  SegmentOptions options;
-  options.dim = spec.dim;
-  options.type = spec.vector_type;
-  options.distance = spec.distance;
-  return options;
+}  // namespace
+
+std::string CollectionImpl::MintId(ManifestVersion start) {
+  return MintObjectId(start, deps_.env.random->Hex(kIdRandomDigits));
 }
 
-}  // namespace
+Result<SegmentEntry> CollectionImpl::WriteNewSegment(OpContext& ctx, ManifestVersion start, SegmentSource& source) {
+  const CollectionSpec current = spec();
+  SegmentOptions options;
+  options.dim = current.dim;
+  options.type = current.vector_type;
+  options.distance = current.distance;
+  const std::string id = MintId(start);
+  return WriteSegment(ctx, *deps_.store, SegmentKey(id_, id), id, options, source);
+}
 
 std::optional<MonotonicTime> CollectionImpl::FlushDueAt() {
   MutexLock lock(write_mutex_);
@@ -59,12 +64,9 @@ std::optional<MonotonicTime> CollectionImpl::FlushDueAt() {
 }
 
 bool CollectionImpl::FlushDue(FlushTrigger trigger) {
-  MutexLock lock(write_mutex_);
-  if (dropped_ || batch_first_lsn_.value() == 0) return false;
-  if (trigger == FlushTrigger::kNow) return true;
-  const auto current = view();
-  return (current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) ||
-         deps_.env.clock->Now() >= batch_since_ + deps_.options.seal_age ||
+  const auto due = FlushDueAt();
+  if (!due) return false;
+  return trigger == FlushTrigger::kNow || deps_.env.clock->Now() >= *due ||
          deps_.unflushed_bytes.load(std::memory_order_relaxed) > deps_.options.limits.unflushed_bytes_max / 2;
 }
 
@@ -102,12 +104,16 @@ Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
     }
   }
   if (!flush_job_->uploaded) {
-    AKI_RETURN_IF_ERROR(UploadFlush(ctx));
+    // What an upload that fails leaves behind is the collector's.
+    Status uploaded = UploadFlush(ctx);
+    if (!uploaded.ok()) sweep_due_ = true;
+    AKI_RETURN_IF_ERROR(std::move(uploaded));
     return true;
   }
   Status committed = CommitFlush(ctx);
   // Somebody else's commit came between upload and commit: the next step uploads again on the new head.
   const bool again = flush_job_ && !flush_job_->uploaded;
+  if (again) sweep_due_ = true;
   if (!committed.ok() && !again) return std::unexpected(std::move(committed));
   return true;
 }
@@ -129,7 +135,7 @@ Status CollectionImpl::Flush(OpContext& ctx) {
 Result<ObjectRef> CollectionImpl::PutDeletes(OpContext& ctx, const SegmentUnit& unit, const std::vector<RowIndex>& rows,
                                              ManifestVersion start) {
   ObjectRef object;
-  object.id = MintObjectId(start, deps_.env.random->Hex(kIdRandomDigits));
+  object.id = MintId(start);
   const std::string bytes = EncodeDeletionVector(unit.id(), unit.row_count(), rows);
   AKI_ASSIGN_OR_RETURN(const ObjectMeta meta,
                        deps_.store->Put(ctx, DeletesKey(id_, object.id), bytes, PutCondition::IfAbsent()));
@@ -144,7 +150,7 @@ Status CollectionImpl::WriteDeletes(OpContext& ctx, const View& current, FlushJo
   for (const auto& unit : current.segments) {
     const std::vector<RowIndex> rows = unit->marks().RowsDeletedAt(job->watermark);
     const auto& segments = committer_.head()->manifest.segments;
-    const auto entry = std::ranges::find(segments, unit->id(), [](const SegmentEntry& e) { return e.object.id; });
+    const auto entry = FindSegment(segments, unit->id());
     if (entry == segments.end() || rows.size() == entry->deleted_count) continue;
     AKI_ASSIGN_OR_RETURN(ObjectRef object, PutDeletes(ctx, *unit, rows, job->start));
     job->deletes.push_back({unit->id(), std::move(object), static_cast<uint32_t>(rows.size())});
@@ -169,11 +175,8 @@ Status CollectionImpl::UploadFlush(OpContext& ctx) {
   job.segment.reset();
   job.unit.reset();
   if (!job.origins.empty()) {
-    const CollectionSpec current = spec();
-    GrowingSource<FlushJob::Origin> source(job.groups, job.origins, current);
-    const std::string id = MintObjectId(job.start, deps_.env.random->Hex(kIdRandomDigits));
-    AKI_ASSIGN_OR_RETURN(job.segment,
-                         WriteSegment(ctx, *deps_.store, SegmentKey(id_, id), id, OptionsOf(current), source));
+    GrowingSource<FlushJob::Origin> source(job.groups, job.origins, spec());
+    AKI_ASSIGN_OR_RETURN(job.segment, WriteNewSegment(ctx, job.start, source));
   }
   AKI_RETURN_IF_ERROR(WriteDeletes(ctx, *view(), &job));
   job.uploaded = true;
@@ -205,8 +208,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     // Whatever older epochs left in the log was replayed before this process wrote, so the watermark covers it.
     std::erase_if(manifest->open_epochs, [&](const EpochEntry& e) { return e.epoch != epoch; });
     for (const FlushJob::NewDeletes& deletes : job.deletes) {
-      const auto entry =
-          std::ranges::find(manifest->segments, deletes.segment_id, [](const SegmentEntry& e) { return e.object.id; });
+      const auto entry = FindSegment(manifest->segments, deletes.segment_id);
       if (entry == manifest->segments.end()) {
         doomed = true;
         return std::unexpected(Aborted("a merge replaced a segment that this flush deletes from"));

@@ -10,6 +10,7 @@
 //             3. A manifest commit publishes segment, deletes and watermark together, after the watermark is durable.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -27,6 +28,7 @@
 #include "engine/segment_unit.h"
 #include "engine/validate.h"
 #include "manifest/manifest_committer.h"
+#include "segment/segment_writer.h"
 
 namespace akidb {
 
@@ -40,6 +42,11 @@ struct CollectionDeps {
   std::atomic<uint64_t> unflushed_bytes{0};
   std::function<void()> wake_flush = [] {};
 };
+
+// The entry of the segment with this id, or the end.
+inline auto FindSegment(auto& segments, std::string_view id) {
+  return std::ranges::find(segments, id, [](const SegmentEntry& entry) { return std::string_view(entry.object.id); });
+}
 
 class CollectionImpl final : public Collection, public std::enable_shared_from_this<CollectionImpl> {
  public:
@@ -157,6 +164,10 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   bool Exists(const View& view, std::string_view id) AKI_REQUIRES(write_mutex_);
   WriteReceipt Receipt(Lsn lsn, uint64_t affected);
   GrowingRows& Active() AKI_REQUIRES(write_mutex_);
+
+  // Writes the rows of `source` as a new segment whose builder started from `start`.
+  Result<SegmentEntry> WriteNewSegment(OpContext& ctx, ManifestVersion start, SegmentSource& source);
+  std::string MintId(ManifestVersion start);
 
   // read
   std::shared_ptr<const View> view() const;

@@ -8,8 +8,6 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/collection_impl.h"
-#include "format/object_keys.h"
-#include "segment/segment_writer.h"
 
 namespace akidb {
 namespace {
@@ -60,8 +58,7 @@ Result<std::vector<std::shared_ptr<SegmentUnit>>> CollectionImpl::PickMerge(Merg
     return picked;
   }
   for (const auto& unit : current->segments) {
-    const auto published = std::ranges::find(committer_.head()->manifest.segments, unit->id(),
-                                             [](const SegmentEntry& e) { return e.object.id; });
+    const auto published = FindSegment(committer_.head()->manifest.segments, unit->id());
     const uint32_t dead = published == committer_.head()->manifest.segments.end() ? 0 : published->deleted_count;
     if (dead > 0 && dead >= deps_.options.merge_deleted_ratio * unit->row_count()) return std::vector{unit};
   }
@@ -119,7 +116,10 @@ Result<bool> CollectionImpl::MergeStep(OpContext& ctx, MergeScope scope) {
     unsettled_merge_ = std::move(job);
     status = SettleMerge(ctx);
   }
-  if (!status.ok()) return std::unexpected(std::move(status));
+  if (!status.ok()) {
+    sweep_due_ = true;  // what it uploaded is the collector's
+    return std::unexpected(std::move(status));
+  }
   return true;
 }
 
@@ -165,14 +165,8 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
     advance(input);
   }
   if (job->origins.empty()) return OkStatus();
-  const CollectionSpec current = spec();
-  SegmentOptions options;
-  options.dim = current.dim;
-  options.type = current.vector_type;
-  options.distance = current.distance;
   MergedSource<MergeJob::Origin> source(job->inputs, job->origins);
-  const std::string id = MintObjectId(job->start, deps_.env.random->Hex(16));
-  AKI_ASSIGN_OR_RETURN(job->segment, WriteSegment(ctx, *deps_.store, SegmentKey(id_, id), id, options, source));
+  AKI_ASSIGN_OR_RETURN(job->segment, WriteNewSegment(ctx, job->start, source));
   return OkStatus();
 }
 
@@ -198,9 +192,7 @@ Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
   const Epoch epoch(epoch_.load());
   AKI_ASSIGN_OR_RETURN(
       const auto head, committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-        const auto named = [&](const std::string& id) {
-          return std::ranges::find(manifest->segments, id, [](const SegmentEntry& e) { return e.object.id; });
-        };
+        const auto named = [&](const std::string& id) { return FindSegment(manifest->segments, id); };
         if (job->segment && named(job->segment->object.id) != manifest->segments.end())
           return ManifestCommitter::Edited::kAlreadyThere;
         if (manifest->epoch != epoch || manifest->revert_generation != job->revert_generation) {
