@@ -35,6 +35,8 @@ using CollectionId = StrongInt<struct CollectionIdTag, uint64_t>;
 using Lsn = StrongInt<struct LsnTag, uint64_t>;
 // Generation of a collection's writer; every process start that writes takes a new one.
 using Epoch = StrongInt<struct EpochTag, uint64_t>;
+// Number of a log object in its epoch's stream on a bucket; the first is 1.
+using WalSequence = StrongInt<struct WalSequenceTag, uint64_t>;
 // Version of a manifest or catalog; the first is 1.
 using ManifestVersion = StrongInt<struct ManifestVersionTag, uint64_t>;
 // Number of a row inside its segment.

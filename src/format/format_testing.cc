@@ -41,7 +41,7 @@ std::string GoldenPath(const std::string& name) {
 
 }  // namespace
 
-Manifest FullManifest() {
+Manifest FullManifestV1() {
   Manifest m;
   m.collection = CollectionId(12);
   m.version = ManifestVersion(81);
@@ -49,15 +49,15 @@ Manifest FullManifest() {
   m.attempt_id = "00ff00ff00ff00ff";
   m.created_at = "2026-11-23T02:14:17.123Z";
   m.epoch = Epoch(9);
-  m.open_epochs = {{Epoch(7), "node-a", Lsn(100)}, {Epoch(9), "node-b", Lsn(0)}};
-  m.segments = {FullSegment("00000000000000000080-0123456789abcdef"),
-                FullSegment("00000000000000000079-fedcba9876543210")};
-  m.segments[1].deletes = ObjectRef{.id = "00000000000000000080-1111111111111111",
+  m.open_epochs = {{Epoch(7), "node-a", Lsn(100), {}}, {Epoch(9), "node-b", Lsn(0), {}}};
+  m.segments = {FullSegment("00000000000000000079-fedcba9876543210"),
+                FullSegment("00000000000000000080-0123456789abcdef")};
+  m.segments[0].deletes = ObjectRef{.id = "00000000000000000080-1111111111111111",
                                     .sha256 = Sha256Hex("deletes"),
                                     .version_id = "",
                                     .size_bytes = 99};
-  m.segments[1].deleted_count = 3;
-  m.pins = {{"snapshot", "before-import", ManifestVersion(70), "2026-11-22T00:00:00.000Z"}};
+  m.segments[0].deleted_count = 3;
+  m.pins = {{"snapshot", "before-import", ManifestVersion(70), "2026-11-22T00:00:00.000Z", ""}};
   m.gc_boundary = ManifestVersion(60);
   m.revert_generation = 2;
   m.home = "node-b";
@@ -66,7 +66,39 @@ Manifest FullManifest() {
   return m;
 }
 
-CatalogVersion FullCatalogVersion() {
+Manifest FullManifest() {
+  Manifest m = FullManifestV1();
+  m.open_epochs = {{Epoch(7), "node-a", Lsn(100), WalSequence(40)}, {Epoch(9), "node-b", Lsn(0), WalSequence(0)}};
+  m.log = LogKind::kBucket;
+  m.segments = {FullSegment("00000000000000000079-0123456789abcdef"),
+                FullSegment("00000000000000000080-fedcba9876543210")};
+  m.segments[1].object.owner = CollectionId(7);
+  m.segments[1].deletes = ObjectRef{.id = "00000000000000000080-1111111111111111",
+                                    .sha256 = Sha256Hex("deletes"),
+                                    .version_id = "",
+                                    .size_bytes = 99};
+  m.segments[1].deleted_count = 3;
+  m.pins.push_back({"reader", "node-c", ManifestVersion(81), "2026-11-22T00:00:00.000Z", "2026-11-22T00:05:00.000Z"});
+  m.cloned_from = CloneOrigin{CollectionId(7), ManifestVersion(33)};
+  return m;
+}
+
+ManifestBase FullBase() {
+  ManifestBase base{CollectionId(12), "00000000000000000080-2222222222222222", FullManifest().segments};
+  base.segments.push_back(FullSegment("00000000000000000080-ffffffffffffffff"));
+  return base;
+}
+
+Manifest FullManifestOnBase() {
+  Manifest m = FullManifest();
+  m.base = ObjectRef{.id = FullBase().id, .sha256 = Sha256Hex("base"), .version_id = "v-2", .size_bytes = 1500};
+  m.segments[0].deletes = m.segments[1].deletes;
+  m.segments[0].deleted_count = 1;
+  m.segments.push_back(FullSegment("00000000000000000081-0123456789abcdef"));
+  return m;
+}
+
+CatalogVersion FullCatalogVersionV1() {
   CatalogVersion c;
   c.version = ManifestVersion(5);
   c.previous_sha256 = Sha256Hex("predecessor");
@@ -78,6 +110,15 @@ CatalogVersion FullCatalogVersion() {
   c.put = {{CollectionId(12), "2026-11-23T02:14:17.000Z", FullSpec("docs")},
            {CollectionId(3), "2026-11-20T00:00:00.000Z", FullSpec("notes")}};
   c.dropped = {CollectionId(4), CollectionId(5)};
+  return c;
+}
+
+CatalogVersion FullCatalogVersion() {
+  CatalogVersion c = FullCatalogVersionV1();
+  c.checkpoint = false;
+  c.purged = {CollectionId(1), CollectionId(2)};
+  c.aliases_put = {{"current", CollectionId(12)}, {"stable", CollectionId(3)}};
+  c.aliases_dropped = {"old"};
   return c;
 }
 

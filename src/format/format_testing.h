@@ -11,9 +11,15 @@
 
 namespace akidb {
 
-// Every field set, every list filled.
+// Every field set, every list filled, as the newest format has them.
 Manifest FullManifest();
 CatalogVersion FullCatalogVersion();
+// Names FullBase(), of which it keeps one segment, changes one, removes one and adds one.
+Manifest FullManifestOnBase();
+ManifestBase FullBase();
+// What the golden files of format 1 hold.
+Manifest FullManifestV1();
+CatalogVersion FullCatalogVersionV1();
 ManifestTombstone FullTombstone();
 
 // The bytes of tests/compat/format/<name>.

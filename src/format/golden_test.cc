@@ -9,8 +9,21 @@ namespace akidb {
 namespace {
 
 TEST(GoldenFormatTest, ManifestV1) {
-  ExpectGolden("manifest_v1.json", EncodeManifest(FullManifest()));
-  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v1.json")).value(), FullManifest());
+  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v1.json")).value(), FullManifestV1());
+}
+
+TEST(GoldenFormatTest, ManifestV2) {
+  ExpectGolden("manifest_v2.json", EncodeManifest(FullManifest()));
+  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v2.json")).value(), FullManifest());
+}
+
+TEST(GoldenFormatTest, ManifestV2OnABase) {
+  const ManifestBase base = FullBase();
+  ExpectGolden("manifest_base_v1.json", EncodeManifestBase(base));
+  EXPECT_EQ(DecodeManifestBase(ReadGolden("manifest_base_v1.json")).value(), base);
+  ExpectGolden("manifest_on_base_v2.json", EncodeManifest(FullManifestOnBase(), &base));
+  auto stored = DecodeStoredManifest(ReadGolden("manifest_on_base_v2.json")).value();
+  EXPECT_EQ(CompleteManifest(std::move(stored), &base).value(), FullManifestOnBase());
 }
 
 TEST(GoldenFormatTest, TombstoneV1) {
@@ -19,8 +32,12 @@ TEST(GoldenFormatTest, TombstoneV1) {
 }
 
 TEST(GoldenFormatTest, CatalogV1) {
-  ExpectGolden("catalog_v1.json", EncodeCatalogVersion(FullCatalogVersion()));
-  EXPECT_EQ(DecodeCatalogVersion(ReadGolden("catalog_v1.json")).value(), FullCatalogVersion());
+  EXPECT_EQ(DecodeCatalogVersion(ReadGolden("catalog_v1.json")).value(), FullCatalogVersionV1());
+}
+
+TEST(GoldenFormatTest, CatalogV2) {
+  ExpectGolden("catalog_v2.json", EncodeCatalogVersion(FullCatalogVersion()));
+  EXPECT_EQ(DecodeCatalogVersion(ReadGolden("catalog_v2.json")).value(), FullCatalogVersion());
 }
 
 TEST(GoldenFormatTest, DeletionVectorV1) {

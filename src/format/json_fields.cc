@@ -126,15 +126,20 @@ Result<JsonDocument> JsonDocument::Parse(std::string_view what, std::string_view
   return document;
 }
 
-void ReadFormat(JsonFields& fields, std::string_view family, Status* status) {
+uint32_t ReadFormat(JsonFields& fields, std::string_view family, uint32_t newest, Status* status) {
   const std::string format = fields.String("format");
-  const std::string known = std::string(family) + "/1";
-  if (!status->ok() || format == known) return;
-  if (format.starts_with(std::string(family) + "/")) {
+  if (!status->ok()) return newest;
+  const std::string prefix = std::string(family) + "/";
+  for (uint32_t version = 1; version <= newest; ++version) {
+    if (format == prefix + std::to_string(version)) return version;
+  }
+  const std::string known = prefix + (newest == 1 ? "1" : "1 to " + std::to_string(newest));
+  if (format.starts_with(prefix)) {
     *status = Unimplemented("format is " + format + ", this akidb reads " + known);
   } else {
     fields.Fail("format", "is " + format + ", expected " + known);
   }
+  return newest;
 }
 
 }  // namespace akidb

@@ -76,7 +76,8 @@ class JsonDocument {
   simdjson::dom::element root_;
 };
 
-// Reads the first field, "format", which must be `family`/1: a higher number is a newer writer's (kUnimplemented).
-void ReadFormat(JsonFields& fields, std::string_view family, Status* status);
+// Reads the first field, "format", which must be `family`/N, and returns N, 1 to `newest`: a higher number is a newer
+// writer's (kUnimplemented).
+uint32_t ReadFormat(JsonFields& fields, std::string_view family, uint32_t newest, Status* status);
 
 }  // namespace akidb

@@ -25,24 +25,32 @@ Status ValidatePrevious(uint64_t version, std::string_view previous_sha256);
 Limits FormatLimits();
 CollectionSpec ReadSpec(JsonFields& fields, std::string_view key);
 
-// Checks the seal, parses, reads with read(fields), which ends the object, then demands that encoding the result gives
-// the same bytes: only the one canonical spelling is accepted.
-template <class T, class Read, class Encode>
-Result<T> DecodeCanonical(std::string_view what, std::string_view family, std::string_view bytes, uint64_t size_max,
-                          Read read, Encode encode) {
+// A document's value, not validated yet, and the format version that it was written in.
+template <class T>
+struct Decoded {
+  T value;
+  uint32_t format = 0;
+};
+
+// Checks the seal, parses, reads with read(fields, format, status), which ends the object, then demands that
+// write(value, format) gives the same bytes: only the one canonical spelling is accepted.
+template <class T, class Read, class Write>
+Result<Decoded<T>> DecodeCanonical(std::string_view what, std::string_view family, uint32_t newest,
+                                   std::string_view bytes, uint64_t size_max, Read read, Write write) {
   AKI_RETURN_IF_ERROR(CheckJsonSeal(what, bytes, size_max));
   AKI_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(what, bytes));
   Status status;
   JsonFields fields(document.root(), std::string(what), &status);
-  ReadFormat(fields, family, &status);
-  T value;
-  if (status.ok()) value = read(fields, &status);
+  Decoded<T> out;
+  out.format = ReadFormat(fields, family, newest, &status);
+  if (status.ok()) out.value = read(fields, out.format, &status);
   fields.String("xxh3");
   fields.End();
   AKI_RETURN_IF_ERROR(status);
-  AKI_RETURN_IF_ERROR(value.Validate());
-  if (encode(value) != bytes) return std::unexpected(DataLoss(std::string(what) + " is not canonical JSON"));
-  return value;
+  if (write(out.value, out.format) != bytes) {
+    return std::unexpected(DataLoss(std::string(what) + " is not canonical JSON"));
+  }
+  return out;
 }
 
 }  // namespace akidb

@@ -1,122 +1,70 @@
 #include "format/manifest_format.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <set>
+#include <utility>
 
 #include "base/check.h"
 #include "base/json_writer.h"
 #include "format/manifest_fields.h"
-#include "format/object_keys.h"
+#include "format/manifest_segments.h"
 
 namespace akidb {
 namespace {
 
 constexpr std::string_view kFamily = "akidb.manifest";
+constexpr uint32_t kFormat = 2;
 constexpr std::string_view kTombstoneFamily = "akidb.tombstone";
 constexpr uint64_t kTombstoneBytesMax = 64u << 10;
 constexpr size_t kEpochsMax = 100'000;
 constexpr size_t kPinsMax = 100'000;
-constexpr size_t kVectorIdBytesMax = UINT16_MAX;
 
-void WriteObjectFields(const ObjectRef& object, JsonWriter& w) {
-  w.Key("id").Value(object.id);
-  w.Key("sha256").Value(object.sha256);
-  w.Key("version_id").Value(object.version_id);
-  w.Key("size_bytes").Value(object.size_bytes);
-}
-
-ObjectRef ReadObjectFields(JsonFields& fields) {
-  ObjectRef object;
-  object.id = fields.String("id");
-  object.sha256 = fields.String("sha256");
-  object.version_id = fields.String("version_id");
-  object.size_bytes = fields.Uint("size_bytes");
-  return object;
-}
-
-Status ValidateObject(const ObjectRef& object, std::string_view what) {
-  const std::string name = std::string(what) + " \"" + object.id + "\"";
-  AKI_RETURN_IF_ERROR(Require(ObjectIdStart(object.id).has_value(), name, "is not an object id"));
-  return Require(IsSha256Hex(object.sha256), name, "has a sha256 that is not 64 hexadecimal digits");
-}
-
-void WriteSegment(const SegmentEntry& segment, JsonWriter& w) {
-  w.BeginObject();
-  WriteObjectFields(segment.object, w);
-  w.Key("row_count").Value(segment.row_count);
-  w.Key("id_min").Value(segment.id_min);
-  w.Key("id_max").Value(segment.id_max);
-  w.Key("footer_offset").Value(segment.footer_offset);
-  w.Key("footer_bytes").Value(segment.footer_bytes);
-  w.Key("lsn_max").Value(segment.lsn_max.value());
-  w.Key("index_kind").Value(segment.index_kind);
-  w.Key("deletes");
-  if (segment.deletes) {
-    w.BeginObject();
-    WriteObjectFields(*segment.deletes, w);
-    w.EndObject();
-  } else {
-    w.Null();
-  }
-  w.Key("deleted_count").Value(segment.deleted_count);
-  w.EndObject();
-}
-
-SegmentEntry ReadSegment(const simdjson::dom::element& json, const std::string& path, Status* status) {
-  JsonFields fields(json, path, status);
-  SegmentEntry segment;
-  segment.object = ReadObjectFields(fields);
-  segment.row_count = static_cast<uint32_t>(fields.Uint("row_count", UINT32_MAX));
-  segment.id_min = fields.String("id_min", kVectorIdBytesMax);
-  segment.id_max = fields.String("id_max", kVectorIdBytesMax);
-  segment.footer_offset = fields.Uint("footer_offset");
-  segment.footer_bytes = fields.Uint("footer_bytes");
-  segment.lsn_max = Lsn(fields.Uint("lsn_max"));
-  segment.index_kind = fields.String("index_kind");
-  const simdjson::dom::element deletes = fields.Element("deletes");
-  if (status->ok() && !deletes.is_null()) {
-    JsonFields inner(deletes, path + ".deletes", status);
-    segment.deletes = ReadObjectFields(inner);
-    inner.End();
-  }
-  segment.deleted_count = static_cast<uint32_t>(fields.Uint("deleted_count", UINT32_MAX));
-  fields.End();
-  return segment;
-}
-
-Status ValidateSegment(const SegmentEntry& segment) {
-  AKI_RETURN_IF_ERROR(ValidateObject(segment.object, "segment"));
-  const std::string name = "segment \"" + segment.object.id + "\"";
-  AKI_RETURN_IF_ERROR(Require(segment.id_min <= segment.id_max, name, "has id_min after id_max"));
-  AKI_RETURN_IF_ERROR(Require(segment.deleted_count <= segment.row_count, name, "has deleted_count above row_count"));
-  AKI_RETURN_IF_ERROR(
-      Require(segment.deletes || segment.deleted_count == 0, name, "has deleted_count without deletes"));
-  return segment.deletes ? ValidateObject(*segment.deletes, "deletion vector") : OkStatus();
-}
-
-EpochEntry ReadEpoch(const simdjson::dom::element& json, const std::string& path, Status* status) {
+EpochEntry ReadEpoch(const simdjson::dom::element& json, const std::string& path, uint32_t format, Status* status) {
   JsonFields fields(json, path, status);
   EpochEntry entry;
   entry.epoch = Epoch(fields.Uint("epoch"));
   entry.node = fields.String("node");
   entry.watermark = Lsn(fields.Uint("watermark"));
+  if (format >= 2) entry.sequence = WalSequence(fields.Uint("sequence"));
   fields.End();
   return entry;
 }
 
-PinEntry ReadPin(const simdjson::dom::element& json, const std::string& path, Status* status) {
+PinEntry ReadPin(const simdjson::dom::element& json, const std::string& path, uint32_t format, Status* status) {
   JsonFields fields(json, path, status);
   PinEntry pin;
   pin.kind = fields.String("kind");
   pin.name = fields.String("name");
   pin.version = ManifestVersion(fields.Uint("version"));
   pin.created_at = fields.String("created_at");
+  if (format >= 2) pin.expires_at = fields.String("expires_at");
   fields.End();
   return pin;
 }
 
-Manifest ReadManifest(JsonFields& fields, Status* status) {
-  Manifest m;
+LogKind ReadLogKind(JsonFields& fields) {
+  const std::string name = fields.String("log");
+  for (const LogKind kind : {LogKind::kLocal, LogKind::kBucket}) {
+    if (name == LogKindName(kind)) return kind;
+  }
+  fields.Fail("log", "is \"" + name + "\", must be one of \"local\", \"bucket\"");
+  return LogKind::kLocal;
+}
+
+std::optional<CloneOrigin> ReadCloneOrigin(JsonFields& fields, Status* status) {
+  const simdjson::dom::element json = fields.Element("cloned_from");
+  if (!status->ok() || json.is_null()) return std::nullopt;
+  JsonFields inner(json, "manifest.cloned_from", status);
+  CloneOrigin origin;
+  origin.collection = CollectionId(inner.Uint("collection"));
+  origin.version = ManifestVersion(inner.Uint("version"));
+  inner.End();
+  return origin;
+}
+
+StoredManifest ReadManifest(JsonFields& fields, uint32_t format, Status* status) {
+  StoredManifest stored;
+  Manifest& m = stored.manifest;
   m.collection = CollectionId(fields.Uint("collection"));
   m.version = ManifestVersion(fields.Uint("version"));
   m.previous_sha256 = fields.String("previous_sha256");
@@ -124,27 +72,106 @@ Manifest ReadManifest(JsonFields& fields, Status* status) {
   m.created_at = fields.String("created_at");
   m.epoch = Epoch(fields.Uint("epoch"));
   fields.Array("open_epochs", kEpochsMax, [&](const simdjson::dom::element& json, const std::string& path) {
-    m.open_epochs.push_back(ReadEpoch(json, path, status));
+    m.open_epochs.push_back(ReadEpoch(json, path, format, status));
   });
-  fields.Array("segments", kManifestSegmentsMax, [&](const simdjson::dom::element& json, const std::string& path) {
-    m.segments.push_back(ReadSegment(json, path, status));
-  });
+  if (format >= 2) {
+    m.log = ReadLogKind(fields);
+    m.base = ReadObjectOrNull(fields, "base", "manifest", format, status);
+    fields.Array("removed", kManifestSegmentsMax, [&](const simdjson::dom::element& json, const std::string& path) {
+      std::string_view id;
+      if (json.get_string().get(id) != simdjson::SUCCESS) *status = DataLoss(path + " is not a string");
+      stored.removed.emplace_back(id);
+    });
+  }
+  m.segments = ReadSegments(fields, format, status);
   fields.Array("pins", kPinsMax, [&](const simdjson::dom::element& json, const std::string& path) {
-    m.pins.push_back(ReadPin(json, path, status));
+    m.pins.push_back(ReadPin(json, path, format, status));
   });
   m.gc_boundary = ManifestVersion(fields.Uint("gc_boundary"));
   m.revert_generation = fields.Uint("revert_generation");
   m.home = fields.String("home");
   m.dropped = fields.Bool("dropped");
+  if (format >= 2) m.cloned_from = ReadCloneOrigin(fields, status);
   m.spec = ReadSpec(fields, "spec");
-  return m;
+  return stored;
+}
+
+// `m.segments` gives way to `segments`.
+std::string WriteManifest(const Manifest& m, const std::vector<SegmentEntry>& segments,
+                          const std::vector<std::string>& removed, uint32_t format) {
+  std::string out;
+  JsonWriter w(&out);
+  w.BeginObject();
+  w.Key("format").Value(std::string(kFamily) + "/" + std::to_string(format));
+  w.Key("collection").Value(m.collection.value());
+  w.Key("version").Value(m.version.value());
+  w.Key("previous_sha256").Value(m.previous_sha256);
+  w.Key("attempt_id").Value(m.attempt_id);
+  w.Key("created_at").Value(m.created_at);
+  w.Key("epoch").Value(m.epoch.value());
+  w.Key("open_epochs").BeginArray();
+  for (const EpochEntry& entry : m.open_epochs) {
+    w.BeginObject().Key("epoch").Value(entry.epoch.value());
+    w.Key("node").Value(entry.node).Key("watermark").Value(entry.watermark.value());
+    if (format >= 2) w.Key("sequence").Value(entry.sequence.value());
+    w.EndObject();
+  }
+  w.EndArray();
+  if (format >= 2) {
+    w.Key("log").Value(LogKindName(m.log));
+    w.Key("base");
+    WriteObjectOrNull(m.base, format, w);
+    w.Key("removed").BeginArray();
+    for (const std::string& id : removed) w.Value(id);
+    w.EndArray();
+  }
+  WriteSegments(segments, format, w);
+  w.Key("pins").BeginArray();
+  for (const PinEntry& pin : m.pins) {
+    w.BeginObject().Key("kind").Value(pin.kind).Key("name").Value(pin.name);
+    w.Key("version").Value(pin.version.value()).Key("created_at").Value(pin.created_at);
+    if (format >= 2) w.Key("expires_at").Value(pin.expires_at);
+    w.EndObject();
+  }
+  w.EndArray();
+  w.Key("gc_boundary").Value(m.gc_boundary.value());
+  w.Key("revert_generation").Value(m.revert_generation);
+  w.Key("home").Value(m.home);
+  w.Key("dropped").Value(m.dropped);
+  if (format >= 2) {
+    w.Key("cloned_from");
+    if (m.cloned_from) {
+      w.BeginObject().Key("collection").Value(m.cloned_from->collection.value());
+      w.Key("version").Value(m.cloned_from->version.value()).EndObject();
+    } else {
+      w.Null();
+    }
+  }
+  w.Key("spec");
+  WriteCollectionSpec(m.spec, &w);
+  w.EndObject();
+  return SealJson(std::move(out));
 }
 
 bool KnownPinKind(std::string_view kind) {
   return kind == "snapshot" || kind == "clone" || kind == "package" || kind == "reader" || kind == "hold";
 }
 
-ManifestTombstone ReadTombstone(JsonFields& fields, Status* /*status*/) {
+Status ValidatePins(const std::vector<PinEntry>& pins) {
+  AKI_RETURN_IF_ERROR(Require(pins.size() <= kPinsMax, "pins", "has more than 100,000 items"));
+  std::set<std::pair<std::string_view, std::string_view>> seen;
+  for (const PinEntry& pin : pins) {
+    AKI_RETURN_IF_ERROR(Require(KnownPinKind(pin.kind), "pins", "has the unknown kind \"" + pin.kind + "\""));
+    const Status name = ValidateName("name", pin.name);
+    AKI_RETURN_IF_ERROR(Require(name.ok(), "pins", name.message()));
+    AKI_RETURN_IF_ERROR(Require(pin.version.value() >= 1, "pins", "has version 0 for " + pin.kind + " " + pin.name));
+    AKI_RETURN_IF_ERROR(
+        Require(seen.emplace(pin.kind, pin.name).second, "pins", "has " + pin.kind + " " + pin.name + " twice"));
+  }
+  return OkStatus();
+}
+
+ManifestTombstone ReadTombstone(JsonFields& fields, uint32_t /*format*/, Status* /*status*/) {
   ManifestTombstone tombstone;
   tombstone.version = ManifestVersion(fields.Uint("version"));
   tombstone.attempt_id = fields.String("attempt_id");
@@ -153,77 +180,7 @@ ManifestTombstone ReadTombstone(JsonFields& fields, Status* /*status*/) {
   return tombstone;
 }
 
-}  // namespace
-
-Status Manifest::Validate() const {
-  AKI_RETURN_IF_ERROR(ValidatePrevious(version.value(), previous_sha256));
-  AKI_RETURN_IF_ERROR(Require(segments.size() <= kManifestSegmentsMax, "segments", "has more than 100,000 items"));
-  AKI_RETURN_IF_ERROR(Require(open_epochs.size() <= kEpochsMax, "open_epochs", "has more than 100,000 items"));
-  AKI_RETURN_IF_ERROR(Require(pins.size() <= kPinsMax, "pins", "has more than 100,000 items"));
-  for (size_t i = 0; i < open_epochs.size(); ++i) {
-    AKI_RETURN_IF_ERROR(
-        Require(i == 0 || open_epochs[i - 1].epoch < open_epochs[i].epoch, "open_epochs", "is not ascending"));
-    AKI_RETURN_IF_ERROR(Require(open_epochs[i].epoch <= epoch, "open_epochs", "has an epoch after the writer's"));
-  }
-  std::unordered_set<std::string_view> ids;
-  for (const SegmentEntry& segment : segments) {
-    AKI_RETURN_IF_ERROR(ValidateSegment(segment));
-    AKI_RETURN_IF_ERROR(
-        Require(ids.insert(segment.object.id).second, "segments", "names " + segment.object.id + " twice"));
-  }
-  for (const PinEntry& pin : pins) {
-    AKI_RETURN_IF_ERROR(Require(KnownPinKind(pin.kind), "pins", "has the unknown kind \"" + pin.kind + "\""));
-  }
-  const Status spec_status = spec.Validate(FormatLimits());
-  return Require(spec_status.ok(), "spec", spec_status.message());
-}
-
-std::string EncodeManifest(const Manifest& manifest) {
-  AKI_CHECK(manifest.Validate().ok());
-  std::string out;
-  JsonWriter w(&out);
-  w.BeginObject();
-  w.Key("format").Value(std::string(kFamily) + "/1");
-  w.Key("collection").Value(manifest.collection.value());
-  w.Key("version").Value(manifest.version.value());
-  w.Key("previous_sha256").Value(manifest.previous_sha256);
-  w.Key("attempt_id").Value(manifest.attempt_id);
-  w.Key("created_at").Value(manifest.created_at);
-  w.Key("epoch").Value(manifest.epoch.value());
-  w.Key("open_epochs").BeginArray();
-  for (const EpochEntry& entry : manifest.open_epochs) {
-    w.BeginObject().Key("epoch").Value(entry.epoch.value());
-    w.Key("node").Value(entry.node).Key("watermark").Value(entry.watermark.value()).EndObject();
-  }
-  w.EndArray().Key("segments").BeginArray();
-  for (const SegmentEntry& segment : manifest.segments) WriteSegment(segment, w);
-  w.EndArray().Key("pins").BeginArray();
-  for (const PinEntry& pin : manifest.pins) {
-    w.BeginObject().Key("kind").Value(pin.kind).Key("name").Value(pin.name);
-    w.Key("version").Value(pin.version.value()).Key("created_at").Value(pin.created_at).EndObject();
-  }
-  w.EndArray();
-  w.Key("gc_boundary").Value(manifest.gc_boundary.value());
-  w.Key("revert_generation").Value(manifest.revert_generation);
-  w.Key("home").Value(manifest.home);
-  w.Key("dropped").Value(manifest.dropped);
-  w.Key("spec");
-  WriteCollectionSpec(manifest.spec, &w);
-  w.EndObject();
-  return SealJson(std::move(out));
-}
-
-Result<Manifest> DecodeManifest(std::string_view bytes) {
-  return DecodeCanonical<Manifest>("manifest", kFamily, bytes, kManifestBytesMax, ReadManifest, EncodeManifest);
-}
-
-Status ManifestTombstone::Validate() const {
-  AKI_RETURN_IF_ERROR(Require(version.value() >= 1, "version", "is 0; the first is 1"));
-  return Require(IsSha256Hex(sha256), "sha256", "is not 64 hexadecimal digits");
-}
-
-std::string EncodeManifestTombstone(const ManifestTombstone& tombstone) {
-  AKI_CHECK(tombstone.Validate().ok());
+std::string WriteTombstone(const ManifestTombstone& tombstone, uint32_t /*format*/) {
   std::string out;
   JsonWriter w(&out);
   w.BeginObject();
@@ -236,6 +193,90 @@ std::string EncodeManifestTombstone(const ManifestTombstone& tombstone) {
   return SealJson(std::move(out));
 }
 
+void SortById(std::vector<SegmentEntry>& segments) {
+  std::ranges::sort(segments, {}, [](const SegmentEntry& s) -> const std::string& { return s.object.id; });
+}
+
+}  // namespace
+
+std::string_view LogKindName(LogKind kind) { return kind == LogKind::kBucket ? "bucket" : "local"; }
+
+void Manifest::Normalize() {
+  SortById(segments);
+  const auto seen_from_here = [this](ObjectRef& object) {
+    if (object.owner == collection) object.owner = CollectionId(0);
+  };
+  for (SegmentEntry& segment : segments) {
+    seen_from_here(segment.object);
+    if (segment.deletes) seen_from_here(*segment.deletes);
+  }
+  if (base) seen_from_here(*base);
+}
+
+Status Manifest::Validate() const {
+  AKI_RETURN_IF_ERROR(ValidatePrevious(version.value(), previous_sha256));
+  AKI_RETURN_IF_ERROR(Require(open_epochs.size() <= kEpochsMax, "open_epochs", "has more than 100,000 items"));
+  for (size_t i = 0; i < open_epochs.size(); ++i) {
+    AKI_RETURN_IF_ERROR(
+        Require(i == 0 || open_epochs[i - 1].epoch < open_epochs[i].epoch, "open_epochs", "is not ascending"));
+    AKI_RETURN_IF_ERROR(Require(open_epochs[i].epoch <= epoch, "open_epochs", "has an epoch after the writer's"));
+    AKI_RETURN_IF_ERROR(Require(log == LogKind::kBucket || open_epochs[i].sequence.value() == 0, "open_epochs",
+                                "has a sequence although the log is local"));
+  }
+  if (base) AKI_RETURN_IF_ERROR(ValidateObject(collection, *base, "base"));
+  AKI_RETURN_IF_ERROR(ValidateSegments(collection, segments));
+  AKI_RETURN_IF_ERROR(ValidatePins(pins));
+  if (cloned_from) {
+    AKI_RETURN_IF_ERROR(Require(cloned_from->version.value() >= 1, "cloned_from", "has version 0"));
+    AKI_RETURN_IF_ERROR(Require(cloned_from->collection != collection, "cloned_from", "is the collection itself"));
+  }
+  const Status spec_status = spec.Validate(FormatLimits());
+  return Require(spec_status.ok(), "spec", spec_status.message());
+}
+
+std::string EncodeManifest(const Manifest& manifest, const ManifestBase* base) {
+  const Status valid = manifest.Validate();
+  AKI_CHECK(valid.ok());
+  AKI_CHECK(manifest.base.has_value() == (base != nullptr));
+  if (base == nullptr) return WriteManifest(manifest, manifest.segments, {}, kFormat);
+  AKI_CHECK(base->id == manifest.base->id);
+  const SegmentDelta delta = DeltaFrom(*base, manifest.collection, manifest.segments);
+  return WriteManifest(manifest, delta.put, delta.removed, kFormat);
+}
+
+Result<StoredManifest> DecodeStoredManifest(std::string_view bytes) {
+  AKI_ASSIGN_OR_RETURN(auto decoded,
+                       DecodeCanonical<StoredManifest>("manifest", kFamily, kFormat, bytes, kManifestBytesMax,
+                                                       ReadManifest, [](const StoredManifest& stored, uint32_t format) {
+                                                         return WriteManifest(stored.manifest, stored.manifest.segments,
+                                                                              stored.removed, format);
+                                                       }));
+  StoredManifest& stored = decoded.value;
+  if (decoded.format == 1) SortById(stored.manifest.segments);  // it let them come in any order
+  AKI_RETURN_IF_ERROR(stored.manifest.Validate());
+  AKI_RETURN_IF_ERROR(
+      Require(stored.manifest.base || stored.removed.empty(), "removed", "is set although there is no base"));
+  return std::move(stored);
+}
+
+Result<Manifest> DecodeManifest(std::string_view bytes) {
+  AKI_ASSIGN_OR_RETURN(StoredManifest stored, DecodeStoredManifest(bytes));
+  if (stored.manifest.base) {
+    return std::unexpected(FailedPrecondition("the manifest's base " + stored.manifest.base->id + " was not read"));
+  }
+  return std::move(stored.manifest);
+}
+
+Status ManifestTombstone::Validate() const {
+  AKI_RETURN_IF_ERROR(Require(version.value() >= 1, "version", "is 0; the first is 1"));
+  return Require(IsSha256Hex(sha256), "sha256", "is not 64 hexadecimal digits");
+}
+
+std::string EncodeManifestTombstone(const ManifestTombstone& tombstone) {
+  AKI_CHECK(tombstone.Validate().ok());
+  return WriteTombstone(tombstone, 1);
+}
+
 Result<std::optional<ManifestTombstone>> DecodeManifestTombstone(std::string_view bytes) {
   // The seal is checked on the way in both cases, so a prefix is enough to tell them apart.
   const std::string manifest_start = "{\"format\":\"" + std::string(kFamily) + "/";
@@ -243,10 +284,11 @@ Result<std::optional<ManifestTombstone>> DecodeManifestTombstone(std::string_vie
     AKI_RETURN_IF_ERROR(CheckJsonSeal("manifest", bytes, kManifestBytesMax));
     return std::optional<ManifestTombstone>();
   }
-  AKI_ASSIGN_OR_RETURN(ManifestTombstone tombstone,
-                       DecodeCanonical<ManifestTombstone>("tombstone", kTombstoneFamily, bytes, kTombstoneBytesMax,
-                                                          ReadTombstone, EncodeManifestTombstone));
-  return std::optional(std::move(tombstone));
+  AKI_ASSIGN_OR_RETURN(auto decoded,
+                       DecodeCanonical<ManifestTombstone>("tombstone", kTombstoneFamily, 1, bytes, kTombstoneBytesMax,
+                                                          ReadTombstone, WriteTombstone));
+  AKI_RETURN_IF_ERROR(decoded.value.Validate());
+  return std::optional(std::move(decoded.value));
 }
 
 }  // namespace akidb

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,13 +23,20 @@ namespace akidb {
 
 // An immutable object that a manifest names. Its identity is (key, SHA-256); version_id is a hint.
 struct ObjectRef {
-  std::string id;  // the key is derived from it
+  std::string id;  // the key follows from owner and id
   std::string sha256;
   std::string version_id;
   uint64_t size_bytes = 0;
+  CollectionId owner{};  // collection under whose prefix it lies; 0: the one whose manifest names it
 
   bool operator==(const ObjectRef&) const = default;
 };
+
+// Keys of objects that the manifest of `own` names: a clone names objects of its source.
+CollectionId OwnerOf(CollectionId own, const ObjectRef& object);
+std::string SegmentKeyOf(CollectionId own, const ObjectRef& segment);
+std::string DeletesKeyOf(CollectionId own, const ObjectRef& deletes);
+std::string BaseKeyOf(CollectionId own, const ObjectRef& base);
 
 struct SegmentEntry {
   ObjectRef object;
@@ -49,18 +57,33 @@ struct SegmentEntry {
 struct EpochEntry {
   Epoch epoch;
   std::string node;
-  Lsn watermark;  // every record of this epoch up to here is in the segments
+  Lsn watermark;           // every record of this epoch up to here is in the segments
+  WalSequence sequence{};  // greatest log object all of whose records are; 0 for a log on the node's disk
 
   bool operator==(const EpochEntry&) const = default;
 };
 
+// Keeps a version and what it names. (kind, name) is unique in a manifest.
 struct PinEntry {
   std::string kind;  // "snapshot" "clone" "package" "reader" "hold"
   std::string name;
   ManifestVersion version;
-  std::string created_at;  // RFC 3339
+  std::string created_at;    // RFC 3339
+  std::string expires_at{};  // RFC 3339; empty: never
 
   bool operator==(const PinEntry&) const = default;
+};
+
+// Where the records of the open epochs are: on their node's disk, or below the collection's prefix (WalObjectKey).
+enum class LogKind : uint8_t { kLocal, kBucket };
+std::string_view LogKindName(LogKind kind);  // "local" "bucket"
+
+// The collection and version that a clone began with.
+struct CloneOrigin {
+  CollectionId collection;
+  ManifestVersion version;
+
+  bool operator==(const CloneOrigin&) const = default;
 };
 
 struct Manifest {
@@ -71,25 +94,62 @@ struct Manifest {
   std::string created_at;
   Epoch epoch;  // of the writer; grows with every takeover
   std::vector<EpochEntry> open_epochs;
-  std::vector<SegmentEntry> segments;
+  LogKind log = LogKind::kLocal;
+  std::optional<ObjectRef> base;       // how the segments are stored, not what they are: see ManifestBase
+  std::vector<SegmentEntry> segments;  // all of them, ascending by object id
   std::vector<PinEntry> pins;
   ManifestVersion gc_boundary;  // unreferenced objects whose builder started before it are doomed (I8)
   uint64_t revert_generation = 0;
   std::string home;  // node that `ack=local` binds the collection to; empty if none
   bool dropped = false;
+  std::optional<CloneOrigin> cloned_from;
   CollectionSpec spec;
 
+  // Sorts segments and gives own objects owner 0, as Validate demands.
+  void Normalize();
   // What must hold of every encoded one; kDataLoss naming the field.
   Status Validate() const;
   bool operator==(const Manifest&) const = default;
 };
 
+// Visits every object that `manifest` names: segments, deletion vectors, the base.
+void ForEachObject(
+    const Manifest& manifest,
+    const std::function<void(CollectionId owner, const std::string& key, const ObjectRef& object)>& visit);
+
+// The segment list of an earlier version, an object of its own, so that a numbered manifest stays small: it names its
+// base and says what was added, changed and removed since. Owners are seen from `collection`, which a clone's is not.
+struct ManifestBase {
+  CollectionId collection;
+  std::string id;  // of the object
+  std::vector<SegmentEntry> segments;
+
+  // What must hold of every encoded one; kDataLoss naming the field.
+  Status Validate() const;
+  bool operator==(const ManifestBase&) const = default;
+};
+
 inline constexpr uint64_t kManifestBytesMax = 16ull << 20;
+inline constexpr uint64_t kManifestBaseBytesMax = 64ull << 20;
 inline constexpr uint64_t kCatalogBytesMax = 64ull << 20;
 inline constexpr size_t kManifestSegmentsMax = 100'000;
 
-std::string EncodeManifest(const Manifest& manifest);
+std::string EncodeManifestBase(const ManifestBase& base);
+Result<ManifestBase> DecodeManifestBase(std::string_view bytes);
+
+// `base` is the one that manifest.base names, null if it names none.
+std::string EncodeManifest(const Manifest& manifest, const ManifestBase* base = nullptr);
+// Of a manifest without a base; one with a base is kFailedPrecondition.
 Result<Manifest> DecodeManifest(std::string_view bytes);
+
+// What the bytes of a manifest say before its base was read.
+struct StoredManifest {
+  Manifest manifest;                 // segments: only those that the base lacks or has otherwise
+  std::vector<std::string> removed;  // ids of segments of the base
+};
+Result<StoredManifest> DecodeStoredManifest(std::string_view bytes);
+// `base` as for EncodeManifest. kDataLoss if the two do not fit.
+Result<Manifest> CompleteManifest(StoredManifest stored, const ManifestBase* base);
 
 // A retired manifest's key keeps a tombstone for ever, so that its name is never free (I7).
 struct ManifestTombstone {
@@ -114,6 +174,14 @@ struct CatalogEntry {
   bool operator==(const CatalogEntry&) const = default;
 };
 
+// Another name of a collection. No collection has it as its own.
+struct AliasEntry {
+  std::string alias;
+  CollectionId collection;
+
+  bool operator==(const AliasEntry&) const = default;
+};
+
 // One catalog version: what changed since the previous one, or (checkpoint) everything.
 struct CatalogVersion {
   ManifestVersion version;
@@ -125,6 +193,9 @@ struct CatalogVersion {
   CollectionId next_collection_id;  // ids below were handed out
   std::vector<CatalogEntry> put;    // created or changed
   std::vector<CollectionId> dropped;
+  std::vector<CollectionId> purged;     // dropped before, and all their objects are gone
+  std::vector<AliasEntry> aliases_put;  // created or changed
+  std::vector<std::string> aliases_dropped;
 
   // What must hold of every encoded one; kDataLoss naming the field.
   Status Validate() const;

@@ -49,6 +49,84 @@ TEST(ManifestFormatTest, EveryBitFlipIsSeen) {
   }
 }
 
+TEST(ManifestFormatTest, EveryBitFlipIsSeenOnABaseAndInIt) {
+  const ManifestBase base = FullBase();
+  std::string bytes = EncodeManifest(FullManifestOnBase(), &base);
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ 1 << bit % 8);
+    ASSERT_FALSE(DecodeStoredManifest(bytes)) << "byte " << bit / 8;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ 1 << bit % 8);
+  }
+  bytes = EncodeManifestBase(base);
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ 1 << bit % 8);
+    ASSERT_FALSE(DecodeManifestBase(bytes)) << "byte " << bit / 8;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ 1 << bit % 8);
+  }
+}
+
+TEST(ManifestFormatTest, AManifestOnABaseNeedsIt) {
+  const ManifestBase base = FullBase();
+  const std::string bytes = EncodeManifest(FullManifestOnBase(), &base);
+  EXPECT_EQ(DecodeManifest(bytes).error().code(), StatusCode::kFailedPrecondition);
+  const StoredManifest stored = DecodeStoredManifest(bytes).value();
+  EXPECT_EQ(stored.removed, std::vector<std::string>{base.segments[2].object.id});
+  EXPECT_EQ(stored.manifest.segments.size(), 2u) << "the changed one and the new one";
+  EXPECT_EQ(CompleteManifest(stored, &base).value(), FullManifestOnBase());
+}
+
+TEST(ManifestFormatTest, ABaseThatDoesNotFitIsRefused) {
+  const ManifestBase base = FullBase();
+  const StoredManifest right = DecodeStoredManifest(EncodeManifest(FullManifestOnBase(), &base)).value();
+  const auto problem = [](const StoredManifest& stored, const ManifestBase& with) {
+    const auto manifest = CompleteManifest(stored, &with);
+    return manifest ? "accepted" : manifest.error().ToString();
+  };
+  ManifestBase other = base;
+  other.collection = CollectionId(7);
+  EXPECT_THAT(problem(right, other), HasSubstr("is another base"));
+  other = base;
+  other.segments.pop_back();
+  EXPECT_THAT(problem(right, other), HasSubstr("are not what it changed"));
+  StoredManifest wrong = right;
+  wrong.removed.push_back("00000000000000000080-0000000000000000");
+  EXPECT_THAT(problem(wrong, base), HasSubstr("are not what it changed"));
+  wrong = right;
+  wrong.manifest.segments.insert(wrong.manifest.segments.begin() + 1, base.segments[1]);
+  EXPECT_THAT(problem(wrong, base), HasSubstr("are not what it changed")) << "an unchanged segment is not repeated";
+}
+
+TEST(ManifestFormatTest, ACloneSeesTheOwnersOfItsSourcesBase) {
+  const ManifestBase base = FullBase();  // of collection 12, with one segment of 7
+  Manifest clone = FullManifest();
+  clone.collection = CollectionId(20);
+  clone.base = FullManifestOnBase().base;
+  clone.base->owner = CollectionId(12);
+  clone.segments = base.segments;
+  clone.segments[0].object.owner = CollectionId(12);
+  clone.segments[1].deletes->owner = CollectionId(12);
+  clone.segments[2].object.owner = CollectionId(12);
+  const std::string bytes = EncodeManifest(clone, &base);
+  EXPECT_TRUE(DecodeStoredManifest(bytes)->manifest.segments.empty()) << "a clone costs no segment list";
+  EXPECT_EQ(CompleteManifest(DecodeStoredManifest(bytes).value(), &base).value(), clone);
+  std::vector<std::string> keys;
+  ForEachObject(clone, [&](CollectionId /*owner*/, const std::string& key, const ObjectRef&) { keys.push_back(key); });
+  EXPECT_EQ(keys, (std::vector<std::string>{"t/default/c/12/segments/00000000000000000079-0123456789abcdef.seg",
+                                            "t/default/c/7/segments/00000000000000000080-fedcba9876543210.seg",
+                                            "t/default/c/12/deletes/00000000000000000080-1111111111111111.del",
+                                            "t/default/c/12/segments/00000000000000000080-ffffffffffffffff.seg",
+                                            "t/default/c/12/bases/00000000000000000080-2222222222222222.json"}));
+}
+
+TEST(ManifestFormatTest, NormalizeSortsAndNamesNoOwnerOfItsOwn) {
+  Manifest manifest = FullManifest();
+  std::swap(manifest.segments[0], manifest.segments[1]);
+  manifest.segments[1].object.owner = manifest.collection;
+  EXPECT_FALSE(manifest.Validate().ok());
+  manifest.Normalize();
+  EXPECT_EQ(manifest, FullManifest());
+}
+
 TEST(ManifestFormatTest, EveryTruncationIsSeen) {
   const std::string bytes = EncodeManifest(FullManifest());
   for (size_t size = 0; size < bytes.size(); ++size) ASSERT_FALSE(DecodeManifest(bytes.substr(0, size))) << size;
@@ -63,15 +141,14 @@ TEST(ManifestFormatTest, ErrorsNameTheField) {
             "DATA_LOSS: manifest.segments[0].row_count is 4294967296, the limit is 4294967295");
   EXPECT_EQ(ErrorOf("\"deletes\":null", "\"deletes\":{\"id\":7}"),
             "DATA_LOSS: manifest.segments[0].deletes.id is not a string");
-  EXPECT_EQ(ErrorOf("\"watermark\":100}", "\"watermark\":100,\"x\":1}"),
-            "DATA_LOSS: manifest.open_epochs[0].x is unknown");
+  EXPECT_EQ(ErrorOf("\"sequence\":40}", "\"sequence\":40,\"x\":1}"), "DATA_LOSS: manifest.open_epochs[0].x is unknown");
   EXPECT_EQ(ErrorOf("\"spec\":{", "\"spec\":{\"color\":1,"),
             "DATA_LOSS: manifest.spec is wrong: color is not a known field");
   EXPECT_THAT(ErrorOf("\"home\":\"node-b\"", "\"home\":\"node-b\",\"later\":1"),
               HasSubstr("manifest.later is unknown"));
-  EXPECT_EQ(ErrorOf("akidb.manifest/1", "akidb.manifest/2"),
-            "UNIMPLEMENTED: format is akidb.manifest/2, this akidb reads akidb.manifest/1");
-  EXPECT_THAT(ErrorOf("akidb.manifest/1", "akidb.catalog/1"), HasSubstr("manifest.format is akidb.catalog/1"));
+  EXPECT_EQ(ErrorOf("akidb.manifest/2", "akidb.manifest/3"),
+            "UNIMPLEMENTED: format is akidb.manifest/3, this akidb reads akidb.manifest/1 to 2");
+  EXPECT_THAT(ErrorOf("akidb.manifest/2", "akidb.catalog/2"), HasSubstr("manifest.format is akidb.catalog/2"));
 }
 
 TEST(ManifestFormatTest, OtherSpellingsOfTheSameValuesAreRefused) {
@@ -104,6 +181,17 @@ TEST(ManifestFormatTest, ValidateRefusesWhatCannotBe) {
   EXPECT_THAT(problem([](Manifest& m) { m.segments[1].deletes.reset(); }), HasSubstr("without deletes"));
   EXPECT_THAT(problem([](Manifest& m) { m.segments[1].deletes->id = "x"; }), HasSubstr("deletion vector \"x\""));
   EXPECT_THAT(problem([](Manifest& m) { m.pins[0].kind = "note"; }), HasSubstr("unknown kind \"note\""));
+  EXPECT_THAT(problem([](Manifest& m) { m.pins[0].name = "../x"; }), HasSubstr("pins name must match"));
+  EXPECT_THAT(problem([](Manifest& m) { m.pins[0].name = std::string(256, 'a'); }), HasSubstr("pins name"));
+  EXPECT_THAT(problem([](Manifest& m) { m.pins.push_back(m.pins[0]); }), HasSubstr("has snapshot before-import twice"));
+  EXPECT_THAT(problem([](Manifest& m) { m.pins[0].version = ManifestVersion(0); }), HasSubstr("has version 0"));
+  EXPECT_THAT(problem([](Manifest& m) { std::swap(m.segments[0], m.segments[1]); }), HasSubstr("not ascending"));
+  EXPECT_THAT(problem([](Manifest& m) { m.segments[0].object.owner = m.collection; }), HasSubstr("own collection"));
+  EXPECT_THAT(problem([](Manifest& m) { m.segments[1].deletes->owner = m.collection; }), HasSubstr("own collection"));
+  EXPECT_THAT(problem([](Manifest& m) { m.log = LogKind::kLocal; }), HasSubstr("although the log is local"));
+  EXPECT_THAT(problem([](Manifest& m) { m.cloned_from->collection = m.collection; }), HasSubstr("collection itself"));
+  EXPECT_THAT(problem([](Manifest& m) { m.base = m.segments[0].object, m.base->id = "../x"; }),
+              HasSubstr("base \"../x\""));
   EXPECT_THAT(problem([](Manifest& m) { m.spec.dim = 0; }), HasSubstr("spec vector_dim is 0"));
 }
 
@@ -127,7 +215,9 @@ TEST(ManifestTombstoneTest, EveryBitFlipIsSeen) {
 TEST(CatalogFormatTest, DecodeGivesBackWhatWasEncoded) {
   CatalogVersion first;
   first.version = ManifestVersion(1);
-  for (const CatalogVersion& version : {FullCatalogVersion(), first}) {
+  CatalogVersion checkpoint = FullCatalogVersionV1();
+  checkpoint.aliases_put = FullCatalogVersion().aliases_put;
+  for (const CatalogVersion& version : {FullCatalogVersion(), checkpoint, first}) {
     const std::string bytes = EncodeCatalogVersion(version);
     const auto decoded = DecodeCatalogVersion(bytes);
     ASSERT_TRUE(decoded) << decoded.error().ToString();
@@ -159,6 +249,13 @@ TEST(CatalogFormatTest, ValidateRefusesWhatCannotBe) {
   EXPECT_THAT(problem([](CatalogVersion& c) { c.dropped[0] = c.put[0].id; }),
               HasSubstr("dropped names collection 12 twice"));
   EXPECT_THAT(problem([](CatalogVersion& c) { c.put[0].spec.name = "../x"; }), HasSubstr("put.spec name must match"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.purged[0] = c.dropped[0]; }), HasSubstr("purged names collection 4"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.checkpoint = true; }), HasSubstr("purged is set in a checkpoint"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.aliases_put[0].alias = "../x"; }), HasSubstr("aliases_put alias must"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.aliases_put[0].alias = "docs"; }), HasSubstr("named before"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.aliases_put[0].collection = CollectionId(13); }),
+              HasSubstr("never handed out"));
+  EXPECT_THAT(problem([](CatalogVersion& c) { c.aliases_dropped[0] = "current"; }), HasSubstr("named before"));
   EXPECT_THAT(problem([](CatalogVersion& c) { c.previous_sha256 = ""; }), HasSubstr("previous_sha256"));
 }
 

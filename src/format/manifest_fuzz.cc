@@ -1,4 +1,4 @@
-// Any bytes as manifest, tombstone and catalog: as they are, and with a right checksum put behind them.
+// Any bytes as manifest, base, tombstone and catalog: as they are, and with a right checksum put behind them.
 #include <cstddef>
 #include <cstdint>
 
@@ -9,9 +9,20 @@
 namespace {
 
 void Decode(std::string_view bytes) {
-  if (const auto manifest = akidb::DecodeManifest(bytes)) AKI_CHECK(akidb::EncodeManifest(*manifest) == bytes);
-  if (const auto catalog = akidb::DecodeCatalogVersion(bytes))
-    AKI_CHECK(akidb::EncodeCatalogVersion(*catalog) == bytes);
+  if (const auto stored = akidb::DecodeStoredManifest(bytes); stored && !stored->manifest.base) {
+    const akidb::Manifest manifest = akidb::DecodeManifest(bytes).value();
+    AKI_CHECK(akidb::DecodeManifest(akidb::EncodeManifest(manifest)).value() == manifest);
+  } else if (stored) {
+    const akidb::ManifestBase base{
+        akidb::OwnerOf(stored->manifest.collection, *stored->manifest.base), stored->manifest.base->id, {}};
+    const auto complete = akidb::CompleteManifest(*stored, &base);
+    AKI_CHECK(complete.has_value() == stored->removed.empty());
+    AKI_CHECK(!complete || akidb::EncodeManifest(*complete, &base) == bytes);
+  }
+  if (const auto base = akidb::DecodeManifestBase(bytes)) AKI_CHECK(akidb::EncodeManifestBase(*base) == bytes);
+  if (const auto catalog = akidb::DecodeCatalogVersion(bytes)) {
+    AKI_CHECK(akidb::DecodeCatalogVersion(akidb::EncodeCatalogVersion(*catalog)).value() == *catalog);
+  }
   const auto tombstone = akidb::DecodeManifestTombstone(bytes);
   if (tombstone && tombstone->has_value()) AKI_CHECK(akidb::EncodeManifestTombstone(**tombstone) == bytes);
 }

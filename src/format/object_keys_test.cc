@@ -15,6 +15,37 @@ TEST(ObjectKeysTest, KeysAreThoseOfTheBucketPage) {
             "t/default/c/12/deletes/00000000000000000003-00ff00ff00ff00ff.del");
 }
 
+TEST(ObjectKeysTest, BasesLieBesideTheManifests) {
+  EXPECT_EQ(BaseKey(CollectionId(12), "00000000000000000003-00ff00ff00ff00ff"),
+            "t/default/c/12/bases/00000000000000000003-00ff00ff00ff00ff.json");
+}
+
+TEST(ObjectKeysTest, WalKeysParseBack) {
+  const std::string key = WalObjectKey(CollectionId(12), Epoch(3), WalSequence(70));
+  EXPECT_EQ(key, "t/default/c/12/wal/00000000000000000003/00000000000000000070.wal");
+  EXPECT_TRUE(key.starts_with(WalPrefix(CollectionId(12), Epoch(3))));
+  EXPECT_TRUE(WalPrefix(CollectionId(12), Epoch(3)).starts_with(WalPrefix(CollectionId(12))));
+  EXPECT_EQ(ParseWalObjectKey(CollectionId(12), key), (WalObjectName{Epoch(3), WalSequence(70)}));
+  EXPECT_FALSE(ParseWalObjectKey(CollectionId(1), key));
+  for (const std::string_view name :
+       {"", "3/70.wal", "00000000000000000003/.wal", "00000000000000000003/00000000000000000070",
+        "00000000000000000003/00000000000000000070.walx", "00000000000000000003/0/00000000000000000070.wal",
+        "00000000000000000070.wal", "00000000000000000003/99999999999999999999.wal", ".wal", "/.wal"}) {
+    EXPECT_FALSE(ParseWalObjectKey(CollectionId(12), WalPrefix(CollectionId(12)) + std::string(name))) << name;
+  }
+}
+
+TEST(ObjectKeysTest, LeaseKeysParseBack) {
+  const std::string key = LeaseKey("node-a.example", 17);
+  EXPECT_EQ(key, "nodes/node-a.example/00000000000000000017.json");
+  EXPECT_EQ(ParseLeaseKey(key), (LeaseName{"node-a.example", 17}));
+  for (const std::string_view name :
+       {"", ".json", "/.json", "a/17.json", "a/00000000000000000017", "../00000000000000000017.json",
+        "a/b/00000000000000000017.json", "/00000000000000000017.json", "00000000000000000017.json"}) {
+    EXPECT_FALSE(ParseLeaseKey("nodes/" + std::string(name))) << name;
+  }
+}
+
 TEST(ObjectKeysTest, IdsCarryTheirStartVersion) {
   for (const ManifestVersion start : {ManifestVersion(0), ManifestVersion(81), ManifestVersion::Max()}) {
     EXPECT_EQ(ObjectIdStart(MintObjectId(start, "0123456789abcdef")), start);
@@ -38,6 +69,10 @@ TEST(ObjectKeysTest, VersionOfKeyReadsManifestAndCatalogKeysOnly) {
                                      "catalog/99999999999999999999.json"}) {
     EXPECT_FALSE(VersionOfKey(key)) << key;
   }
+}
+
+TEST(ObjectKeysDeathTest, AStringThatIsNoNameNeverBecomesAPrefix) {
+  EXPECT_DEATH(LeaseKey("../catalog", 1), "ValidateName");
 }
 
 TEST(ObjectKeysDeathTest, AStringThatIsNoIdNeverBecomesAKey) {

@@ -31,6 +31,7 @@ Status ManifestCommitter::CreateFirst(OpContext& ctx, const Manifest& first) {
   manifest.version = ManifestVersion(1);
   manifest.attempt_id = env_.random->Hex(kAttemptIdDigits);
   manifest.created_at = FormatRfc3339(env_.clock->WallNow());
+  manifest.Normalize();
   std::string bytes = EncodeManifest(manifest);
   AKI_ASSIGN_OR_RETURN(const Verdict verdict, chain_.Create(ctx, manifest.version, bytes));
   if (verdict == Verdict::kLost)
@@ -84,6 +85,7 @@ Result<std::shared_ptr<const ManifestHead>> ManifestCommitter::Commit(OpContext&
     next.previous_sha256 = head_->sha256;
     next.attempt_id = env_.random->Hex(kAttemptIdDigits);
     next.created_at = FormatRfc3339(env_.clock->WallNow());
+    next.Normalize();
     std::string bytes = EncodeManifest(next);
     AKI_ASSIGN_OR_RETURN(const Verdict verdict, chain_.Create(ctx, next.version, bytes));
     if (verdict == Verdict::kWon) {
