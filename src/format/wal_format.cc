@@ -166,11 +166,11 @@ WalGroupStatus CheckWalGroupPayload(const WalGroupHeader& header, uint64_t seed,
   return Xxh3(covered, seed) == header.payload_checksum ? WalGroupStatus::kValid : WalGroupStatus::kBadPayload;
 }
 
-Status DecodeWalRecords(const WalGroupHeader& header, std::string_view group,
-                        const std::function<Status(const WalRecord&)>& visit) {
-  ByteReader in(group.substr(kWalGroupHeaderBytes, header.payload_bytes));
-  Lsn at_least = header.first_lsn;
-  for (uint32_t i = 0; i < header.record_count; ++i) {
+Status DecodeWalRecordRun(std::string_view payload, uint32_t record_count, Lsn first_lsn,
+                          const std::function<Status(const WalRecord&)>& visit) {
+  ByteReader in(payload);
+  Lsn at_least = first_lsn;
+  for (uint32_t i = 0; i < record_count; ++i) {
     const auto body_bytes = in.Read<uint32_t>();
     const auto type = static_cast<WalRecordType>(in.Read<uint8_t>());
     const auto flags = in.Read<uint8_t>();
@@ -187,7 +187,7 @@ Status DecodeWalRecords(const WalGroupHeader& header, std::string_view group,
       return FailedPrecondition(where() + "type " + std::to_string(static_cast<int>(type)) + " with flags " +
                                 std::to_string(flags) + " is not known to this program");
     }
-    if (record.lsn < at_least || record.lsn == Lsn::Max() || (i == 0 && record.lsn != header.first_lsn)) {
+    if (record.lsn < at_least || record.lsn == Lsn::Max() || (i == 0 && record.lsn != first_lsn)) {
       return DataLoss(where() + "LSN " + std::to_string(record.lsn.value()) + " breaks the order");
     }
     at_least = record.lsn.Next();
@@ -195,6 +195,12 @@ Status DecodeWalRecords(const WalGroupHeader& header, std::string_view group,
   }
   if (in.remaining() != 0) return DataLoss("group holds more bytes than its records");
   return OkStatus();
+}
+
+Status DecodeWalRecords(const WalGroupHeader& header, std::string_view group,
+                        const std::function<Status(const WalRecord&)>& visit) {
+  return DecodeWalRecordRun(group.substr(kWalGroupHeaderBytes, header.payload_bytes), header.record_count,
+                            header.first_lsn, visit);
 }
 
 }  // namespace akidb

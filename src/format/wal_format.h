@@ -100,6 +100,9 @@ WalGroupStatus DecodeWalGroupHeader(std::string_view bytes, uint64_t seed, uint6
                                     WalGroupHeader* header);
 // Checks the payload of a group whose header is valid. `group` begins with the header.
 WalGroupStatus CheckWalGroupPayload(const WalGroupHeader& header, uint64_t seed, std::string_view group);
+// Hands `record_count` records that fill `payload`, whose checksum passed, to `visit` in order. Errors as below.
+Status DecodeWalRecordRun(std::string_view payload, uint32_t record_count, Lsn first_lsn,
+                          const std::function<Status(const WalRecord&)>& visit);
 // Hands the records of a valid group to `visit` in order. kDataLoss if they are not what the header says although the
 // checksum passed; kFailedPrecondition for a record type of a newer version.
 Status DecodeWalRecords(const WalGroupHeader& header, std::string_view group,
