@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/collection_log.h"
 #include "engine/snapshot.h"
 #include "engine/write.h"
 #include "filter/filter.h"
@@ -35,6 +36,7 @@ struct CollectionStats {
 
 class Collection {
  public:
+  using Done = CollectionLog::Done;
   virtual ~Collection() = default;
   virtual CollectionId id() const = 0;
   virtual std::string created_at() const = 0;
@@ -47,9 +49,20 @@ class Collection {
   // RFC 7386 merge of `patch` (a JSON object) into the payload of `id`.
   virtual Result<WriteReceipt> MergePayload(OpContext& ctx, std::string_view id, std::string_view patch) = 0;
 
-  // The newest visible state: every write whose ack was or could have been given is in it.
-  virtual std::shared_ptr<const Snapshot> Read() = 0;
+  // The newest visible state: every write whose ack was or could have been given is in it. Opens the segments that no
+  // request has used yet, which may read all of their vectors from the store.
+  virtual Result<std::shared_ptr<const Snapshot>> Read(OpContext& ctx) = 0;
   virtual CollectionStats stats() = 0;
+
+  // Runs `done` once: with OK when the write at `lsn`, made by this object, is durable and visible (ack()); with an
+  // error when that cannot be said at ctx's deadline (effect unknown) or will never be (effect none). May block for one
+  // commit of the log.
+  virtual void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) = 0;
+  virtual Status WaitDurable(OpContext& ctx, Lsn lsn) = 0;
+  // What NotifyDurable promises; stronger levels need a flush.
+  virtual AckLevel ack() const = 0;
+  // Runs `done` once: with OK when Read() shows everything up to `position`, which any node may have given out.
+  virtual void NotifyVisible(OpContext& ctx, const Position& position, Done done) = 0;
 
   // Seals what is growing and publishes it; blocks until the manifest names it (or nothing was unflushed).
   virtual Status Flush(OpContext& ctx) = 0;

@@ -29,7 +29,7 @@ Status CollectionImpl::VerifyObject(OpContext& ctx, const std::string& key, cons
 
 Status CollectionImpl::VerifyUnit(OpContext& ctx, SegmentUnit& unit) {
   if (unit.verified()) return OkStatus();
-  AKI_RETURN_IF_ERROR(VerifyObject(ctx, SegmentKey(id_, unit.id()), unit.reader().entry().object));
+  AKI_RETURN_IF_ERROR(VerifyObject(ctx, SegmentKey(id_, unit.id()), unit.entry().object));
   unit.set_verified();
   return OkStatus();
 }
@@ -73,7 +73,8 @@ Status CollectionImpl::ConfirmStep(OpContext& ctx) {
     MutexLock write(write_mutex_);
     if (replay_first_lsn_) {
       // Records of an earlier process that a segment has: trimmed under the same rule as this process's own.
-      unconfirmed_.push_front({*replay_first_lsn_, manifest_lsn(), committer_.head(), deps_.env.clock->Now()});
+      unconfirmed_.push_front(
+          {*replay_first_lsn_, manifest_lsn(), WalSequence(0), committer_.head(), deps_.env.clock->Now()});
       replay_first_lsn_.reset();
     }
   }
@@ -86,6 +87,7 @@ Status CollectionImpl::ConfirmStep(OpContext& ctx) {
   const bool retired = candidate.head->manifest.version < retired_below_;
   AKI_RETURN_IF_ERROR(committer_.ReRead(ctx, retired ? *committer_.head() : *candidate.head));
   AKI_RETURN_IF_ERROR(VerifyPublished(ctx, candidate.head->manifest));
+  AKI_RETURN_IF_ERROR(TrimStreams(ctx, candidate.sequence, candidate.head->manifest));
   std::erase_if(unconfirmed_, [&](const Unconfirmed& u) { return u.watermark <= candidate.watermark; });
   if (unconfirmed_.empty()) verified_keys_.clear();
   return OkStatus();
@@ -122,6 +124,7 @@ Status CollectionImpl::CollectStep(OpContext& ctx) {
     if (dropped_) return OkStatus();
   }
   // Objects of a job under way are not named yet; they are not garbage.
+  if (superseded()) return OkStatus();
   if (!sweep_due_ || merging_ || flush_job_ || !epoch_taken_) return OkStatus();
   AKI_ASSIGN_OR_RETURN(const std::vector<std::string> garbage, FindGarbage(ctx, committer_.head()->manifest.version));
   const MonotonicTime now = deps_.env.clock->Now();

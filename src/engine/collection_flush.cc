@@ -90,10 +90,11 @@ bool CollectionImpl::Seal() {
 
 Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
   MutexLock lock(maintenance_mutex_);
+  if (superseded()) return std::unexpected(NotTheWriter());
   AKI_RETURN_IF_ERROR(SettleMerge(ctx));
   if (!flush_job_) {
-    if (!FlushDue(trigger)) return false;
-    AKI_RETURN_IF_ERROR(EnsureEpochLocked(ctx));
+    // Nothing is unflushed before the takeover is complete.
+    if (!epoch_taken_ || !FlushDue(trigger)) return false;
     return Seal();
   }
   {
@@ -160,7 +161,7 @@ Status CollectionImpl::WriteDeletes(OpContext& ctx, const View& current, FlushJo
 
 Status CollectionImpl::UploadFlush(OpContext& ctx) {
   FlushJob& job = *flush_job_;
-  AKI_RETURN_IF_ERROR(deps_.wal->WaitDurable(ctx, job.watermark));
+  AKI_RETURN_IF_ERROR(log()->WaitDurable(ctx, job.watermark));
   job.start = committer_.head()->manifest.version;
   job.origins.clear();
   for (uint32_t group = 0; group < job.groups.size(); ++group) {
@@ -187,15 +188,17 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
   FlushJob& job = *flush_job_;
   if (job.segment && !job.unit) {
     // Read back before anything names it: a segment that cannot be opened is never published.
-    AKI_ASSIGN_OR_RETURN(job.unit, OpenSegment(ctx, *job.segment));
+    AKI_ASSIGN_OR_RETURN(job.unit, OpenUnit(ctx, *job.segment));
   }
   const Epoch epoch(epoch_.load());
+  const WalSequence sequence = log()->SequenceAt(job.watermark);
   const CollectionSpec current_spec = spec();
   bool doomed = false;
   auto committed = committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
     if (manifest->epoch != epoch) {
-      return std::unexpected(
-          FailedPrecondition("this process is no longer the writer of collection " + std::to_string(id_.value())));
+      // What it would have published is in the log, for whoever is the writer now.
+      superseded_.store(deps_.options.shared_store, std::memory_order_release);
+      return std::unexpected(NotTheWriter().WithEffectUnknown());
     }
     const auto own = std::ranges::find(manifest->open_epochs, epoch, &EpochEntry::epoch);
     AKI_CHECK(own != manifest->open_epochs.end());
@@ -205,6 +208,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
       return std::unexpected(Aborted("the collector's boundary passed the objects of this flush"));
     }
     own->watermark = job.watermark;
+    own->sequence = std::max(own->sequence, sequence);
     // Whatever older epochs left in the log was replayed before this process wrote, so the watermark covers it.
     std::erase_if(manifest->open_epochs, [&](const EpochEntry& e) { return e.epoch != epoch; });
     for (const FlushJob::NewDeletes& deletes : job.deletes) {
@@ -245,7 +249,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     MutexLock state(state_mutex_);
     view_ = std::move(next);
   }
-  unconfirmed_.push_back({job.first_lsn, job.watermark, head, deps_.env.clock->Now()});
+  unconfirmed_.push_back({job.first_lsn, job.watermark, sequence, head, deps_.env.clock->Now()});
   sweep_due_ = sweep_due_ || !job.deletes.empty();
   Log(LogLevel::kInfo, "flushed",
       {{"collection", id_.value()},

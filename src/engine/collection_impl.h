@@ -1,7 +1,7 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
 // _flush.cc, _merge.cc, _collect.cc.
 //
-// Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), write_mutex_ (order of writes;
+// Threads:    lock order: follow_mutex_ is a leaf; maintenance_mutex_ (manifest and jobs; held over store calls), write_mutex_ (order of writes;
 //             held over memory work), state_mutex_ (the view readers copy; held for a few instructions).
 // Errors:     see Collection.
 // Invariants: 1. Rows are applied in LSN order, under write_mutex_, before their group is synced; readers do not see
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "engine/bucket_log.h"
 #include "engine/collection.h"
 #include "engine/database.h"
 #include "engine/growing.h"
@@ -41,6 +42,7 @@ struct CollectionDeps {
   std::shared_ptr<PayloadBlockCache> payload_cache;
   std::atomic<uint64_t> unflushed_bytes{0};
   std::function<void()> wake_flush = [] {};
+  std::function<void()> wake_follow = [] {};
 };
 
 // The entry of the segment with this id, or the end.
@@ -53,7 +55,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // Creates the first manifest, owned by this process. kAlreadyExists if the id was used before.
   static Result<std::shared_ptr<CollectionImpl>> Create(OpContext& ctx, CollectionDeps& deps,
                                                         const CatalogEntry& entry);
-  // Reads manifest, segments and deletion vectors.
+  // Reads the manifest; segments and deletion vectors when they are first used.
   static Result<std::shared_ptr<CollectionImpl>> Open(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry);
   ~CollectionImpl() override;
 
@@ -64,14 +66,26 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<WriteReceipt> DeleteIds(OpContext& ctx, const std::vector<std::string_view>& ids) override;
   Result<WriteReceipt> DeleteMatching(OpContext& ctx, const Filter& filter) override;
   Result<WriteReceipt> MergePayload(OpContext& ctx, std::string_view id, std::string_view patch) override;
-  std::shared_ptr<const Snapshot> Read() override;
+  Result<std::shared_ptr<const Snapshot>> Read(OpContext& ctx) override;
   CollectionStats stats() override;
   Status Flush(OpContext& ctx) override;
   Status Merge(OpContext& ctx, MergeScope scope) override;
+  void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) override;
+  Status WaitDurable(OpContext& ctx, Lsn lsn) override;
+  AckLevel ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
+  void NotifyVisible(OpContext& ctx, const Position& position, Done done) override;
 
   // Makes this process the writer: commits a new epoch, once a process. It comes before the first record is replayed or
   // written, because a request of an earlier process may still arrive and move the head.
   Status EnsureEpoch(OpContext& ctx) AKI_EXCLUDES(maintenance_mutex_);
+  // Once the node's log is open: writes go there from now on. Requires EnsureEpoch.
+  void AttachNodeLog();
+  // Another node is the writer now: this object takes no writes and will never show anything new.
+  bool superseded() const;
+  // Ends a collection of a shared store for every node: a last manifest, and fences for whoever still writes.
+  static Status EndForAll(OpContext& ctx, CollectionDeps& deps, CollectionId id);
+  // Looks for manifests of other nodes, if it is time; says when it wants to be called again.
+  Result<MonotonicTime> FollowStep(OpContext& ctx);
   // Applies a record of the log during recovery, if no segment has it yet. Requires EnsureEpoch.
   Status Replay(OpContext& ctx, const WalRecord& record);
   // Greatest LSN that the manifest knows.
@@ -141,15 +155,44 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   struct Unconfirmed {
     Lsn first_lsn;
     Lsn watermark;
+    WalSequence sequence;  // of this epoch's stream
     std::shared_ptr<const ManifestHead> head;
     MonotonicTime committed_at;
   };
   CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry);
 
   // open
-  Result<std::shared_ptr<SegmentUnit>> OpenSegment(OpContext& ctx, const SegmentEntry& entry);
-  Status LoadView(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Result<SegmentUnit::Opened> OpenSegment(OpContext& ctx, const SegmentEntry& entry);
+  // A unit that is open already.
+  Result<std::shared_ptr<SegmentUnit>> OpenUnit(OpContext& ctx, const SegmentEntry& entry);
+  // The units of a manifest, those of `current` used again where they are the same.
+  std::vector<std::shared_ptr<SegmentUnit>> UnitsOf(const Manifest& manifest, const View& current);
+  void LoadView() AKI_REQUIRES(maintenance_mutex_);
+  static Status PrepareUnits(OpContext& ctx, const View& view);
   Status EnsureEpochLocked(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+
+  // takeover
+  // Fences every older stream, replays what no segment has, and begins the stream of this epoch.
+  Status TakeOverStreams(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
+  Status CheckRecord(const WalRecord& record) const;
+  Status ReplayStreams(OpContext& ctx, const Manifest& manifest, const std::vector<FencedStream>& streams)
+      AKI_REQUIRES(maintenance_mutex_);
+  // Takes epochs out of the manifest whose every record is in segments.
+  Status CloseDrainedEpochs(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  // Deletes objects of this epoch up to `sequence`, and those of ended epochs that `manifest`, which was read back, does
+  // not list any more.
+  Status TrimStreams(OpContext& ctx, WalSequence sequence, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
+  std::shared_ptr<CollectionLog> log() const;
+  Status NotTheWriter() const;
+
+  // follow
+  struct VisibleWaiter {
+    Position position;
+    MonotonicTime deadline;
+    Done done;
+  };
+  bool Covers(const Manifest& manifest, const Position& position) const;
+  void AnswerWaiters();
 
   // write
   Status CheckWritable(uint64_t bytes) AKI_REQUIRES(write_mutex_);
@@ -171,7 +214,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   // read
   std::shared_ptr<const View> view() const;
-  Lsn VisibleLsn() const;
+  Lsn VisibleLsn() const AKI_REQUIRES(state_mutex_);
   // Lets readers' positions name the head's version.
   void PublishVersion() AKI_REQUIRES(maintenance_mutex_);
 
@@ -211,6 +254,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Mutex maintenance_mutex_;
   ManifestCommitter committer_ AKI_GUARDED_BY(maintenance_mutex_);
   std::string epoch_claim_ AKI_GUARDED_BY(maintenance_mutex_);  // empty until a takeover was tried
+  std::shared_ptr<BucketLog> opening_log_ AKI_GUARDED_BY(maintenance_mutex_);  // until its first object is there
+  bool old_streams_due_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::optional<FlushJob> flush_job_ AKI_GUARDED_BY(maintenance_mutex_);
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::optional<MergeJob> unsettled_merge_ AKI_GUARDED_BY(maintenance_mutex_);
@@ -225,6 +270,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   std::atomic<bool> epoch_taken_{false};
   std::atomic<uint64_t> epoch_{0};
+  std::atomic<bool> superseded_{false};
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;
@@ -239,6 +285,13 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   mutable Mutex state_mutex_;
   std::shared_ptr<const View> view_ AKI_GUARDED_BY(state_mutex_);
   CollectionSpec spec_ AKI_GUARDED_BY(state_mutex_);
+  std::shared_ptr<CollectionLog> log_ AKI_GUARDED_BY(state_mutex_);  // null until this process is the writer
+
+  Mutex follow_mutex_;
+  std::vector<VisibleWaiter> waiters_ AKI_GUARDED_BY(follow_mutex_);
+  MonotonicTime follow_at_ AKI_GUARDED_BY(follow_mutex_){};
+  Duration follow_interval_ AKI_GUARDED_BY(follow_mutex_){};
+  std::atomic<int64_t> last_used_ns_{0};
 };
 
 }  // namespace akidb

@@ -44,7 +44,7 @@ class MergedSource final : public SegmentSource {
   PayloadView payload_;
 };
 
-uint64_t BytesOf(const SegmentUnit& unit) { return unit.reader().entry().object.size_bytes; }
+uint64_t BytesOf(const SegmentUnit& unit) { return unit.entry().object.size_bytes; }
 
 }  // namespace
 
@@ -89,7 +89,9 @@ Result<bool> CollectionImpl::MergeStep(OpContext& ctx, MergeScope scope) {
   MergeJob job;
   {
     MutexLock lock(maintenance_mutex_);
-    if (merging_) return false;
+    if (merging_ || superseded()) return false;
+    // On a shared store only a write makes a node the writer; elsewhere there is nobody to take it from.
+    if (!epoch_taken_ && deps_.options.shared_store) return false;
     AKI_RETURN_IF_ERROR(SettleMerge(ctx));
     {
       MutexLock write(write_mutex_);
@@ -172,7 +174,7 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
 
 Status CollectionImpl::PrepareMergeCommit(OpContext& ctx, MergeJob* job) {
   if (!job->segment) return OkStatus();
-  AKI_ASSIGN_OR_RETURN(job->unit, OpenSegment(ctx, *job->segment));
+  AKI_ASSIGN_OR_RETURN(job->unit, OpenUnit(ctx, *job->segment));
   // Deletes that a flush published while the merge was built go along; later ones are in the log.
   Lsn published = job->watermark;
   for (const EpochEntry& epoch : committer_.head()->manifest.open_epochs)

@@ -1,4 +1,4 @@
-// Creating, opening and replaying a collection; taking its epoch.
+// Creating and opening a collection.
 #include <algorithm>
 
 #include "base/check.h"
@@ -11,17 +11,6 @@ namespace akidb {
 namespace {
 
 constexpr uint64_t kDeletesBytesMax = 1ull << 30;
-
-// What the log may hold in one record: the request limits as they were when it was written may have been higher.
-Limits ReplayLimits() {
-  Limits limits;
-  limits.vectors_per_request_max = UINT32_MAX;
-  limits.payload_bytes_max = UINT32_MAX;
-  limits.id_bytes_max = UINT32_MAX;
-  limits.vector_dim_max = UINT32_MAX;
-  limits.request_bytes_max = UINT64_MAX;
-  return limits;
-}
 
 }  // namespace
 
@@ -41,16 +30,14 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, C
   Manifest first;
   first.epoch = Epoch(1);
   first.open_epochs.push_back({Epoch(1), deps.options.node, Lsn(0)});
+  first.log = deps.options.shared_store ? LogKind::kBucket : LogKind::kLocal;
   first.spec = entry.spec;
   MutexLock lock(collection->maintenance_mutex_);
   AKI_RETURN_IF_ERROR(collection->committer_.CreateFirst(ctx, first));
-  collection->epoch_ = 1;
+  collection->LoadView();
+  AKI_RETURN_IF_ERROR(collection->TakeOverStreams(ctx, collection->committer_.head()->manifest));
   collection->epoch_taken_ = true;
   collection->sweep_due_ = false;
-  auto view = std::make_shared<View>();
-  view->version = ManifestVersion(1);
-  MutexLock state(collection->state_mutex_);
-  collection->view_ = std::move(view);
   return collection;
 }
 
@@ -59,21 +46,23 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(OpContext& ctx, Col
   std::shared_ptr<CollectionImpl> collection(new CollectionImpl(deps, entry));
   MutexLock lock(collection->maintenance_mutex_);
   AKI_RETURN_IF_ERROR(collection->committer_.Load(ctx));
-  AKI_RETURN_IF_ERROR(collection->LoadView(ctx));
+  if (collection->committer_.head()->manifest.dropped) {
+    return std::unexpected(NotFound("collection was dropped").WithReason("collection_dropped"));
+  }
+  collection->LoadView();
   return collection;
 }
 
-Status CollectionImpl::LoadView(OpContext& ctx) {
+void CollectionImpl::LoadView() {
   const Manifest& manifest = committer_.head()->manifest;
   auto next = std::make_shared<View>();
   next->version = manifest.version;
+  next->segments = UnitsOf(manifest, *view());
   uint64_t live = 0;
   Lsn newest;
   for (const SegmentEntry& segment : manifest.segments) {
-    AKI_ASSIGN_OR_RETURN(auto unit, OpenSegment(ctx, segment));
-    live += unit->row_count() - unit->marks().count();
+    live += segment.row_count - segment.deleted_count;
     newest = std::max(newest, segment.lsn_max);
-    next->segments.push_back(std::move(unit));
   }
   for (const EpochEntry& epoch : manifest.open_epochs) newest = std::max(newest, epoch.watermark);
   if (deps_.wal) deps_.wal->AdvanceLsn(newest);
@@ -84,10 +73,35 @@ Status CollectionImpl::LoadView(OpContext& ctx) {
   MutexLock state(state_mutex_);
   base_lsn_.store(newest.value(), std::memory_order_release);
   view_ = std::move(next);
+}
+
+std::vector<std::shared_ptr<SegmentUnit>> CollectionImpl::UnitsOf(const Manifest& manifest, const View& current) {
+  std::vector<std::shared_ptr<SegmentUnit>> units;
+  for (const SegmentEntry& entry : manifest.segments) {
+    const auto known = std::ranges::find(current.segments, entry.object.id, [](const auto& unit) { return unit->id(); });
+    if (known != current.segments.end() && (*known)->entry() == entry) {
+      units.push_back(*known);
+    } else {
+      const auto open = [this, entry](OpContext& ctx) { return OpenSegment(ctx, entry); };
+      units.push_back(std::make_shared<SegmentUnit>(entry, open, deps_.env.clock->Now()));
+    }
+  }
+  return units;
+}
+
+Status CollectionImpl::PrepareUnits(OpContext& ctx, const View& view) {
+  for (const auto& unit : view.segments) AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
   return OkStatus();
 }
 
-Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry) {
+Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenUnit(OpContext& ctx, const SegmentEntry& entry) {
+  auto unit = std::make_shared<SegmentUnit>(
+      entry, [this, entry](OpContext& open_ctx) { return OpenSegment(open_ctx, entry); }, deps_.env.clock->Now());
+  AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
+  return unit;
+}
+
+Result<SegmentUnit::Opened> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry) {
   AKI_ASSIGN_OR_RETURN(
       auto reader, SegmentReader::Open(ctx, deps_.store, SegmentKey(id_, entry.object.id), entry, deps_.payload_cache));
   std::vector<RowIndex> deleted;
@@ -107,65 +121,7 @@ Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenSegment(OpContext& ctx,
                                       std::to_string(entry.deleted_count)));
     }
   }
-  return std::make_shared<SegmentUnit>(std::move(reader), deleted, deps_.env.clock->Now());
-}
-
-Status CollectionImpl::Replay(OpContext& ctx, const WalRecord& record) {
-  MutexLock lock(write_mutex_);
-  const auto epoch = std::find_if(replay_epochs_.begin(), replay_epochs_.end(),
-                                  [&](const EpochEntry& e) { return e.epoch == record.epoch; });
-  if (epoch == replay_epochs_.end() || record.lsn <= epoch->watermark) {
-    // Already in a segment. It stays in the log until that segment was read back.
-    if (!replay_first_lsn_) replay_first_lsn_ = record.lsn;
-    return OkStatus();
-  }
-  AKI_RETURN_IF_ERROR(ctx.Check());
-  if (record.type == WalRecordType::kUpsert) {
-    AKI_ASSIGN_OR_RETURN(const ColumnBatch batch, DecodeColumns(record.body, ReplayLimits()));
-    const CollectionSpec current = spec();
-    if (batch.dim != current.dim || batch.type != current.vector_type) {
-      return DataLoss("record " + std::to_string(record.lsn.value()) +
-                      " has another vector type or dimension than its collection");
-    }
-    ApplyUpsert(batch, record.lsn);
-  } else {
-    AKI_ASSIGN_OR_RETURN(const auto ids, DecodeIdList(record.body, ReplayLimits()));
-    ApplyDelete(ids, record.lsn);
-  }
-  return OkStatus();
-}
-
-Status CollectionImpl::EnsureEpoch(OpContext& ctx) {
-  if (epoch_taken_.load(std::memory_order_acquire)) return OkStatus();
-  MutexLock lock(maintenance_mutex_);
-  return EnsureEpochLocked(ctx);
-}
-
-Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
-  if (epoch_taken_.load(std::memory_order_acquire)) return OkStatus();
-  // Names this process's claim over failed tries: after an unknown outcome the edit may meet its own effect, or that of
-  // an earlier process whose request arrived late.
-  if (epoch_claim_.empty()) epoch_claim_ = deps_.options.node + "." + deps_.env.random->Hex(16);
-  const std::string claim = epoch_claim_;
-  const CollectionSpec current = spec();
-  AKI_ASSIGN_OR_RETURN(const auto head,
-                       committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-                         if (manifest->open_epochs.size() > 0 && manifest->open_epochs.back().node == claim) {
-                           return ManifestCommitter::Edited::kAlreadyThere;
-                         }
-                         manifest->epoch = manifest->epoch.Next();
-                         manifest->open_epochs.push_back({manifest->epoch, claim, Lsn(0)});
-                         manifest->spec = current;
-                         return ManifestCommitter::Edited::kChanged;
-                       }));
-  // If somebody else's version came in between, what was opened is not what this process took over. Nothing was
-  // applied yet: rows are only replayed or written after the takeover.
-  if (head->manifest.version != view()->version.Next()) AKI_RETURN_IF_ERROR(LoadView(ctx));
-  epoch_ = head->manifest.epoch.value();
-  PublishVersion();
-  epoch_taken_.store(true, std::memory_order_release);
-  Log(LogLevel::kDebug, "epoch taken", {{"collection", id_.value()}, {"epoch", epoch_.load()}});
-  return OkStatus();
+  return SegmentUnit::Opened{std::move(reader), std::move(deleted)};
 }
 
 void CollectionImpl::SetSpec(const CollectionSpec& spec) {

@@ -30,7 +30,7 @@ class CollectionSnapshot final : public Snapshot {
       if (const auto row = rows->FindAt(id, position_.lsn)) return rows->UnitOf(*row);
     }
     for (const auto& unit : segments_) {
-      const auto row = unit->reader().Find(id);
+      const auto row = unit->Find(id);
       if (row && unit->LiveAt(*row, position_.lsn)) return RowLocation{unit, *row};
     }
     return std::nullopt;
@@ -61,11 +61,13 @@ void CollectionImpl::PublishVersion() {
 }
 
 Lsn CollectionImpl::VisibleLsn() const {
+  if (!log_) return manifest_lsn();
   const Lsn applied(applied_lsn_.load(std::memory_order_acquire));
-  return std::max(manifest_lsn(), std::min(applied, deps_.wal->durable_lsn()));
+  return std::max(manifest_lsn(), std::min(applied, log_->durable_lsn()));
 }
 
-std::shared_ptr<const Snapshot> CollectionImpl::Read() {
+Result<std::shared_ptr<const Snapshot>> CollectionImpl::Read(OpContext& ctx) {
+  last_used_ns_.store(deps_.env.clock->Now().time_since_epoch().count(), std::memory_order_relaxed);
   std::shared_ptr<const View> current;
   Position position;
   CollectionSpec spec;
@@ -76,6 +78,7 @@ std::shared_ptr<const Snapshot> CollectionImpl::Read() {
     position = {Epoch(epoch_.load(std::memory_order_relaxed)), view_->version, VisibleLsn()};
     spec = spec_;
   }
+  AKI_RETURN_IF_ERROR(PrepareUnits(ctx, *current));
   std::vector<std::shared_ptr<GrowingRows>> growing;
   if (current->active) growing.push_back(current->active);
   growing.insert(growing.end(), current->sealed.rbegin(), current->sealed.rend());
@@ -90,10 +93,10 @@ CollectionStats CollectionImpl::stats() {
   out.segment_count = current->segments.size();
   out.manifest_version = current->version;
   for (const auto& unit : current->segments) {
-    const SegmentEntry& entry = unit->reader().entry();
-    out.deleted_rows += unit->marks().count();
+    const SegmentEntry& entry = unit->entry();
+    out.deleted_rows += unit->deleted_count();
     out.store_bytes += entry.object.size_bytes + (entry.deletes ? entry.deletes->size_bytes : 0);
-    out.memory_bytes += unit->reader().memory_bytes() + unit->index().memory_bytes();
+    out.memory_bytes += unit->memory_bytes();
   }
   const auto add_growing = [&](const GrowingRows& rows) {
     out.growing_rows += rows.row_count();

@@ -17,6 +17,7 @@ constexpr size_t kDeleteRecordBytesMax = 32u << 20;
 
 Status CollectionImpl::CheckWritable(uint64_t bytes) {
   if (dropped_) return NotFound("collection was dropped").WithReason("collection_dropped");
+  if (superseded()) return NotTheWriter();
   const uint64_t unflushed = deps_.unflushed_bytes.load(std::memory_order_relaxed);
   if (unflushed + bytes > deps_.options.limits.unflushed_bytes_max) {
     deps_.wake_flush();
@@ -129,7 +130,7 @@ Result<WriteReceipt> CollectionImpl::LogAndApply(OpContext& ctx, const ColumnBat
   if (batch.ids.empty()) return Receipt(Lsn(applied_lsn_.load(std::memory_order_relaxed)), 0);
   const std::string body = EncodeColumns(batch);
   AKI_RETURN_IF_ERROR(CheckWritable(body.size()));
-  AKI_ASSIGN_OR_RETURN(const Lsn lsn, deps_.wal->Append(ctx, id_, Epoch(epoch_.load()), WalRecordType::kUpsert, body));
+  AKI_ASSIGN_OR_RETURN(const Lsn lsn, log()->Append(ctx, WalRecordType::kUpsert, body));
   ApplyUpsert(batch, lsn);
   return Receipt(lsn, batch.ids.size());
 }
@@ -145,7 +146,7 @@ Result<WriteReceipt> CollectionImpl::LogAndDelete(OpContext& ctx, const std::vec
             .WithRetry(Retry::kNever));
   }
   AKI_RETURN_IF_ERROR(CheckWritable(body.size()));
-  AKI_ASSIGN_OR_RETURN(const Lsn lsn, deps_.wal->Append(ctx, id_, Epoch(epoch_.load()), WalRecordType::kDelete, body));
+  AKI_ASSIGN_OR_RETURN(const Lsn lsn, log()->Append(ctx, WalRecordType::kDelete, body));
   ApplyDelete(ids, lsn);
   return Receipt(lsn, ids.size());
 }
@@ -210,7 +211,7 @@ Result<WriteReceipt> CollectionImpl::DeleteMatching(OpContext& ctx, const Filter
     });
   };
   // Most of the work happens outside the lock, on what is visible now ...
-  const auto before = Read();
+  AKI_ASSIGN_OR_RETURN(const auto before, Read(ctx));
   const Lsn seen = before->position().lsn;
   std::vector<std::string> matched;
   for (const auto& unit : before->units()) AKI_RETURN_IF_ERROR(collect(*unit, seen, &matched));

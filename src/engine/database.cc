@@ -34,10 +34,20 @@ DatabaseImpl::~DatabaseImpl() { StopTasks(); }
 Status DatabaseImpl::Recover(OpContext& ctx) {
   FileSystem& fs = *deps_.env.fs;
   const std::string wal_dir = deps_.options.data_dir + "/wal";
-  AKI_RETURN_IF_ERROR(MakeDirs(fs, wal_dir));
+  AKI_RETURN_IF_ERROR(MakeDirs(fs, deps_.options.shared_store ? deps_.options.data_dir : wal_dir));
   AKI_ASSIGN_OR_RETURN(lock_, fs.Lock(deps_.options.data_dir + "/LOCK", deps_.options.lock_note));
   AKI_ASSIGN_OR_RETURN(catalog_, Catalog::Open(ctx, *deps_.store, deps_.env));
 
+  if (!deps_.options.shared_store) AKI_RETURN_IF_ERROR(ReplayNodeLog(ctx, wal_dir));
+  const WalStats stats = wal_stats();
+  Log(LogLevel::kInfo, "database open",
+      {{"collections", catalog_->size()},
+       {"replayed_records", stats.replayed_records},
+       {"wal_bytes", stats.live_bytes}});
+  return OkStatus();
+}
+
+Status DatabaseImpl::ReplayNodeLog(OpContext& ctx, const std::string& wal_dir) {
   WalOptions wal_options;
   wal_options.dir = wal_dir;
   wal_options.file_bytes = deps_.options.wal_file_bytes;
@@ -52,20 +62,24 @@ Status DatabaseImpl::Recover(OpContext& ctx) {
         return collection->Replay(ctx, record);
       }));
   deps_.wal = wal_.get();
-  for (const auto& collection : LoadedImpls()) wal_->AdvanceLsn(collection->manifest_lsn());
-  const WalStats stats = wal_->stats();
-  Log(LogLevel::kInfo, "database open",
-      {{"collections", catalog_->size()},
-       {"replayed_records", stats.replayed_records},
-       {"wal_bytes", stats.live_bytes}});
+  for (const auto& collection : LoadedImpls()) {
+    wal_->AdvanceLsn(collection->manifest_lsn());
+    collection->AttachNodeLog();
+  }
   return OkStatus();
 }
 
+std::shared_ptr<CollectionImpl> DatabaseImpl::FindLoaded(CollectionId id) {
+  MutexLock lock(map_mutex_);
+  const auto it = loaded_.find(id);
+  if (it == loaded_.end()) return nullptr;
+  if (!it->second->superseded()) return it->second;
+  loaded_.erase(it);
+  return nullptr;
+}
+
 Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::OpenLocked(OpContext& ctx, const CatalogEntry& entry) {
-  {
-    MutexLock lock(map_mutex_);
-    if (const auto it = loaded_.find(entry.id); it != loaded_.end()) return it->second;
-  }
+  if (auto collection = FindLoaded(entry.id)) return collection;
   AKI_ASSIGN_OR_RETURN(auto collection, CollectionImpl::Open(ctx, deps_, entry));
   MutexLock lock(map_mutex_);
   loaded_.emplace(entry.id, collection);
@@ -85,8 +99,17 @@ std::vector<std::shared_ptr<Collection>> DatabaseImpl::Loaded() {
   return {impls.begin(), impls.end()};
 }
 
+Status DatabaseImpl::ValidateAck(AckLevel ack) const {
+  if (ack >= default_ack()) return OkStatus();
+  return InvalidArgument("ack \"" + std::string(AckLevelName(ack)) +
+                         "\" is not to be had on a store that several nodes share; the weakest there is \"" +
+                         std::string(AckLevelName(default_ack())) + "\"")
+      .WithReason("ack_not_available");
+}
+
 Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const CollectionSpec& spec) {
   AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
+  AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
   MutexLock lock(open_mutex_);
   if (catalog_->Find(spec.name)) {
     return std::unexpected(
@@ -116,14 +139,9 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const C
 }
 
 Result<std::shared_ptr<Collection>> DatabaseImpl::Get(OpContext& ctx, std::string_view name) {
-  const auto find_loaded = [&](CollectionId id) -> std::shared_ptr<CollectionImpl> {
-    MutexLock lock(map_mutex_);
-    const auto it = loaded_.find(id);
-    return it == loaded_.end() ? nullptr : it->second;
-  };
   const auto entry = catalog_->Find(name);
   if (!entry) return std::unexpected(NoSuchCollection(name));
-  if (auto collection = find_loaded(entry->id)) return collection;
+  if (auto collection = FindLoaded(entry->id)) return collection;
   MutexLock lock(open_mutex_);
   const auto still = catalog_->Find(name);
   if (!still) return std::unexpected(NoSuchCollection(name));
@@ -134,6 +152,10 @@ Status DatabaseImpl::Drop(OpContext& ctx, std::string_view name) {
   MutexLock lock(open_mutex_);
   const auto entry = catalog_->Find(name);
   if (!entry) return NoSuchCollection(name);
+  if (deps_.options.shared_store) {
+    // Whoever writes to it on another node must stop before the name is gone.
+    AKI_RETURN_IF_ERROR(CollectionImpl::EndForAll(ctx, deps_, entry->id));
+  }
   AKI_RETURN_IF_ERROR(catalog_->Drop(ctx, entry->id));
   std::shared_ptr<CollectionImpl> collection;
   {
@@ -146,6 +168,7 @@ Status DatabaseImpl::Drop(OpContext& ctx, std::string_view name) {
 
 Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) {
   AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
+  AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
   MutexLock lock(open_mutex_);
   auto entry = catalog_->Find(name);
   if (!entry) return NoSuchCollection(name);
@@ -166,16 +189,11 @@ Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const Collecti
   return OkStatus();
 }
 
-void DatabaseImpl::NotifyDurable(OpContext& ctx, Lsn lsn, std::move_only_function<void()> done) {
-  wal_->NotifyDurable(lsn, std::move(done));
-  while (wal_->CommitStep(ctx)) {
-  }
-}
-
 Status DatabaseImpl::Close(OpContext& ctx) {
   StopTasks();
   Status first_error;
   for (const auto& collection : LoadedImpls()) {
+    if (collection->superseded()) continue;
     Status status = collection->Flush(ctx);
     if (first_error.ok()) first_error = std::move(status);
   }

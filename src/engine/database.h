@@ -21,6 +21,8 @@
 namespace akidb {
 
 struct EngineOptions {
+  // Several nodes may open the store at once: logs lie in it, and this data directory holds nothing that matters.
+  bool shared_store = false;
   std::string data_dir;  // holds wal/, the lock and, by default, store/
   std::string node = "local";
   std::string lock_note = "another process";  // who holds the data directory, for the second one's error message
@@ -54,10 +56,9 @@ class Database {
   // Collections that are open in memory.
   virtual std::vector<std::shared_ptr<Collection>> Loaded() = 0;
 
-  // Runs `done` when everything up to `lsn` is durable and visible, and commits the log in this thread if no other
-  // thread does: the call may block for one fdatasync.
-  virtual void NotifyDurable(OpContext& ctx, Lsn lsn, std::move_only_function<void()> done) = 0;
-  virtual Status WaitDurable(OpContext& ctx, Lsn lsn) = 0;
+  // The weakest promise that a write can ask for here, and the default of new collections.
+  virtual AckLevel default_ack() const = 0;
+  // Of the node's own log; zeros on a shared store.
   virtual WalStats wal_stats() const = 0;
   virtual uint64_t unflushed_bytes() const = 0;
   virtual const Limits& limits() const = 0;

@@ -21,6 +21,7 @@ class DatabaseImpl final : public Database {
   ~DatabaseImpl() override;
 
   Status Recover(OpContext& ctx);
+  Status ReplayNodeLog(OpContext& ctx, const std::string& wal_dir);
   void StartTasks();
 
   Result<std::shared_ptr<Collection>> Create(OpContext& ctx, const CollectionSpec& spec) override;
@@ -29,9 +30,8 @@ class DatabaseImpl final : public Database {
   Status Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) override;
   std::vector<CatalogEntry> List() override { return catalog_->List(); }
   std::vector<std::shared_ptr<Collection>> Loaded() override;
-  void NotifyDurable(OpContext& ctx, Lsn lsn, std::move_only_function<void()> done) override;
-  Status WaitDurable(OpContext& ctx, Lsn lsn) override { return wal_->WaitDurable(ctx, lsn); }
-  WalStats wal_stats() const override { return wal_->stats(); }
+  AckLevel default_ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
+  WalStats wal_stats() const override { return wal_ ? wal_->stats() : WalStats{}; }
   uint64_t unflushed_bytes() const override { return deps_.unflushed_bytes.load(std::memory_order_relaxed); }
   const Limits& limits() const override { return deps_.options.limits; }
   Status Close(OpContext& ctx) override;
@@ -42,11 +42,15 @@ class DatabaseImpl final : public Database {
   NextStep TrimTaskStep(OpContext& ctx);
   NextStep CollectTaskStep(OpContext& ctx);
   NextStep PrepareTaskStep(OpContext& ctx);
+  NextStep FollowTaskStep(OpContext& ctx);
 
  private:
   Result<std::shared_ptr<CollectionImpl>> OpenLocked(OpContext& ctx, const CatalogEntry& entry)
       AKI_REQUIRES(open_mutex_);
+  // The open collection, unless another node has taken it over: that one is forgotten, to be opened anew.
+  std::shared_ptr<CollectionImpl> FindLoaded(CollectionId id) AKI_EXCLUDES(map_mutex_);
   std::vector<std::shared_ptr<CollectionImpl>> LoadedImpls();
+  Status ValidateAck(AckLevel ack) const;
   Status PurgeDropped(OpContext& ctx);
   Status DeleteAllObjects(OpContext& ctx, CollectionId id);
   void StopTasks();
@@ -54,7 +58,7 @@ class DatabaseImpl final : public Database {
   CollectionDeps deps_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Catalog> catalog_;
-  std::unique_ptr<Wal> wal_;
+  std::unique_ptr<Wal> wal_;  // null on a shared store
 
   Mutex open_mutex_;
   Mutex map_mutex_;
@@ -62,6 +66,7 @@ class DatabaseImpl final : public Database {
 
   std::vector<TaskId> tasks_;
   std::atomic<TaskId> flush_task_{0};
+  std::atomic<TaskId> follow_task_{0};
   CollectionId flush_cursor_;                            // flush task only
   std::map<CollectionId, MonotonicTime> dropped_since_;  // collect task only
 };

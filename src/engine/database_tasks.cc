@@ -39,12 +39,14 @@ void DatabaseImpl::StartTasks() {
     tasks_.push_back(executor.Add(std::make_shared<StepTask>(name, *this, step)));
     return tasks_.back();
   };
-  add("prepare", &DatabaseImpl::PrepareTaskStep);
+  if (wal_) add("prepare", &DatabaseImpl::PrepareTaskStep);
+  if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep);
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep);
   add("merge", &DatabaseImpl::MergeTaskStep);
   add("trim", &DatabaseImpl::TrimTaskStep);
   add("collect", &DatabaseImpl::CollectTaskStep);
   deps_.wake_flush = [this] { deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed)); };
+  deps_.wake_follow = [this] { deps_.env.executor->Wake(follow_task_.load(std::memory_order_relaxed)); };
 }
 
 void DatabaseImpl::StopTasks() {
@@ -93,13 +95,28 @@ NextStep DatabaseImpl::MergeTaskStep(OpContext& ctx) {
 
 NextStep DatabaseImpl::TrimTaskStep(OpContext& ctx) {
   // Read before the collections are: whatever is logged from now on has a greater LSN.
-  Lsn bound = wal_->durable_lsn();
+  Lsn bound = wal_stats().durable;
   for (const auto& collection : LoadedImpls()) {
     if (Status status = collection->ConfirmStep(ctx); !status.ok()) LogFailure("trim", collection->id(), status);
     bound = std::min(bound, collection->TrimBound());
   }
+  if (!wal_) return NextStep::After(kIdlePause);
   if (Status status = wal_->TrimTo(ctx, bound); !status.ok()) LogFailure("trim", CollectionId(0), status);
   return NextStep::After(kIdlePause);
+}
+
+NextStep DatabaseImpl::FollowTaskStep(OpContext& ctx) {
+  const MonotonicTime now = ctx.clock().Now();
+  MonotonicTime next = now + kIdlePause;
+  for (const auto& collection : LoadedImpls()) {
+    const auto due = collection->FollowStep(ctx);
+    if (!due) {
+      LogFailure("follow", collection->id(), due.error());
+      continue;
+    }
+    next = std::min(next, *due);
+  }
+  return NextStep::After(std::max(next - ctx.clock().Now(), Duration(std::chrono::milliseconds(1))));
 }
 
 NextStep DatabaseImpl::CollectTaskStep(OpContext& ctx) {

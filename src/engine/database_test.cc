@@ -79,7 +79,7 @@ TEST(DatabaseTest, RowsAreNotVisibleBeforeTheyAreDurable) {
   const auto receipt = c->Write(test.ctx(), rows, WriteMode::kUpsert, BatchPolicy::kAllOrNothing);
   ASSERT_TRUE(receipt);
   EXPECT_THAT(test.Contents(*c), IsEmpty());
-  ASSERT_TRUE(test.db().WaitDurable(test.ctx(), receipt->position.lsn).ok());
+  ASSERT_TRUE(c->WaitDurable(test.ctx(), receipt->position.lsn).ok());
   EXPECT_THAT(test.Contents(*c), ElementsAre(Pair("a", "{}")));
 }
 
@@ -89,7 +89,7 @@ TEST(DatabaseTest, AnOldSnapshotSeesNoLaterWriteFlushOrMerge) {
   test.Upsert(*c, Rows(0, 8));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   test.Upsert(*c, Rows(8, 12));
-  const auto old = c->Read();
+  const auto old = *c->Read(test.ctx());
   test.Upsert(*c, Rows(4, 10, "new"));
   test.Delete(*c, {"id0", "id11"});
   ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
@@ -100,7 +100,7 @@ TEST(DatabaseTest, AnOldSnapshotSeesNoLaterWriteFlushOrMerge) {
   ASSERT_TRUE(rows);
   ASSERT_EQ(rows->size(), 3u);
   EXPECT_EQ((*rows)[1].payload.json, "{\"n\":9,\"tag\":\"a\"}");
-  EXPECT_EQ(*Count(test.ctx(), *c->Read(), nullptr), 10u);
+  EXPECT_EQ(*Count(test.ctx(), **c->Read(test.ctx()), nullptr), 10u);
   EXPECT_EQ(c->stats().segment_count, 1u);
 }
 
@@ -152,7 +152,7 @@ TEST(DatabaseTest, APartialBatchReportsEachRefusedRow) {
   ASSERT_TRUE(inserted);
   EXPECT_EQ(inserted->affected, 3u);
   EXPECT_EQ(test.Contents(*c).size(), 6u);
-  const auto got = GetRows(test.ctx(), *c->Read(), {"id4", "id3"}, Include::kNo, Include::kYes);
+  const auto got = GetRows(test.ctx(), **c->Read(test.ctx()), {"id4", "id3"}, Include::kNo, Include::kYes);
   ASSERT_TRUE(got);
   EXPECT_THAT((*got)[0].vector, ElementsAre(4, 8, 1, -4));
 }
@@ -165,7 +165,7 @@ TEST(DatabaseTest, PayloadMergeFollowsRfc7386) {
   const auto receipt =
       c->MergePayload(test.ctx(), "a", R"({"deep":{"k":null,"m":[1]},"gone":null,"new":{"z":null,"y":"\u00e9"}})");
   ASSERT_TRUE(receipt) << receipt.error().ToString();
-  ASSERT_TRUE(test.db().WaitDurable(test.ctx(), receipt->position.lsn).ok());
+  ASSERT_TRUE(c->WaitDurable(test.ctx(), receipt->position.lsn).ok());
   EXPECT_THAT(test.Contents(*c), ElementsAre(Pair("a", R"({"x":1,"deep":{"l":2,"m":[1]},"new":{"y":"é"}})")));
   EXPECT_EQ(c->MergePayload(test.ctx(), "b", "{}").error().reason(), "id_not_found");
   EXPECT_EQ(c->MergePayload(test.ctx(), "a", "[1]").error().reason(), "invalid_payload");
@@ -181,7 +181,7 @@ TEST(DatabaseTest, DeleteMatchingTakesExactlyTheMatches) {
   const auto receipt = c->DeleteMatching(test.ctx(), *filter);
   ASSERT_TRUE(receipt) << receipt.error().ToString();
   EXPECT_EQ(receipt->affected, 5u);
-  ASSERT_TRUE(test.db().WaitDurable(test.ctx(), receipt->position.lsn).ok());
+  ASSERT_TRUE(c->WaitDurable(test.ctx(), receipt->position.lsn).ok());
   EXPECT_EQ(test.Contents(*c).size(), 25u);
   EXPECT_EQ(c->DeleteMatching(test.ctx(), *filter)->affected, 0u);
 }
@@ -293,7 +293,7 @@ TEST(DatabaseTest, SearchIsExactOverSegmentsAndGrowingRows) {
   SearchRequest request;
   request.vector = {44, 88, 1, -44};
   request.top_k = 3;
-  auto rows = Search(test.ctx(), *c->Read(), request);
+  auto rows = Search(test.ctx(), **c->Read(test.ctx()), request);
   ASSERT_TRUE(rows) << rows.error().ToString();
   ASSERT_EQ(rows->size(), 3u);
   EXPECT_EQ((*rows)[0].id, "id43");  // as far as id45; ties by id
@@ -301,11 +301,11 @@ TEST(DatabaseTest, SearchIsExactOverSegmentsAndGrowingRows) {
   EXPECT_DOUBLE_EQ((*rows)[0].score, std::sqrt(6.0));
   request.filter = MakeFilter(R"({"key":"tag","value":"a"})");
   request.offset = 1;
-  rows = Search(test.ctx(), *c->Read(), request);
+  rows = Search(test.ctx(), **c->Read(test.ctx()), request);
   ASSERT_TRUE(rows);
   EXPECT_EQ((*rows)[0].id, "id38");
   request.score_threshold = 3;
-  rows = Search(test.ctx(), *c->Read(), request);
+  rows = Search(test.ctx(), **c->Read(test.ctx()), request);
   EXPECT_THAT(*rows, IsEmpty());
 }
 
@@ -315,7 +315,7 @@ TEST(DatabaseTest, ScrollVisitsEveryRowOnceInOrderOfId) {
   test.Upsert(*c, Rows(0, 50));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   test.Upsert(*c, Rows(30, 80, "b"));
-  const auto snapshot = c->Read();
+  const auto snapshot = *c->Read(test.ctx());
   std::vector<std::string> ids;
   ScrollRequest request;
   request.limit = 7;

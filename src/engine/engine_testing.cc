@@ -39,11 +39,12 @@ EngineOptions TestDatabase::SmallOptions() {
   return options;
 }
 
-TestDatabase::TestDatabase(EngineOptions options) : options_(std::move(options)) {
+TestDatabase::TestDatabase(EngineOptions options, std::shared_ptr<ObjectStore> store, uint64_t seed)
+    : options_(std::move(options)), random_(NewSeededRandom(seed)), store_(std::move(store)) {
   std::string pattern = (std::filesystem::temp_directory_path() / "akidb-engine-XXXXXX").string();
   AKI_CHECK(mkdtemp(pattern.data()) != nullptr);
   options_.data_dir = pattern;
-  store_ = NewMemoryStore(clock_);
+  if (!store_) store_ = NewMemoryStore(clock_);
   const Status opened = TryOpen();
   EXPECT_TRUE(opened.ok()) << opened.ToString();
 }
@@ -76,6 +77,7 @@ std::shared_ptr<Collection> TestDatabase::Create(const std::string& name, uint32
   spec.dim = dim;
   spec.distance = distance;
   spec.vector_type = type;
+  spec.ack = db_->default_ack();
   auto created = db_->Create(ctx_, spec);
   EXPECT_TRUE(created) << (created ? "" : created.error().ToString());
   return created ? *created : nullptr;
@@ -99,7 +101,7 @@ Result<WriteReceipt> TestDatabase::Write(Collection& collection, const std::vect
   }
   write.vectors = vectors.data();
   AKI_ASSIGN_OR_RETURN(WriteReceipt receipt, collection.Write(ctx_, write, mode, policy));
-  AKI_RETURN_IF_ERROR(db_->WaitDurable(ctx_, receipt.position.lsn));
+  AKI_RETURN_IF_ERROR(collection.WaitDurable(ctx_, receipt.position.lsn));
   return receipt;
 }
 
@@ -113,7 +115,7 @@ uint64_t TestDatabase::Delete(Collection& collection, const std::vector<std::str
   const auto deleted = collection.DeleteIds(ctx_, views);
   EXPECT_TRUE(deleted) << (deleted ? "" : deleted.error().ToString());
   if (!deleted) return 0;
-  EXPECT_TRUE(db_->WaitDurable(ctx_, deleted->position.lsn).ok());
+  EXPECT_TRUE(collection.WaitDurable(ctx_, deleted->position.lsn).ok());
   return deleted->affected;
 }
 
@@ -131,7 +133,10 @@ void TestDatabase::Restart() {
 
 std::map<std::string, std::string> TestDatabase::Contents(Collection& collection) {
   std::map<std::string, std::string> out;
-  const auto snapshot = collection.Read();
+  const auto read = collection.Read(ctx_);
+  EXPECT_TRUE(read) << (read ? "" : read.error().ToString());
+  if (!read) return out;
+  const auto& snapshot = *read;
   for (const auto& unit : snapshot->units()) {
     for (RowIndex row = 0; row < unit->row_count(); ++row) {
       if (!unit->LiveAt(row, snapshot->position().lsn)) continue;

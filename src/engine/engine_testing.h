@@ -54,7 +54,9 @@ class TestDatabase {
  public:
   // Options with small limits, so that flush, merge and collection happen with a few rows.
   static EngineOptions SmallOptions();
-  explicit TestDatabase(EngineOptions options = SmallOptions());
+  // Over a memory store of its own, or one that several nodes share; nodes differ in `seed`.
+  explicit TestDatabase(EngineOptions options = SmallOptions(), std::shared_ptr<ObjectStore> store = nullptr,
+                        uint64_t seed = 7);
   ~TestDatabase();
 
   Database& db() { return *db_; }
@@ -86,7 +88,7 @@ class TestDatabase {
   EngineOptions options_;
   ManualClock clock_;
   ManualExecutor executor_{clock_};
-  std::unique_ptr<Random> random_ = NewSeededRandom(7);
+  std::unique_ptr<Random> random_;
   std::shared_ptr<ObjectStore> store_;
   OpContext ctx_{clock_};
   std::unique_ptr<Database> db_;

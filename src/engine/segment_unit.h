@@ -1,14 +1,18 @@
-// An open segment as a search unit: its reader, its index, and when each row was deleted.
+// A segment that a manifest names, as a search unit: its reader, its index, and when each row was deleted.
+// It is opened when it is first used: a node that starts reads manifests, and bytes of segments only for requests.
 //
-// Threads: reads are thread-safe; Mark needs the collection's write lock.
-// Errors:  those of SegmentReader.
+// Threads: Prepare and reads are thread-safe; Mark needs the collection's write lock. Whatever touches rows comes after
+//          a Prepare that returned OK.
+// Errors:  Prepare: those of SegmentReader::Open and of decoding a deletion vector; it may be tried again.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/delete_marks.h"
 #include "engine/snapshot.h"
 
@@ -16,36 +20,58 @@ namespace akidb {
 
 class SegmentUnit final : public SearchUnit {
  public:
-  // `deleted`: rows that the manifest's deletion vector names; dead for every reader.
-  // `committed_at`: when this process saw it committed.
-  SegmentUnit(std::shared_ptr<const SegmentReader> reader, const std::vector<RowIndex>& deleted,
-              MonotonicTime committed_at)
-      : reader_(std::move(reader)),
-        index_(NewFlatIndex(reader_->vectors(), reader_->distance())),
-        marks_(reader_->row_count()),
-        committed_at_(committed_at) {
-    for (const RowIndex row : deleted) marks_.Mark(row, Lsn(0));
-  }
+  // What opening brings: the reader, and the rows that the manifest's deletion vector names.
+  struct Opened {
+    std::shared_ptr<const SegmentReader> reader;
+    std::vector<RowIndex> deleted;
+  };
+  using Opener = std::function<Result<Opened>(OpContext&)>;
 
-  uint32_t row_count() const override { return reader_->row_count(); }
+  // `committed_at`: when this process saw it committed.
+  SegmentUnit(const SegmentEntry& entry, Opener open, MonotonicTime committed_at)
+      : entry_(entry), open_(std::move(open)), marks_(entry.row_count), committed_at_(committed_at) {}
+
+  // Opens the segment if that was not done yet.
+  Status Prepare(OpContext& ctx) AKI_EXCLUDES(open_mutex_) {
+    if (ready()) return OkStatus();
+    MutexLock lock(open_mutex_);
+    if (ready()) return OkStatus();
+    AKI_ASSIGN_OR_RETURN(Opened opened, open_(ctx));
+    for (const RowIndex row : opened.deleted) marks_.Mark(row, Lsn(0));  // dead for every reader
+    reader_ = std::move(opened.reader);
+    index_ = NewFlatIndex(reader_->vectors(), reader_->distance());
+    ready_.store(true, std::memory_order_release);
+    open_ = nullptr;
+    return OkStatus();
+  }
+  bool ready() const { return ready_.load(std::memory_order_acquire); }
+
+  uint32_t row_count() const override { return entry_.row_count; }
   const VectorIndex& index() const override { return *index_; }
   const VectorRows& vectors() const override { return reader_->vectors(); }
   std::string_view Id(RowIndex row) const override { return reader_->Id(row); }
   Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const override { return reader_->Payload(ctx, row); }
   Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const override {
-    return reader_->ScanPayloads(ctx, 0, reader_->row_count(), visit);
+    return reader_->ScanPayloads(ctx, 0, row_count(), visit);
   }
   bool LiveAt(RowIndex row, Lsn lsn) const override { return marks_.LiveAt(row, lsn); }
   bool AllLiveAt(Lsn /*lsn*/) const override { return marks_.count() == 0; }
   bool SortedById() const override { return true; }
-  Lsn newest_lsn() const override { return reader_->entry().lsn_max; }
+  Lsn newest_lsn() const override { return entry_.lsn_max; }
 
-  const SegmentReader& reader() const { return *reader_; }
-  const std::string& id() const { return reader_->entry().object.id; }
+  // As the manifest that this unit was made for names it.
+  const SegmentEntry& entry() const { return entry_; }
+  const std::string& id() const { return entry_.object.id; }
+  // Null until it is ready.
+  std::shared_ptr<const SegmentReader> reader() const { return ready() ? reader_ : nullptr; }
+  uint64_t memory_bytes() const { return ready() ? reader_->memory_bytes() + index_->memory_bytes() : 0; }
+  // Dead rows, as far as is known without opening it.
+  uint32_t deleted_count() const { return ready() ? marks_.count() : entry_.deleted_count; }
   const DeleteMarks& marks() const { return marks_; }
   DeleteMarks& marks() { return marks_; }
+  std::optional<RowIndex> Find(std::string_view id) const { return reader_->Find(id); }
   std::optional<RowIndex> FindLatest(std::string_view id) const {
-    const auto row = reader_->Find(id);
+    const auto row = Find(id);
     return row && marks_.DeletedAt(*row) == Lsn::Max() ? row : std::nullopt;
   }
 
@@ -58,10 +84,15 @@ class SegmentUnit final : public SearchUnit {
   void set_merged() { merged_.store(true, std::memory_order_release); }
 
  private:
+  const SegmentEntry entry_;
+  Mutex open_mutex_;
+  Opener open_ AKI_GUARDED_BY(open_mutex_);
+  std::atomic<bool> ready_{false};
+  // Written once, before ready_.
   std::shared_ptr<const SegmentReader> reader_;
   std::unique_ptr<VectorIndex> index_;
   DeleteMarks marks_;
-  MonotonicTime committed_at_;
+  const MonotonicTime committed_at_;
   std::atomic<bool> verified_{false};
   std::atomic<bool> merged_{false};
 };

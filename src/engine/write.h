@@ -44,7 +44,7 @@ struct RowError {
 };
 
 // The rows are applied and in the log's pending group; they are durable, and visible, once `position.lsn` is
-// (Database::NotifyDurable). A write that changed nothing carries
+// (Collection::NotifyDurable). A write that changed nothing carries
 // the LSN of the last write it took into account.
 struct WriteReceipt {
   Position position;

@@ -66,6 +66,22 @@ Status ManifestCommitter::Load(OpContext& ctx) {
   return FollowTo(ctx, version);
 }
 
+Result<bool> ManifestCommitter::Follow(OpContext& ctx) {
+  AKI_RETURN_IF_ERROR(ResolvePending(ctx));
+  const ManifestVersion before = head_->manifest.version;
+  while (true) {
+    const ManifestVersion next = head_->manifest.version.Next();
+    AKI_ASSIGN_OR_RETURN(std::optional<std::string> bytes, chain_.ReadIfThere(ctx, next));
+    if (!bytes) return head_->manifest.version != before;
+    AKI_ASSIGN_OR_RETURN(const auto tombstone, DecodeManifestTombstone(*bytes));
+    // Retired already: there is a newer one.
+    AKI_RETURN_IF_ERROR(tombstone ? Load(ctx) : Adopt(next, std::move(*bytes)));
+    if (tombstone && head_->manifest.version < next) {
+      return std::unexpected(Unavailable(ManifestKey(collection_, next) + " is retired, but nothing newer can be found"));
+    }
+  }
+}
+
 Status ManifestCommitter::ResolvePending(OpContext& ctx) {
   if (!chain_.pending()) return OkStatus();
   const ManifestVersion version = chain_.pending_version();

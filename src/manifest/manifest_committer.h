@@ -37,6 +37,9 @@ class ManifestCommitter {
   // Finds and reads the newest version. kUnavailable if there is none: the catalog names this collection (I11).
   Status Load(OpContext& ctx);
 
+  // Adopts what others committed since; true if there was anything. Cost: 1 GET, and 1 more for each version found.
+  Result<bool> Follow(OpContext& ctx);
+
   // Null before CreateFirst or Load. Replaced, never changed.
   const std::shared_ptr<const ManifestHead>& head() const { return head_; }
 

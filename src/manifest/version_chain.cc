@@ -39,11 +39,18 @@ Result<ManifestVersion> VersionChain::FindHead(OpContext& ctx) {
 Result<std::string> VersionChain::ReadValid(OpContext& ctx, const std::string& key) {
   Status malformed;
   for (int read = 0; read < kReadsMax; ++read) {
-    AKI_ASSIGN_OR_RETURN(ObjectBody body, store_.Get(ctx, key, kCatalogBytesMax));
+    AKI_ASSIGN_OR_RETURN(ObjectBody body, store_.Get(ctx, key, bytes_max_));
     malformed = validate_(body.bytes);
     if (malformed.ok()) return std::move(body.bytes);
   }
   return std::unexpected(std::move(malformed).Annotate(key));
+}
+
+Result<std::optional<std::string>> VersionChain::ReadIfThere(OpContext& ctx, ManifestVersion version) {
+  auto bytes = ReadValid(ctx, key_of_(version));
+  if (bytes) return std::move(*bytes);
+  if (bytes.error().code() == StatusCode::kNotFound) return std::nullopt;
+  return std::unexpected(std::move(bytes).error());
 }
 
 Result<std::string> VersionChain::Read(OpContext& ctx, ManifestVersion version) {

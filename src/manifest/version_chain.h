@@ -34,14 +34,21 @@ class VersionChain {
   using Validate = std::function<Status(std::string_view bytes)>;
 
   // `key_of` maps a version to its key. `store` must outlive the chain.
+  // Objects larger than `bytes_max` are refused when read.
   VersionChain(ObjectStore& store, std::string prefix, std::function<std::string(ManifestVersion)> key_of,
-               Validate validate)
-      : store_(store), prefix_(std::move(prefix)), key_of_(std::move(key_of)), validate_(std::move(validate)) {}
+               Validate validate, uint64_t bytes_max = kCatalogBytesMax)
+      : store_(store),
+        prefix_(std::move(prefix)),
+        key_of_(std::move(key_of)),
+        validate_(std::move(validate)),
+        bytes_max_(bytes_max) {}
 
   // The greatest version found by listing and then by probing upwards; 0 for an empty chain. A hint (I11): only Create
   // decides whether a version is free.
   Result<ManifestVersion> FindHead(OpContext& ctx);
 
+  // The bytes of a version that may not exist; nullopt is a hint that it does not (I11).
+  Result<std::optional<std::string>> ReadIfThere(OpContext& ctx, ManifestVersion version);
   // kUnavailable when the version is named but cannot be read; kDataLoss when it stays malformed over several reads.
   Result<std::string> Read(OpContext& ctx, ManifestVersion version);
 
@@ -69,6 +76,7 @@ class VersionChain {
   std::string prefix_;
   std::function<std::string(ManifestVersion)> key_of_;
   Validate validate_;
+  uint64_t bytes_max_;
   std::optional<Attempt> pending_;
 };
 

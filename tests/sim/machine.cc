@@ -48,7 +48,8 @@ Result<std::map<std::string, Rows>> ReadDatabase(Process& process) {
   std::map<std::string, Rows> out;
   for (const CatalogEntry& entry : process.db().List()) {
     AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, process.db().Get(ctx, entry.spec.name));
-    AKI_ASSIGN_OR_RETURN(out[entry.spec.name], ReadAll(ctx, *collection->Read(), 50));
+    AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(ctx));
+    AKI_ASSIGN_OR_RETURN(out[entry.spec.name], ReadAll(ctx, *snapshot, 50));
   }
   return out;
 }

@@ -337,8 +337,11 @@ void Workload::Commit(Process& process) {
   for (const Unacked& u : now) {
     OpContext ctx = process.Context();
     auto acked = std::make_shared<bool>(false);
-    process.db().NotifyDurable(ctx, Lsn(u.lsn), [this, u, acked] {
+    const auto collection = Get(process, u.name);
+    if (collection == nullptr) continue;
+    collection->NotifyDurable(ctx, Lsn(u.lsn), [this, u, acked](const Status& durable) {
       *acked = true;
+      Require(durable.ok(), "NotifyDurable failed for " + u.name + ": " + durable.ToString());
       machine_->model.Ack(u.name, u.lsn);
       machine_->world.trace().Line("ack " + u.name + " lsn " + std::to_string(u.lsn));
       machine_->world.coverage().Count("op.acked");
@@ -361,10 +364,14 @@ void Workload::Check(Process& process) {
     const auto collection = Get(process, name);
     if (collection == nullptr) continue;
     const size_t latest_rows = model.table(name).Latest().size();
-    const auto snapshot = collection->Read();
-    const Rows expected = model.Expect(name, snapshot->position().lsn.value());
     OpContext ctx = process.Context();
-    const Status status = CheckSnapshot(ctx, *snapshot, expected, latest_rows, dice_);
+    const auto snapshot = collection->Read(ctx);
+    if (!snapshot) {
+      Excuse(snapshot.error(), "opening the segments of " + name);
+      continue;
+    }
+    const Rows expected = model.Expect(name, (*snapshot)->position().lsn.value());
+    const Status status = CheckSnapshot(ctx, **snapshot, expected, latest_rows, dice_);
     if (!status.ok()) Excuse(status, "reading " + name);
   }
   machine_->world.coverage().Count("op.check");

@@ -7,7 +7,8 @@
 namespace akidb {
 namespace {
 
-Result<CollectionSpec> ParseSpec(std::string_view json, const Limits& limits) {
+// `ack` counts if the body names none.
+Result<CollectionSpec> ParseSpec(std::string_view json, const Limits& limits, AckLevel ack) {
   simdjson::dom::parser parser;
   simdjson::dom::element element;
   if (const auto error = parser.parse(json.data(), json.size()).get(element); error != simdjson::SUCCESS) {
@@ -15,6 +16,8 @@ Result<CollectionSpec> ParseSpec(std::string_view json, const Limits& limits) {
                                .WithReason("invalid_json"));
   }
   AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseCollectionSpec(element, limits));
+  simdjson::dom::element given;
+  if (element.at_key("ack").get(given) != simdjson::SUCCESS) spec.ack = ack;
   AKI_RETURN_IF_ERROR(spec.Validate(limits));
   return spec;
 }
@@ -68,7 +71,7 @@ std::string Overlay(simdjson::dom::object current, simdjson::dom::object patch) 
 
 Status CreateCollection(Service& service, const CallPtr& call) {
   AKI_RETURN_IF_ERROR(call->RequireContentType());
-  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(call->request.body, service.limits()));
+  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(call->request.body, service.limits(), service.database().default_ack()));
   // Creating commits to the store, so it does not hold an I/O thread.
   service.queue().Post([&service, call, spec = std::move(spec)] {
     call->Guard([&]() -> Status {
@@ -122,7 +125,7 @@ Status AlterCollection(Service& service, const CallPtr& call) {
   }
   if (current_parser.parse(current_json).get(current) != simdjson::SUCCESS)
     return Internal("a collection's settings are not JSON");
-  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(Overlay(current, patch), service.limits()));
+  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(Overlay(current, patch), service.limits(), collection->spec().ack));
   service.queue().Post([&service, call, spec = std::move(spec)] {
     call->Guard([&]() -> Status {
       AKI_RETURN_IF_ERROR(service.database().Alter(call->ctx, spec.name, spec));

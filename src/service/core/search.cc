@@ -141,9 +141,8 @@ Status SearchVectors(Service& service, const CallPtr& call) {
   SetTimeout(&call->ctx, arguments.options);
   service.ObserveStage(Service::Stage::kParse, call->ctx.clock().Now() - call->started);
   const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(
-      call, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
-        std::shared_ptr<const Snapshot> snapshot = collection->Read();
+  return service.RunWhenVisible(call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
+        AKI_ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> snapshot, collection->Read(call->ctx));
         const uint64_t elements = ScanElements(*snapshot);
         service.RunSized(
             call, elements,
@@ -183,8 +182,8 @@ Status BatchSearch(Service& service, const CallPtr& call) {
   AKI_RETURN_IF_ERROR(ForEachItem(*queries, service.limits().queries_per_batch_max, "queries", parse));
   batch->answers.resize(batch->queries.size());
   batch->unfinished.store(batch->queries.size());
-  return service.RunWhenVisible(call, min_commit, [&service, call, collection, batch]() -> Status {
-    batch->snapshot = collection->Read();
+  return service.RunWhenVisible(call, collection, min_commit, [&service, call, collection, batch]() -> Status {
+    AKI_ASSIGN_OR_RETURN(batch->snapshot, collection->Read(call->ctx));
     if (batch->queries.empty()) {
       AnswerBatch(call, *batch);
       return OkStatus();

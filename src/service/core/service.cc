@@ -139,15 +139,12 @@ void Service::RunSized(const CallPtr& call, uint64_t elements, std::move_only_fu
   queue_.Post([call, work = std::move(work)]() mutable { call->Guard(std::move(work)); });
 }
 
-Status Service::RunWhenVisible(const CallPtr& call, const std::optional<Position>& commit,
-                               std::move_only_function<Status()> work) {
+Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collection>& collection,
+                               const std::optional<Position>& commit, std::move_only_function<Status()> work) {
   if (!commit) return work();
-  const WalStats wal = database_.wal_stats();
-  if (commit->lsn >= wal.next) {
-    return DeadlineExceeded("min_commit names a write that this store has not seen").WithReason("commit_not_visible");
-  }
-  database_.NotifyDurable(call->ctx, commit->lsn, [call, work = std::move(work)]() mutable {
+  collection->NotifyVisible(call->ctx, *commit, [call, work = std::move(work)](const Status& visible) mutable {
     call->Guard([&]() -> Status {
+      AKI_RETURN_IF_ERROR(visible);
       AKI_RETURN_IF_ERROR(call->ctx.Check());
       return work();
     });
@@ -155,26 +152,30 @@ Status Service::RunWhenVisible(const CallPtr& call, const std::optional<Position
   return OkStatus();
 }
 
+Result<AckLevel> Service::ResolveAck(const Collection& collection, std::optional<AckLevel> asked) const {
+  const AckLevel ack = asked.value_or(collection.spec().ack);
+  if (ack >= collection.ack()) return ack;
+  return std::unexpected(InvalidArgument("ack \"" + std::string(AckLevelName(ack)) +
+                                         "\" is not to be had on a store that several nodes share; the weakest there is \"" +
+                                         std::string(AckLevelName(collection.ack())) + "\"")
+                             .WithReason("ack_not_available"));
+}
+
 void Service::AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
                                      const WriteReceipt& receipt, HttpResponse response) {
-  database_.NotifyDurable(
-      call->ctx, receipt.position.lsn,
-      [this, call, ack, collection = std::move(collection), response = std::move(response)]() mutable {
-        if (ack == AckLevel::kLocal) {
-          call->Answer(std::move(response));
-          return;
-        }
-        queue_.Post([call, collection = std::move(collection), response = std::move(response)]() mutable {
-          call->Guard([&]() -> Status {
-            // The rows are in the local log already, whatever becomes of the publication.
-            if (Status status = collection->Flush(call->ctx); !status.ok()) {
-              return std::move(status).WithEffectUnknown();
-            }
-            call->Answer(std::move(response));
-            return OkStatus();
-          });
-        });
+  auto answer = [this, call, ack, collection, response = std::move(response)](const Status& durable) mutable {
+    if (!durable.ok()) return call->Fail(durable);
+    if (ack <= collection->ack()) return call->Answer(std::move(response));
+    queue_.Post([call, collection = std::move(collection), response = std::move(response)]() mutable {
+      call->Guard([&]() -> Status {
+        // The rows are in the log already, whatever becomes of the publication.
+        if (Status status = collection->Flush(call->ctx); !status.ok()) return std::move(status).WithEffectUnknown();
+        call->Answer(std::move(response));
+        return OkStatus();
       });
+    });
+  };
+  collection->NotifyDurable(call->ctx, receipt.position.lsn, std::move(answer));
 }
 
 void Service::ObserveSearch(std::string_view collection, Duration took) {

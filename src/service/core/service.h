@@ -71,8 +71,10 @@ class Service {
   // Runs `work` here, or on the work queue if scanning `elements` vector elements would block this thread for long.
   void RunSized(const CallPtr& call, uint64_t elements, std::move_only_function<Status()> work);
   // Runs `work` once everything up to `commit` is visible; kDeadlineExceeded if no write has that position.
-  Status RunWhenVisible(const CallPtr& call, const std::optional<Position>& commit,
-                        std::move_only_function<Status()> work);
+  Status RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collection>& collection,
+                        const std::optional<Position>& commit, std::move_only_function<Status()> work);
+  // What a write asks for: `asked`, or else the collection's setting. kInvalidArgument if the store cannot promise it.
+  Result<AckLevel> ResolveAck(const Collection& collection, std::optional<AckLevel> asked) const;
   // Answers with `response` once the write stands as `ack` asks.
   void AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
                               const WriteReceipt& receipt, HttpResponse response);

@@ -25,7 +25,7 @@ Status RunScroll(Service& service, const CallPtr& call, Collection& collection, 
   ScrollCursor cursor{collection.id(), nullptr, arguments.request.filter};
   std::string name;
   if (arguments.page_token.empty()) {
-    cursor.snapshot = collection.Read();
+    AKI_ASSIGN_OR_RETURN(cursor.snapshot, collection.Read(call->ctx));
   } else {
     AKI_ASSIGN_OR_RETURN(ScrollCursors::Page page, cursors.Find(arguments.page_token));
     if (page.cursor.collection != collection.id()) {
@@ -69,9 +69,10 @@ Status GetVector(Service& service, const CallPtr& call) {
   options.vectors = Include::kYes;
   AKI_ASSIGN_OR_RETURN(options, ReadOptionsFromQuery(*call, service.limits(), options));
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(call, options.min_commit, [call, collection, options]() -> Status {
+  return service.RunWhenVisible(call, collection, options.min_commit, [call, collection, options]() -> Status {
+    AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
     AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
-                         GetRows(call->ctx, *collection->Read(), {call->params[1]}, options.payload, options.vectors));
+                         GetRows(call->ctx, *snapshot, {call->params[1]}, options.payload, options.vectors));
     if (rows.empty()) return NotFound("there is no vector with this id").WithReason("id_not_found");
     std::string json;
     JsonWriter writer(&json);
@@ -93,11 +94,11 @@ Status GetVectors(Service& service, const CallPtr& call) {
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(
-      call, options.min_commit, [call, collection, options, ids = std::move(ids)]() -> Status {
+  return service.RunWhenVisible(call, collection, options.min_commit, [call, collection, options, ids = std::move(ids)]() -> Status {
         const std::vector<std::string_view> views(ids.begin(), ids.end());
+        AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
         AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
-                             GetRows(call->ctx, *collection->Read(), views, options.payload, options.vectors));
+                             GetRows(call->ctx, *snapshot, views, options.payload, options.vectors));
         call->Reply(200, RowsJson(rows, options));
         return OkStatus();
       });
@@ -117,9 +118,9 @@ Status ScrollVectors(Service& service, const CallPtr& call) {
   arguments.request.vectors = arguments.options.vectors;
   SetTimeout(&call->ctx, arguments.options);
   const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(
-      call, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
-        const uint64_t elements = ScanElements(*collection->Read());
+  return service.RunWhenVisible(call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
+        AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
+        const uint64_t elements = ScanElements(*snapshot);
         service.RunSized(call, elements, [&service, call, collection, arguments = std::move(arguments)]() mutable {
           return RunScroll(service, call, *collection, std::move(arguments));
         });
@@ -136,8 +137,8 @@ Status CountVectors(Service& service, const CallPtr& call) {
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(call, options.min_commit, [&service, call, collection, filter]() -> Status {
-    const std::shared_ptr<const Snapshot> snapshot = collection->Read();
+  return service.RunWhenVisible(call, collection, options.min_commit, [&service, call, collection, filter]() -> Status {
+    AKI_ASSIGN_OR_RETURN(const std::shared_ptr<const Snapshot> snapshot, collection->Read(call->ctx));
     service.RunSized(call, filter ? ScanElements(*snapshot) : 0, [call, snapshot, filter]() -> Status {
       AKI_ASSIGN_OR_RETURN(const uint64_t count, Count(call->ctx, *snapshot, filter.get()));
       call->Reply(200, "{\"count\":" + std::to_string(count) + "}");

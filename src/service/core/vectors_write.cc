@@ -22,12 +22,12 @@ Status GivenTwice(std::string_view name) {
 }
 
 // Body and query string may each carry an option, but not both.
-Result<WriteOptions> ResolveOptions(const Call& call, const ParsedRows& parsed, AckLevel ack_default) {
+Result<WriteOptions> ResolveOptions(const Service& service, const Call& call, const ParsedRows& parsed,
+                                    const Collection& collection) {
   WriteOptions options;
-  options.ack = ack_default;
   AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> ack, AckFromQuery(call));
   if (ack && parsed.ack) return std::unexpected(GivenTwice("ack"));
-  if (ack || parsed.ack) options.ack = ack ? *ack : *parsed.ack;
+  AKI_ASSIGN_OR_RETURN(options.ack, service.ResolveAck(collection, ack ? ack : parsed.ack));
   AKI_ASSIGN_OR_RETURN(const std::optional<bool> partial, BoolFromQuery(call, "partial"));
   if (partial && parsed.policy) return std::unexpected(GivenTwice("partial"));
   if (partial) options.policy = *partial ? BatchPolicy::kPartial : BatchPolicy::kAllOrNothing;
@@ -103,7 +103,7 @@ Status WriteVectors(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
   const CollectionSpec spec = collection->spec();
   AKI_ASSIGN_OR_RETURN(ParsedRows parsed, ParseRows(*call, spec, service.limits()));
-  AKI_ASSIGN_OR_RETURN(const WriteOptions options, ResolveOptions(*call, parsed, spec.ack));
+  AKI_ASSIGN_OR_RETURN(const WriteOptions options, ResolveOptions(service, *call, parsed, *collection));
   if (options.policy == BatchPolicy::kAllOrNothing) {
     if (!parsed.problems.empty()) return parsed.problems.front().status;
     AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt,
@@ -122,10 +122,10 @@ Status WriteVectors(Service& service, const CallPtr& call) {
 
 Status DeleteVector(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
-  AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> ack, AckFromQuery(*call));
+  AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> asked, AckFromQuery(*call));
+  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*collection, asked));
   AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->DeleteIds(call->ctx, {call->params[1]}));
-  service.AnswerWhenAcknowledged(call, collection, ack.value_or(collection->spec().ack), receipt,
-                                 JsonAnswer(CountAndCommit("deleted", receipt)));
+  service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
   return OkStatus();
 }
 
@@ -146,9 +146,13 @@ Status DeleteVectors(Service& service, const CallPtr& call) {
   if (by_ids == (filter != nullptr)) fields.Fail("invalid_field", "give exactly one of \"ids\" and \"filter\"");
   AKI_RETURN_IF_ERROR(fields.Done());
   if (query_ack && body_ack) return GivenTwice("ack");
-  const AckLevel ack = query_ack ? *query_ack : body_ack.value_or(collection->spec().ack);
+  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*collection, query_ack ? query_ack : body_ack));
 
-  const uint64_t elements = by_ids ? 0 : ScanElements(*collection->Read());
+  uint64_t elements = 0;
+  if (!by_ids) {
+    AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
+    elements = ScanElements(*snapshot);
+  }
   service.RunSized(call, elements, [&service, call, collection, ack, ids = std::move(ids), filter]() -> Status {
     const std::vector<std::string_view> views(ids.begin(), ids.end());
     AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, filter ? collection->DeleteMatching(call->ctx, *filter)
@@ -161,7 +165,8 @@ Status DeleteVectors(Service& service, const CallPtr& call) {
 
 Status MergePayload(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
-  AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> ack, AckFromQuery(*call));
+  AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> asked, AckFromQuery(*call));
+  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*collection, asked));
   AKI_RETURN_IF_ERROR(call->RequireContentType("application/merge-patch+json"));
   const std::string& body = call->request.body;
   simdjson::dom::parser parser;
@@ -176,8 +181,7 @@ Status MergePayload(Service& service, const CallPtr& call) {
   }
   if (!patch.is_object()) return InvalidArgument("the patch must be a JSON object").WithReason("invalid_payload");
   AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->MergePayload(call->ctx, call->params[1], body));
-  service.AnswerWhenAcknowledged(call, collection, ack.value_or(collection->spec().ack), receipt,
-                                 JsonAnswer(CountAndCommit("updated", receipt)));
+  service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("updated", receipt)));
   return OkStatus();
 }
 
