@@ -108,7 +108,8 @@ Result<Lsn> BucketLog::Append(OpContext& ctx, WalRecordType type, std::string_vi
                                .WithReason("write_too_large"));
   }
   const Lsn lsn = next_;
-  if (groups_.empty() || groups_.back().payload.size() + body.size() > kGroupBytes) groups_.push_back({{}, lsn, lsn, 0});
+  if (groups_.empty() || groups_.back().payload.size() + body.size() > kGroupBytes)
+    groups_.push_back({{}, lsn, lsn, 0});
   Group& group = groups_.back();
   AppendWalRecord({collection_, epoch_, lsn, type, body}, &group.payload);
   group.last = lsn;

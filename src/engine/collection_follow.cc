@@ -43,8 +43,8 @@ void CollectionImpl::NotifyVisible(OpContext& ctx, const Position& position, Don
     // What older epochs wrote was replayed before this process became the writer.
     const Lsn last = current ? current->last_lsn() : Lsn(deps_.wal->stats().next.value() - 1);
     if (position.lsn > last) {
-      return done(DeadlineExceeded("min_commit names a write that this store has not seen")
-                      .WithReason("commit_not_visible"));
+      return done(
+          DeadlineExceeded("min_commit names a write that this store has not seen").WithReason("commit_not_visible"));
     }
     if (!current) return done(OkStatus());
     return current->NotifyDurable(ctx, position.lsn, std::move(done));

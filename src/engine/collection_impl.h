@@ -1,7 +1,8 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
 // _flush.cc, _merge.cc, _collect.cc.
 //
-// Threads:    lock order: follow_mutex_ is a leaf; maintenance_mutex_ (manifest and jobs; held over store calls), write_mutex_ (order of writes;
+// Threads:    lock order: follow_mutex_ is a leaf; maintenance_mutex_ (manifest and jobs; held over store calls),
+// write_mutex_ (order of writes;
 //             held over memory work), state_mutex_ (the view readers copy; held for a few instructions).
 // Errors:     see Collection.
 // Invariants: 1. Rows are applied in LSN order, under write_mutex_, before their group is synced; readers do not see
@@ -179,8 +180,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
       AKI_REQUIRES(maintenance_mutex_);
   // Takes epochs out of the manifest whose every record is in segments.
   Status CloseDrainedEpochs(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
-  // Deletes objects of this epoch up to `sequence`, and those of ended epochs that `manifest`, which was read back, does
-  // not list any more.
+  // Deletes objects of this epoch up to `sequence`, and those of ended epochs that `manifest`, which was read back,
+  // does not list any more.
   Status TrimStreams(OpContext& ctx, WalSequence sequence, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
   std::shared_ptr<CollectionLog> log() const;
   Status NotTheWriter() const;
@@ -253,7 +254,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   Mutex maintenance_mutex_;
   ManifestCommitter committer_ AKI_GUARDED_BY(maintenance_mutex_);
-  std::string epoch_claim_ AKI_GUARDED_BY(maintenance_mutex_);  // empty until a takeover was tried
+  std::string epoch_claim_ AKI_GUARDED_BY(maintenance_mutex_);                 // empty until a takeover was tried
   std::shared_ptr<BucketLog> opening_log_ AKI_GUARDED_BY(maintenance_mutex_);  // until its first object is there
   bool old_streams_due_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::optional<FlushJob> flush_job_ AKI_GUARDED_BY(maintenance_mutex_);

@@ -78,7 +78,8 @@ void CollectionImpl::LoadView() {
 std::vector<std::shared_ptr<SegmentUnit>> CollectionImpl::UnitsOf(const Manifest& manifest, const View& current) {
   std::vector<std::shared_ptr<SegmentUnit>> units;
   for (const SegmentEntry& entry : manifest.segments) {
-    const auto known = std::ranges::find(current.segments, entry.object.id, [](const auto& unit) { return unit->id(); });
+    const auto known =
+        std::ranges::find(current.segments, entry.object.id, [](const auto& unit) { return unit->id(); });
     if (known != current.segments.end() && (*known)->entry() == entry) {
       units.push_back(*known);
     } else {

@@ -63,16 +63,16 @@ Status CollectionImpl::EnsureEpoch(OpContext& ctx) {
 Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
   if (superseded()) return NotTheWriter();
   if (epoch_taken_.load(std::memory_order_acquire)) return OkStatus();
-  // Names this claim over failed tries: after an unknown outcome the edit may meet its own effect, or that of an earlier
-  // process whose request arrived late. An object that was superseded claims no more, so a claim is one acquisition.
+  // Names this claim over failed tries: after an unknown outcome the edit may meet its own effect, or that of an
+  // earlier process whose request arrived late. An object that was superseded claims no more, so a claim is one
+  // acquisition.
   if (epoch_claim_.empty()) epoch_claim_ = deps_.options.node + "." + deps_.env.random->Hex(16);
   const std::string claim = epoch_claim_;
   const CollectionSpec current = spec();
   AKI_ASSIGN_OR_RETURN(const auto head,
                        committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
                          if (manifest->dropped) {
-                           return std::unexpected(
-                               NotFound("collection was dropped").WithReason("collection_dropped"));
+                           return std::unexpected(NotFound("collection was dropped").WithReason("collection_dropped"));
                          }
                          if (manifest->open_epochs.size() > 0 && manifest->open_epochs.back().node == claim) {
                            return ManifestCommitter::Edited::kAlreadyThere;
@@ -103,7 +103,8 @@ Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest)
   }
   const Epoch own(epoch_.load());
   std::vector<FencedStream> streams;
-  // Every one of them, also those that seem to be empty: the fence is what stops a process that stalled in its takeover.
+  // Every one of them, also those that seem to be empty: the fence is what stops a process that stalled in its
+  // takeover.
   for (const EpochEntry& entry : manifest.open_epochs) {
     if (entry.epoch >= own) continue;
     AKI_ASSIGN_OR_RETURN(FencedStream stream,
@@ -195,7 +196,8 @@ Status CollectionImpl::CloseDrainedEpochs(OpContext& ctx) {
     AKI_CHECK(entry != manifest->open_epochs.end());
     if (manifest->open_epochs.size() == 1) return ManifestCommitter::Edited::kAlreadyThere;
     // The watermark keeps what theirs said: LSNs are never handed out twice.
-    for (const EpochEntry& older : manifest->open_epochs) entry->watermark = std::max(entry->watermark, older.watermark);
+    for (const EpochEntry& older : manifest->open_epochs)
+      entry->watermark = std::max(entry->watermark, older.watermark);
     std::erase_if(manifest->open_epochs, [&](const EpochEntry& e) { return e.epoch != own; });
     return ManifestCommitter::Edited::kChanged;
   }));

@@ -65,9 +65,7 @@ class HoldingStore final : public ObjectStore {
   Status Delete(OpContext& ctx, const std::string& key) override { return base_->Delete(ctx, key); }
 
  private:
-  bool Held(const std::string& key) const {
-    return !held_text_.empty() && key.find(held_text_) != std::string::npos;
-  }
+  bool Held(const std::string& key) const { return !held_text_.empty() && key.find(held_text_) != std::string::npos; }
   std::shared_ptr<ObjectStore> base_;
   std::string held_text_;
   std::map<std::string, std::string> held_;

@@ -100,7 +100,8 @@ Status DecodeWalObjectRecords(const WalObject& object, const std::function<Statu
   const WalObjectHeader& h = object.header;
   return DecodeWalRecordRun(object.payload, h.record_count, h.first_lsn, [&](const WalRecord& record) -> Status {
     if (record.collection != h.collection || record.epoch != h.epoch) {
-      return DataLoss("log object " + std::to_string(h.sequence.value()) + " holds a record of another collection or epoch");
+      return DataLoss("log object " + std::to_string(h.sequence.value()) +
+                      " holds a record of another collection or epoch");
     }
     return visit(record);
   });

@@ -29,8 +29,8 @@ struct WalObjectHeader {
   Epoch epoch;  // whose stream this is, not who wrote it
   WalSequence sequence;
   WalSequence durable_sequence;  // all objects up to it were known to be in the bucket when this one was sent
-  uint64_t attempt = 0;           // random: two senders never send equal bytes
-  Lsn first_lsn;                  // of the first record; 0 without records
+  uint64_t attempt = 0;          // random: two senders never send equal bytes
+  Lsn first_lsn;                 // of the first record; 0 without records
   uint32_t record_count = 0;
 };
 

@@ -29,8 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)DecodeWalObjectRecords(*object, Touch);
   }
   ByteReader in(input);
-  WalObjectHeader header{WalObjectKind::kRecords, CollectionId(1), Epoch(1), WalSequence(1), WalSequence(0), 5, Lsn(in.Read<uint8_t>()),
-                         in.Read<uint8_t>()};
+  WalObjectHeader header{WalObjectKind::kRecords, CollectionId(1),   Epoch(1), WalSequence(1), WalSequence(0), 5,
+                         Lsn(in.Read<uint8_t>()), in.Read<uint8_t>()};
   const std::string_view payload = in.Bytes(in.remaining());
   if (!in.ok() || payload.empty() || header.record_count == 0 || header.first_lsn == Lsn(0)) return 0;
   const std::string bytes = EncodeWalObject(header, payload);

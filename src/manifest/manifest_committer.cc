@@ -77,7 +77,8 @@ Result<bool> ManifestCommitter::Follow(OpContext& ctx) {
     // Retired already: there is a newer one.
     AKI_RETURN_IF_ERROR(tombstone ? Load(ctx) : Adopt(next, std::move(*bytes)));
     if (tombstone && head_->manifest.version < next) {
-      return std::unexpected(Unavailable(ManifestKey(collection_, next) + " is retired, but nothing newer can be found"));
+      return std::unexpected(
+          Unavailable(ManifestKey(collection_, next) + " is retired, but nothing newer can be found"));
     }
   }
 }

@@ -71,7 +71,8 @@ std::string Overlay(simdjson::dom::object current, simdjson::dom::object patch) 
 
 Status CreateCollection(Service& service, const CallPtr& call) {
   AKI_RETURN_IF_ERROR(call->RequireContentType());
-  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(call->request.body, service.limits(), service.database().default_ack()));
+  AKI_ASSIGN_OR_RETURN(CollectionSpec spec,
+                       ParseSpec(call->request.body, service.limits(), service.database().default_ack()));
   // Creating commits to the store, so it does not hold an I/O thread.
   service.queue().Post([&service, call, spec = std::move(spec)] {
     call->Guard([&]() -> Status {
@@ -125,7 +126,8 @@ Status AlterCollection(Service& service, const CallPtr& call) {
   }
   if (current_parser.parse(current_json).get(current) != simdjson::SUCCESS)
     return Internal("a collection's settings are not JSON");
-  AKI_ASSIGN_OR_RETURN(CollectionSpec spec, ParseSpec(Overlay(current, patch), service.limits(), collection->spec().ack));
+  AKI_ASSIGN_OR_RETURN(CollectionSpec spec,
+                       ParseSpec(Overlay(current, patch), service.limits(), collection->spec().ack));
   service.queue().Post([&service, call, spec = std::move(spec)] {
     call->Guard([&]() -> Status {
       AKI_RETURN_IF_ERROR(service.database().Alter(call->ctx, spec.name, spec));

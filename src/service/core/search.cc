@@ -141,7 +141,8 @@ Status SearchVectors(Service& service, const CallPtr& call) {
   SetTimeout(&call->ctx, arguments.options);
   service.ObserveStage(Service::Stage::kParse, call->ctx.clock().Now() - call->started);
   const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
+  return service.RunWhenVisible(
+      call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
         AKI_ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> snapshot, collection->Read(call->ctx));
         const uint64_t elements = ScanElements(*snapshot);
         service.RunSized(

@@ -155,10 +155,11 @@ Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collec
 Result<AckLevel> Service::ResolveAck(const Collection& collection, std::optional<AckLevel> asked) const {
   const AckLevel ack = asked.value_or(collection.spec().ack);
   if (ack >= collection.ack()) return ack;
-  return std::unexpected(InvalidArgument("ack \"" + std::string(AckLevelName(ack)) +
-                                         "\" is not to be had on a store that several nodes share; the weakest there is \"" +
-                                         std::string(AckLevelName(collection.ack())) + "\"")
-                             .WithReason("ack_not_available"));
+  return std::unexpected(
+      InvalidArgument("ack \"" + std::string(AckLevelName(ack)) +
+                      "\" is not to be had on a store that several nodes share; the weakest there is \"" +
+                      std::string(AckLevelName(collection.ack())) + "\"")
+          .WithReason("ack_not_available"));
 }
 
 void Service::AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,

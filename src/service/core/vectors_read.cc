@@ -94,7 +94,8 @@ Status GetVectors(Service& service, const CallPtr& call) {
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(call, collection, options.min_commit, [call, collection, options, ids = std::move(ids)]() -> Status {
+  return service.RunWhenVisible(
+      call, collection, options.min_commit, [call, collection, options, ids = std::move(ids)]() -> Status {
         const std::vector<std::string_view> views(ids.begin(), ids.end());
         AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
         AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
@@ -118,7 +119,8 @@ Status ScrollVectors(Service& service, const CallPtr& call) {
   arguments.request.vectors = arguments.options.vectors;
   SetTimeout(&call->ctx, arguments.options);
   const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
+  return service.RunWhenVisible(
+      call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
         AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
         const uint64_t elements = ScanElements(*snapshot);
         service.RunSized(call, elements, [&service, call, collection, arguments = std::move(arguments)]() mutable {
