@@ -112,11 +112,26 @@ struct Block {
   std::array<float, kBlockRowsMax> norms;
   std::array<float, kBlockRowsMax> low;
   std::array<float, kBlockRowsMax> high;
+  std::array<float, kBlockRowsMax> inv_norms;
+  std::array<float, kBlockRowsMax> scales;
+};
+
+// The values that belong to the rows of a block, in its order.
+const float* Gather(const float* values, const uint32_t* ids, size_t n, float* room) {
+  if (values == nullptr) return nullptr;
+  if (ids[n - 1] - ids[0] == n - 1) return values + ids[0];
+  for (size_t i = 0; i < n; ++i) room[i] = values[ids[i]];
+  return room;
+}
+
+// A load that crosses a cache line costs two.
+struct alignas(64) QueryLine {
+  std::array<float, 16> elements{};
 };
 
 // The query as the kernels want it, and the bound that belongs to it.
 struct Prepared {
-  std::vector<float> query;
+  std::vector<QueryLine> query;
   ErrorBound bound;
 };
 
@@ -161,11 +176,13 @@ class FlatIndex final : public VectorIndex {
 
   Prepared Prepare(std::span<const float> query, const ExactScorer& scorer) const {
     const double norm = std::sqrt(scorer.query_norm_squared());
-    Prepared p{.query = {query.begin(), query.end()}, .bound = {}};
+    Prepared p{.query = std::vector<QueryLine>(query.size() / 16 + 1), .bound = {}};
+    float* const out = p.query.front().elements.data();
+    std::ranges::copy(query, out);
     switch (distance_) {
       case Distance::kCosine:
         if (norm > 0) {
-          for (float& x : p.query) x = static_cast<float>(x / norm);
+          for (size_t i = 0; i < query.size(); ++i) out[i] = static_cast<float>(query[i] / norm);
         }
         p.bound = ErrorBound::ForCosine(rows_.dim);
         break;
@@ -178,7 +195,7 @@ class FlatIndex final : public VectorIndex {
   Status Scan(OpContext& ctx, const Prepared& prepared, const RowSet* eligible, Shortlist* shortlist) const {
     const auto block = std::make_unique_for_overwrite<Block>();
     const size_t room = std::clamp(kBlockBytes / std::max<size_t>(rows_.stride_bytes, 1), kBlockRowsMin, kBlockRowsMax);
-    ScanArgs args{.query = prepared.query.data(),
+    ScanArgs args{.query = prepared.query.front().elements.data(),
                   .rows = rows_.data,
                   .stride_bytes = rows_.stride_bytes,
                   .dim = rows_.dim,
@@ -199,14 +216,15 @@ class FlatIndex final : public VectorIndex {
   }
 
   void BoundBlock(ErrorBound bound, size_t n, Block& block) const {
-    const float* scales = rows_.type == VectorType::kInt8 ? rows_.scales : nullptr;
+    const uint32_t* ids = block.ids.data();
+    const float* scales = rows_.type == VectorType::kInt8 ? Gather(rows_.scales, ids, n, block.scales.data()) : nullptr;
     const Intervals out{block.low.data(), block.high.data()};
     switch (distance_) {
       case Distance::kCosine:
-        return CosineIntervals(bound, block.scores.data(), block.ids.data(), rows_.inv_norms, scales, n, out);
+        return CosineIntervals(bound, block.scores.data(), Gather(rows_.inv_norms, ids, n, block.inv_norms.data()),
+                               scales, n, out);
       case Distance::kEuclidean: return EuclideanIntervals(bound, block.scores.data(), n, out);
-      case Distance::kDotProduct:
-        return DotIntervals(bound, block.scores.data(), block.norms.data(), block.ids.data(), scales, n, out);
+      case Distance::kDotProduct: return DotIntervals(bound, block.scores.data(), block.norms.data(), scales, n, out);
     }
   }
 

@@ -13,7 +13,8 @@
 //   Norms of float and half rows come from the same pass, 1 % added for their own error and sqrt(n) 2^-74 for products
 //   that vanished; a quantised row has |r| <= 127 scale sqrt(n).
 // - Euclidean: all terms are positive, so the error is relative: |s - true| <= gamma s + 2^-149 n.
-// A sum that overflowed, and a norm that is no normal float, say nothing: the interval is the whole line.
+// The absolute term of the cosine is far below the last bit of gamma unless |r| is tiny, so that ordinary rows do
+// without. A sum that overflowed, and a norm that is no normal float, say nothing: the interval is the whole line.
 //
 // Threads: pure functions.
 // Errors:  none.
@@ -34,17 +35,17 @@ struct ErrorBound {
   static ErrorBound ForEuclidean(size_t dim);
 };
 
-// Each fills low and high for n rows; `scores` are what the scan kernels gave.
+// Each fills low and high for n rows. All inputs are in the order of `scores`, which are what the scan kernels gave.
 struct Intervals {
   float* low;
   float* high;
 };
 // `scales` is null unless the rows are quantised.
-void CosineIntervals(ErrorBound bound, const float* scores, const uint32_t* ids, const float* inv_norms,
-                     const float* scales, size_t n, Intervals out);
-// `norms` belongs to the scores (not to ids) for float and half rows and is null for quantised ones.
-void DotIntervals(ErrorBound bound, const float* scores, const float* norms, const uint32_t* ids, const float* scales,
-                  size_t n, Intervals out);
+void CosineIntervals(ErrorBound bound, const float* scores, const float* inv_norms, const float* scales, size_t n,
+                     Intervals out);
+// Either `norms` or, for quantised rows, `scales`; the other is null.
+void DotIntervals(ErrorBound bound, const float* scores, const float* norms, const float* scales, size_t n,
+                  Intervals out);
 void EuclideanIntervals(ErrorBound bound, const float* scores, size_t n, Intervals out);
 
 }  // namespace akidb

@@ -49,7 +49,21 @@ const KernelSet& Choose() {
   std::abort();  // not reached: scalar is always supported
 }
 
+bool IsIntel() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("intel") != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
+
+bool RunsNeedPrefetch() {
+  static const bool needed = IsIntel();
+  return needed;
+}
 
 std::span<const KernelSet* const> AllKernels() { return Sets(); }
 

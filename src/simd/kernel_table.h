@@ -55,6 +55,11 @@ struct KernelTable {
   bool (*all_finite)(const float* in, size_t n);
 };
 
+// Whether this CPU reads rows that follow one another faster when asked for them ahead. Measured: on Intel (Sapphire
+// Rapids and later) half rows arrive 1.5 times as fast, since the hardware prefetcher stops at every 4 KiB; on Zen 4
+// asking costs a fifth of the bandwidth.
+bool RunsNeedPrefetch();
+
 extern const KernelTable kScalarKernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels;

@@ -24,6 +24,13 @@ struct V {
     __builtin_memcpy(padded, from, n * sizeof(T));
     return Load(padded);
   }
+  // Reads the elements before, too, and blanks them: quicker than a copy that is loaded again before it has settled.
+  template <class T>
+  static Reg LoadEnd(const T* end, size_t n) {
+    alignas(32) static constexpr int32_t kMask[16] = {0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1};
+    const __m256i mask = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + n));
+    return _mm256_and_ps(Load(end - kWidth), _mm256_castsi256_ps(mask));
+  }
   static Reg Add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg Sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
   static Reg Fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }

@@ -25,6 +25,10 @@ struct V {
   static Reg LoadTail(const int8_t* p, size_t n) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(First(n), p)));
   }
+  template <class T>
+  static Reg LoadEnd(const T* end, size_t n) {
+    return LoadTail(end - n, n);
+  }
   static Reg Add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static Reg Sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
   static Reg Fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }

@@ -50,6 +50,10 @@ struct V {
   static Reg LoadTail(const T* p, size_t) {
     return Load(p);
   }
+  template <class T>
+  static Reg LoadEnd(const T* end, size_t) {
+    return Load(end - 1);
+  }
   static Reg Add(Reg a, Reg b) { return a + b; }
   static Reg Sub(Reg a, Reg b) { return a - b; }
   static Reg Fma(Reg a, Reg b, Reg c) { return a * b + c; }
