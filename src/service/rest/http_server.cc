@@ -76,7 +76,10 @@ std::string HttpDate(WallTime now) {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(tcp::socket socket, std::shared_ptr<ServerState> state)
-      : state_(std::move(state)), options_(state_->options), stream_(std::move(socket)) {}
+      : state_(std::move(state)), options_(state_->options), stream_(std::move(socket)) {
+    error_code ignored;
+    stream_.socket().non_blocking(true, ignored);  // for the answers that are written at once
+  }
 
   ~Session() {
     state_->active.Add(-1);
@@ -131,6 +134,7 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_.emplace();
     parser_->header_limit(options_.header_bytes_max);
     parser_->body_limit(boost::none);  // ours is checked below, where it can be answered
+    if (buffer_.size() > 0 && ParseWhatIsThere()) return;
     stream_.expires_after(options_.header_timeout);
     http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
       if (error) {
@@ -139,6 +143,20 @@ class Session : public std::enable_shared_from_this<Session> {
         self->HeaderRead();
       }
     });
+  }
+
+  // Most headers come whole with their first bytes; each trip through the event loop that this saves is a tenth of the
+  // time of a small durable write. False if more must be read.
+  bool ParseWhatIsThere() {
+    error_code error;
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error == http::error::need_more) return false;
+    if (error) {
+      HeaderFailed(error);
+    } else {
+      HeaderRead();
+    }
+    return true;
   }
 
   void HeaderFailed(error_code error) {
@@ -275,15 +293,31 @@ class Session : public std::enable_shared_from_this<Session> {
     if (keep_alive_ && http_1_0_) head_text_ += "\r\nConnection: keep-alive";
     head_text_ += "\r\n\r\n";
     if (head_) body_.clear();
-    stream_.expires_after(TransferTime(body_.size()));
     const std::array<asio::const_buffer, 2> parts = {asio::buffer(head_text_), asio::buffer(body_)};
-    asio::async_write(stream_, parts, [self = shared_from_this()](error_code error, size_t) {
-      self->body_ = {};
-      if (error) return self->Close();
-      if (self->keep_alive_) return self->WaitForRequest();
-      if (self->linger_) return self->Linger();
-      self->Close();
+    error_code error;
+    const size_t sent = stream_.socket().write_some(parts, error);
+    if (error && error != asio::error::would_block) return Close();
+    if (sent == head_text_.size() + body_.size()) return Written();
+    // The client is slower than we are: the event loop sends the rest.
+    const size_t sent_of_body = sent - std::min(sent, head_text_.size());
+    const std::array<asio::const_buffer, 2> rest = {parts[0] + sent, parts[1] + sent_of_body};
+    stream_.expires_after(TransferTime(body_.size()));
+    asio::async_write(stream_, rest, [self = shared_from_this()](error_code failed, size_t) {
+      if (failed) return self->Close();
+      self->Written();
     });
+  }
+
+  void Written() {
+    body_ = {};
+    if (keep_alive_ && buffer_.size() > 0) {
+      // A pipelined request, not served from here: a client that sends thousands would make the stack deep.
+      asio::post(stream_.get_executor(), [self = shared_from_this()] { self->WaitForRequest(); });
+      return;
+    }
+    if (keep_alive_) return WaitForRequest();
+    if (linger_) return Linger();
+    Close();
   }
 
   // Reads on for a while: closing with unread bytes would reset the connection and lose the answer on its way.

@@ -132,6 +132,31 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
   }
 }
 
+// More than the sockets hold: the first answers are written at once, the later ones when the client has read on.
+TEST_F(HttpServerTest, AnswersArriveWholeWhenTheClientReadsLate) {
+  Start();
+  Client client(server_->port());
+  client.Send(Get("/openapi.json"));
+  const std::string first = client.Answer();
+  const std::string body = first.substr(first.find("\r\n\r\n"));
+  ASSERT_GT(body.size(), 10'000u);
+  const size_t count = (24u << 20) / body.size();
+  std::string requests;
+  for (size_t i = 0; i < count; ++i) requests += Get("/openapi.json");
+  ASSERT_TRUE(client.Send(requests));
+  for (size_t i = 0; i < count; ++i) ASSERT_TRUE(client.Answer().ends_with(body)) << i << " of " << count;
+}
+
+TEST_F(HttpServerTest, AnswersAsManyPipelinedRequestsAsFitIntoItsBuffer) {
+  Start();
+  Client client(server_->port());
+  constexpr int kCount = 4000;
+  std::string requests;
+  for (int i = 0; i < kCount; ++i) requests += "GET /health/live HTTP/1.1\r\n\r\n";
+  ASSERT_TRUE(client.Send(requests));
+  for (int i = 0; i < kCount; ++i) ASSERT_THAT(client.Answer(), HasSubstr("{\"status\":\"live\"}")) << i;
+}
+
 TEST_F(HttpServerTest, ReadsBodiesInAnyPieces) {
   Start();
   Client client(server_->port());
