@@ -1,0 +1,295 @@
+#include "objstore/s3/multipart_writer.h"
+
+#include <algorithm>
+#include <deque>
+#include <thread>
+
+#include "base/mutex.h"
+#include "objstore/s3/put_headers.h"
+#include "objstore/store_errors.h"
+
+namespace akidb::s3 {
+namespace {
+
+constexpr uint32_t kPartsMax = 10000;  // S3's limit
+constexpr uint64_t kAnswerBytesMax = 1u << 20;
+
+struct PartDone {
+  std::string etag;
+  std::string checksum;  // base64
+};
+
+// One part on its way.
+struct PartInFlight {
+  PartInFlight(Clock& clock, std::string bytes_in) : ctx(clock), bytes(std::move(bytes_in)) {}
+  OpContext ctx;  // its own: a context belongs to one thread
+  const std::string bytes;
+  std::thread thread;
+  Mutex mutex;
+  CondVar finished;
+  bool done AKI_GUARDED_BY(mutex) = false;
+  Result<PartDone> result AKI_GUARDED_BY(mutex) = std::unexpected(Status());
+};
+
+class MultipartWriter final : public ObjectWriter {
+ public:
+  MultipartWriter(std::shared_ptr<S3Bucket> bucket, std::string key, Clock& clock, std::function<void(Duration)> sleep)
+      : bucket_(std::move(bucket)),
+        key_(std::move(key)),
+        full_key_(bucket_->FullKey(key_)),
+        clock_(clock),
+        sleep_(std::move(sleep)) {}
+  ~MultipartWriter() override { Abandon(); }
+  MultipartWriter(const MultipartWriter&) = delete;
+  MultipartWriter& operator=(const MultipartWriter&) = delete;
+
+  Status Append(OpContext& ctx, std::string_view bytes) override {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    if (closed_) return FailedPrecondition("the writer of " + full_key_ + " has failed or was committed");
+    const size_t part_bytes = static_cast<size_t>(bucket_->options().part_bytes);
+    while (!bytes.empty()) {
+      // A full buffer is sent only when more follows: an object of exactly one part is one PUT.
+      if (buffer_.size() == part_bytes) {
+        if (Status sent = SendPart(ctx); !sent.ok()) return Fail(std::move(sent));
+      }
+      if (buffer_.capacity() < part_bytes && buffer_.size() + bytes.size() > kSmallBytes) buffer_.reserve(part_bytes);
+      const size_t taken = std::min(bytes.size(), part_bytes - buffer_.size());
+      buffer_.append(bytes.substr(0, taken));
+      bytes.remove_prefix(taken);
+    }
+    return OkStatus();
+  }
+
+  Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    if (closed_)
+      return std::unexpected(FailedPrecondition("the writer of " + full_key_ + " has failed or was committed"));
+    if (upload_id_.empty()) {
+      closed_ = true;
+      return PutObject(ctx, *bucket_, key_, buffer_, condition);
+    }
+    if (Status sent = SendPart(ctx); !sent.ok()) return std::unexpected(Fail(std::move(sent)));
+    while (!in_flight_.empty()) {
+      if (Status finished = FinishOldest(ctx); !finished.ok()) return std::unexpected(Fail(std::move(finished)));
+    }
+    Result<ObjectMeta> meta = Complete(ctx, condition);
+    closed_ = true;
+    if (meta) {
+      upload_id_.clear();
+    } else {
+      Abandon();
+    }
+    return meta;
+  }
+
+ private:
+  static constexpr size_t kSmallBytes = 64u << 10;
+
+  Status Fail(Status status) {
+    closed_ = true;
+    Abandon();
+    // Nothing was published: parts are not an object.
+    return status.effect() == Effect::kNone ? status
+                                            : Status(status.code(), std::string(status.message()))
+                                                  .WithRetry(status.retry())
+                                                  .WithReason(status.reason());
+  }
+
+  Status Begin(OpContext& ctx) {
+    S3Request request{"POST", bucket_->ObjectPath(full_key_)};
+    request.query = {{"uploads", ""}};
+    request.headers = {{"x-amz-checksum-algorithm", "SHA256"}};
+    AddProtection(bucket_->options(), bucket_->client().Now(ctx), &request.headers);
+    request.access = Access::kWrite;
+    request.when_lost = WhenLost::kRepeat;  // an upload that nobody knows of is swept later
+    return bucket_->client().Send(ctx, request, bucket_->What("begin upload of", full_key_),
+                                  [&](OpContext& read_ctx, const HttpHead&, AnswerBody& body) -> Status {
+                                    AKI_ASSIGN_OR_RETURN(const std::string xml,
+                                                         body.ReadAll(read_ctx, kAnswerBytesMax));
+                                    AKI_ASSIGN_OR_RETURN(upload_id_, ParseInitiateXml(xml));
+                                    return OkStatus();
+                                  });
+  }
+
+  // Starts the upload of the buffer, after waiting for room.
+  Status SendPart(OpContext& ctx) {
+    if (upload_id_.empty()) AKI_RETURN_IF_ERROR(Begin(ctx));
+    if (next_part_ > kPartsMax) {
+      return ResourceExhausted("object " + key_ + " has more than " + std::to_string(kPartsMax) + " parts of " +
+                               std::to_string(bucket_->options().part_bytes) + " bytes")
+          .WithRetry(Retry::kNever)
+          .WithReason("too_large");
+    }
+    while (in_flight_.size() >= bucket_->options().parts_in_flight) AKI_RETURN_IF_ERROR(FinishOldest(ctx));
+    size_bytes_ += buffer_.size();
+    auto part = std::make_unique<PartInFlight>(clock_, std::exchange(buffer_, std::string()));
+    part->ctx.set_deadline(ctx.deadline());
+    part->ctx.set_request_id(ctx.request_id());
+    part->thread = std::thread([this, in_flight = part.get(), number = next_part_++, upload_id = upload_id_] {
+      Result<PartDone> result = UploadPart(in_flight->ctx, upload_id, number, in_flight->bytes);
+      const MutexLock lock(in_flight->mutex);
+      in_flight->result = std::move(result);
+      in_flight->done = true;
+      in_flight->finished.NotifyAll();
+    });
+    in_flight_.push_back(std::move(part));
+    return OkStatus();
+  }
+
+  Result<PartDone> UploadPart(OpContext& ctx, const std::string& upload_id, uint32_t number, std::string_view bytes) {
+    constexpr int kTriesMax = 4;
+    const Digest sha256 = Sha256Of(bytes);
+    PartDone out{{}, Base64(AsBytes(sha256))};
+    Duration pause = std::chrono::milliseconds(100);
+    for (int attempt = 1;; ++attempt) {
+      S3Request request{"PUT", bucket_->ObjectPath(full_key_)};
+      request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload_id}};
+      AddChecksum(sha256, &request.headers);
+      request.payload_sha256 = Hex(AsBytes(sha256));
+      request.body = bytes;
+      request.access = Access::kWrite;
+      Status status =
+          bucket_->client().Send(ctx, request, bucket_->What("PUT part " + std::to_string(number) + " of", full_key_),
+                                 [&](OpContext&, const HttpHead& head, AnswerBody&) -> Status {
+                                   AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, MetaOf(head, key_, bytes.size()));
+                                   out.etag = meta.etag;
+                                   return OkStatus();
+                                 });
+      if (status.ok()) return out;
+      const bool passing = status.code() == StatusCode::kUnavailable && ctx.Check().ok();
+      if (!passing || attempt == kTriesMax || ctx.deadline() - clock_.Now() <= pause) return std::unexpected(status);
+      sleep_(pause);
+      pause *= 2;
+    }
+  }
+
+  // Waits for the oldest part and notes what the store said.
+  Status FinishOldest(OpContext& ctx) {
+    constexpr auto kSlice = std::chrono::milliseconds(50);  // how late a cancellation may be noticed
+    PartInFlight& part = *in_flight_.front();
+    Status stopped;
+    {
+      const MutexLock lock(part.mutex);
+      while (!part.done) {
+        // The caller hears why it stopped waiting, not that its part was cancelled.
+        if (stopped.ok()) stopped = ctx.Check();
+        if (!stopped.ok()) part.ctx.Cancel();
+        part.finished.WaitFor(part.mutex, kSlice);
+      }
+    }
+    part.thread.join();
+    const std::unique_ptr<PartInFlight> finished = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    const MutexLock lock(finished->mutex);
+    if (!finished->result) return stopped.ok() ? std::move(finished->result).error() : stopped;
+    parts_.push_back(std::move(*finished->result));
+    return OkStatus();
+  }
+
+  Result<ObjectMeta> Complete(OpContext& ctx, const PutCondition& condition) {
+    std::string xml = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      xml += "<Part><ChecksumSHA256>" + parts_[i].checksum + "</ChecksumSHA256><ETag>" + XmlEscape(parts_[i].etag) +
+             "</ETag><PartNumber>" + std::to_string(i + 1) + "</PartNumber></Part>";
+    }
+    xml += "</CompleteMultipartUpload>";
+    S3Request request{"POST", bucket_->ObjectPath(full_key_)};
+    request.query = {{"uploadId", upload_id_}};
+    AKI_RETURN_IF_ERROR(AddCondition(condition, &request.headers));
+    request.body = xml;
+    request.access = Access::kWrite;
+    request.when_lost = WhenLost::kReport;  // a second one would find the upload gone
+    const std::string what = bucket_->What("complete upload of", full_key_);
+    ObjectMeta meta;
+    Status status = bucket_->client().Send(
+        ctx, request, what, [&](OpContext& read_ctx, const HttpHead& head, AnswerBody& body) -> Status {
+          Result<std::string> answer = body.ReadAll(read_ctx, kAnswerBytesMax);
+          if (!answer) return std::move(answer).error().WithEffectUnknown();
+          Result<CompleteXml> complete = ParseCompleteXml(*answer);
+          if (!complete) return std::move(complete).error().WithEffectUnknown();
+          if (complete->error) return StatusOfLateError(*complete->error, Access::kWrite, what);
+          HttpHead with_etag = head;
+          with_etag.headers.insert(with_etag.headers.begin(), {"etag", complete->etag});
+          AKI_ASSIGN_OR_RETURN(meta, MetaOf(with_etag, key_, size_bytes_));
+          return OkStatus();
+        });
+    if (status.reason() == "condition_lost")
+      return std::unexpected(ConditionLost(key_, "was not what the upload expected"));
+    if (status.reason() == "no_such_upload") {
+      // Somebody swept it, or an earlier answer to this very request was lost.
+      return std::unexpected(Unavailable(std::string(status.message())).WithReason("no_such_upload"));
+    }
+    if (status.code() == StatusCode::kNotFound) return std::unexpected(ObjectNotFound(key_));
+    if (!status.ok()) return std::unexpected(std::move(status));
+    return meta;
+  }
+
+  // Stops the parts and tells the store to forget them.
+  void Abandon() {
+    for (const auto& part : in_flight_) part->ctx.Cancel();
+    for (const auto& part : in_flight_) part->thread.join();
+    in_flight_.clear();
+    if (upload_id_.empty()) return;
+    OpContext ctx(clock_);
+    ctx.set_timeout(std::chrono::seconds(5));
+    S3Request request{"DELETE", bucket_->ObjectPath(full_key_)};
+    request.query = {{"uploadId", std::exchange(upload_id_, std::string())}};
+    request.access = Access::kWrite;
+    bucket_->client()
+        .Send(ctx, request, bucket_->What("abort upload of", full_key_),
+              [](OpContext&, const HttpHead&, AnswerBody&) { return OkStatus(); })
+        .IgnoreError("what is left is swept with the stale uploads");
+  }
+
+  const std::shared_ptr<S3Bucket> bucket_;
+  const std::string key_;
+  const std::string full_key_;
+  Clock& clock_;
+  const std::function<void(Duration)> sleep_;
+  std::string buffer_;
+  std::string upload_id_;  // empty: not begun, or ended
+  uint32_t next_part_ = 1;
+  uint64_t size_bytes_ = 0;
+  std::deque<std::unique_ptr<PartInFlight>> in_flight_;
+  std::vector<PartDone> parts_;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+Result<ObjectMeta> PutObject(OpContext& ctx, S3Bucket& bucket, const std::string& key, std::string_view body,
+                             const PutCondition& condition) {
+  const std::string full_key = bucket.FullKey(key);
+  const Digest sha256 = Sha256Of(body);
+  S3Request request{"PUT", bucket.ObjectPath(full_key)};
+  AKI_RETURN_IF_ERROR(AddCondition(condition, &request.headers));
+  AddChecksum(sha256, &request.headers);
+  AddProtection(bucket.options(), bucket.client().Now(ctx), &request.headers);
+  request.body = body;
+  request.payload_sha256 = Hex(AsBytes(sha256));
+  request.access = Access::kWrite;
+  request.when_lost = condition.kind == PutCondition::Kind::kNone ? WhenLost::kRepeat : WhenLost::kReport;
+  ObjectMeta meta;
+  Status status = bucket.client().Send(ctx, request, bucket.What("PUT", full_key),
+                                       [&](OpContext&, const HttpHead& head, AnswerBody&) -> Status {
+                                         Result<ObjectMeta> made = MetaOf(head, key, body.size());
+                                         if (!made) return std::move(made).error().WithEffectUnknown();
+                                         meta = std::move(*made);
+                                         return OkStatus();
+                                       });
+  if (status.reason() == "condition_lost") {
+    return std::unexpected(ConditionLost(key, condition.kind == PutCondition::Kind::kIfAbsent
+                                                  ? "exists already"
+                                                  : "has another etag than the one expected"));
+  }
+  if (status.code() == StatusCode::kNotFound) return std::unexpected(ObjectNotFound(key));
+  if (!status.ok()) return std::unexpected(std::move(status));
+  return meta;
+}
+
+std::unique_ptr<ObjectWriter> NewMultipartWriter(std::shared_ptr<S3Bucket> bucket, std::string key, Clock& clock,
+                                                 std::function<void(Duration)> sleep) {
+  return std::make_unique<MultipartWriter>(std::move(bucket), std::move(key), clock, std::move(sleep));
+}
+
+}  // namespace akidb::s3

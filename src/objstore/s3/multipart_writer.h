@@ -1,0 +1,26 @@
+// One object in one PUT, or streamed in parts when it is larger than one.
+//
+// Threads: a writer belongs to one thread; it starts short-lived ones for its parts.
+// Errors:  those of ObjectStore. A part that failed for a moment is tried again; the writer then reports at the next
+//          Append or at Commit.
+// Cost:    nothing until the first part is full. Memory: parts_in_flight + 1 parts.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "objstore/object_store.h"
+#include "objstore/s3/s3_bucket.h"
+
+namespace akidb::s3 {
+
+// One conditional PUT: head and body leave in one burst, because the store holds the key's lock while it reads.
+Result<ObjectMeta> PutObject(OpContext& ctx, S3Bucket& bucket, const std::string& key, std::string_view body,
+                             const PutCondition& condition);
+
+// Destroying the writer before Commit has answered OK aborts the upload: one request, at most five seconds.
+std::unique_ptr<ObjectWriter> NewMultipartWriter(std::shared_ptr<S3Bucket> bucket, std::string key, Clock& clock,
+                                                 std::function<void(Duration)> sleep);
+
+}  // namespace akidb::s3

@@ -1,0 +1,213 @@
+#include "objstore/s3/multipart_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "objstore/s3/fake_server_testing.h"
+#include "objstore/s3/s3_admin.h"
+#include "objstore/s3/s3_store.h"
+
+namespace akidb::s3 {
+namespace {
+
+constexpr size_t kPart = 5u << 20;
+
+// A server that takes one multipart upload, with its failures to order.
+class MultipartWriterTest : public testing::Test {
+ protected:
+  MultipartWriterTest() {
+    options_.endpoints = {server_.url()};
+    options_.bucket = "vectors";
+    options_.credentials.access_key = "AK";
+    options_.credentials.secret_key = "SK";
+    options_.part_bytes = kPart;
+    options_.parts_in_flight = 3;
+    bucket_ = *S3Bucket::Open(PosixFileSystem(), options_, nullptr);
+    store_ = NewS3Store(bucket_, [](Duration) {});
+    server_.Handle([this](const FakeRequest& request) { return Answer(request); });
+  }
+
+  FakeReply Answer(const FakeRequest& request) {
+    const MutexLock lock(mutex_);
+    if (request.method == "POST" && request.target.ends_with("?uploads=")) {
+      return FakeReply::Of("200 OK", "",
+                           "<InitiateMultipartUploadResult><UploadId>U1</UploadId></InitiateMultipartUploadResult>");
+    }
+    if (request.method == "PUT" && request.target.find("partNumber=") != std::string::npos) {
+      const int number = std::stoi(request.target.substr(request.target.find("partNumber=") + 11));
+      if (failing_parts_[number] > 0) {
+        --failing_parts_[number];
+        return FakeReply::Error("503 Service Unavailable", "SlowDown");
+      }
+      parts_[number] = request.body;
+      return FakeReply::Of("200 OK", "ETag: \"p" + std::to_string(number) + "\"\r\n");
+    }
+    if (request.method == "POST") return complete_;
+    if (request.method == "DELETE") {
+      ++aborts_;
+      return FakeReply::Of("204 No Content");
+    }
+    return FakeReply::Object("");
+  }
+
+  Result<ObjectMeta> Write(size_t size, const PutCondition& condition = PutCondition::None()) {
+    auto writer = store_->OpenWriter(ctx_, "k");
+    std::string bytes(size, '\0');
+    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 / 1000);
+    AKI_RETURN_IF_ERROR((*writer)->Append(ctx_, std::string_view(bytes).substr(0, size / 3)));
+    AKI_RETURN_IF_ERROR((*writer)->Append(ctx_, std::string_view(bytes).substr(size / 3)));
+    written_ = std::move(bytes);
+    return (*writer)->Commit(ctx_, condition);
+  }
+  int aborts() {
+    const MutexLock lock(mutex_);
+    return aborts_;
+  }
+
+  S3Options options_;
+  OpContext ctx_{RealClock()};
+  std::shared_ptr<S3Bucket> bucket_;
+  std::unique_ptr<ObjectStore> store_;
+  std::string written_;
+  Mutex mutex_;
+  std::map<int, int> failing_parts_ AKI_GUARDED_BY(mutex_);
+  std::map<int, std::string> parts_ AKI_GUARDED_BY(mutex_);
+  int aborts_ AKI_GUARDED_BY(mutex_) = 0;
+  FakeReply complete_ AKI_GUARDED_BY(mutex_) =
+      FakeReply::Of("200 OK", "x-amz-version-id: v7\r\n",
+                    "<CompleteMultipartUploadResult><ETag>\"all-3\"</ETag></CompleteMultipartUploadResult>");
+
+  FakeServer server_;  // last: it must end before what its handler uses
+
+  void CompleteWith(FakeReply reply) {
+    const MutexLock lock(mutex_);
+    complete_ = std::move(reply);
+  }
+};
+
+TEST_F(MultipartWriterTest, OnePartIsOnePut) {
+  ASSERT_TRUE(Write(kPart));
+  const auto requests = server_.Requests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].method + requests[0].target, "PUT/vectors/k");
+  EXPECT_TRUE(requests[0].body == written_);
+}
+
+TEST_F(MultipartWriterTest, LargerOnesGoUpInPartsThatJoin) {
+  const auto meta = Write(2 * kPart + 5, PutCondition::IfAbsent());
+  ASSERT_TRUE(meta) << meta.error().ToString();
+  EXPECT_EQ(meta->etag, "\"all-3\"");
+  EXPECT_EQ(meta->version_id, "v7");
+  EXPECT_EQ(meta->size_bytes, 2 * kPart + 5);
+  {
+    const MutexLock lock(mutex_);
+    ASSERT_EQ(parts_.size(), 3u);
+    EXPECT_TRUE(parts_[1] + parts_[2] + parts_[3] == written_);
+  }
+  const FakeRequest complete = server_.Requests().back();
+  EXPECT_EQ(complete.target, "/vectors/k?uploadId=U1");
+  EXPECT_EQ(complete.headers.at("if-none-match"), "*");
+  EXPECT_NE(complete.body.find("<ETag>&quot;p3&quot;</ETag><PartNumber>3</PartNumber>"), std::string::npos);
+  EXPECT_NE(complete.body.find("<ChecksumSHA256>"), std::string::npos);
+  EXPECT_EQ(aborts(), 0);
+}
+
+TEST_F(MultipartWriterTest, PartsThatFailForAMomentAreSentAgain) {
+  {
+    const MutexLock lock(mutex_);
+    failing_parts_ = {{2, 3}};
+  }
+  EXPECT_TRUE(Write(3 * kPart));
+}
+
+TEST_F(MultipartWriterTest, PartThatKeepsFailingAbortsTheUpload) {
+  {
+    const MutexLock lock(mutex_);
+    failing_parts_ = {{2, 100}};
+  }
+  const auto meta = Write(3 * kPart);
+  ASSERT_FALSE(meta);
+  EXPECT_EQ(meta.error().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(meta.error().effect(), Effect::kNone) << "parts are not an object";
+  EXPECT_EQ(aborts(), 1);
+}
+
+TEST_F(MultipartWriterTest, DestructionAborts) {
+  {
+    auto writer = store_->OpenWriter(ctx_, "k");
+    ASSERT_TRUE((*writer)->Append(ctx_, std::string(3 * kPart, 'x')).ok());
+  }
+  EXPECT_EQ(aborts(), 1);
+  {
+    auto unused = store_->OpenWriter(ctx_, "k");
+  }
+  EXPECT_EQ(aborts(), 1) << "nothing was begun, nothing is aborted";
+}
+
+TEST_F(MultipartWriterTest, LostConditionAborts) {
+  CompleteWith(FakeReply::Error("412 Precondition Failed", "PreconditionFailed"));
+  const auto meta = Write(2 * kPart, PutCondition::IfAbsent());
+  EXPECT_EQ(meta.error().reason(), "condition_lost");
+  EXPECT_EQ(meta.error().effect(), Effect::kNone);
+  EXPECT_EQ(aborts(), 1);
+}
+
+TEST_F(MultipartWriterTest, ErrorsUnderStatus200AreErrors) {
+  CompleteWith(FakeReply::Error("200 OK", "InternalError"));
+  const auto meta = Write(2 * kPart);
+  ASSERT_FALSE(meta);
+  EXPECT_EQ(meta.error().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(meta.error().effect(), Effect::kUnknown);
+}
+
+TEST_F(MultipartWriterTest, LostAnswerOfTheCompletionIsUnknown) {
+  CompleteWith(FakeReply::Breaks(FakeReply::When::kAfterRequest, FakeReply::Then::kReset));
+  const auto meta = Write(2 * kPart, PutCondition::IfAbsent());
+  ASSERT_FALSE(meta);
+  EXPECT_EQ(meta.error().effect(), Effect::kUnknown);
+  EXPECT_EQ(aborts(), 1);
+}
+
+TEST_F(MultipartWriterTest, CancellationStopsThePartsInFlight) {
+  {
+    const MutexLock lock(mutex_);
+    complete_ = FakeReply::Breaks(FakeReply::When::kAfterRequest, FakeReply::Then::kHang);
+  }
+  auto writer = store_->OpenWriter(ctx_, "k");
+  ASSERT_TRUE((*writer)->Append(ctx_, std::string(2 * kPart, 'x')).ok());
+  OpContext late(RealClock());
+  late.set_timeout(std::chrono::milliseconds(200));
+  const auto meta = (*writer)->Commit(late, PutCondition::None());
+  ASSERT_FALSE(meta);
+  EXPECT_EQ(meta.error().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ((*writer)->Append(ctx_, "more").code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(MultipartWriterTest, StaleUploadsAreSweptPageByPage) {
+  const auto upload = [](const std::string& key, const std::string& id, const std::string& when) {
+    return "<Upload><Key>" + key + "</Key><UploadId>" + id + "</UploadId><Initiated>" + when + "</Initiated></Upload>";
+  };
+  server_.Expect(
+      FakeReply::Of("200 OK", "",
+                    "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker>"
+                    "<NextUploadIdMarker>U1</NextUploadIdMarker>" +
+                        upload("a", "U1", "2020-01-01T00:00:00Z") + "</ListMultipartUploadsResult>"));
+  server_.Expect(FakeReply::Of("204 No Content"));
+  server_.Expect(FakeReply::Of("200 OK", "",
+                               "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>" +
+                                   upload("b", "U2", "2020-01-01T00:00:00Z") +
+                                   upload("c", "U3", "2200-01-01T00:00:00Z") + "</ListMultipartUploadsResult>"));
+  server_.Expect(FakeReply::Error("404 Not Found", "NoSuchUpload"));
+  const auto swept = AbortStaleUploads(ctx_, *bucket_, std::chrono::hours(24));
+  ASSERT_TRUE(swept) << swept.error().ToString();
+  EXPECT_EQ(*swept, 2u);
+  const auto requests = server_.Requests();
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(requests[1].target, "/vectors/a?uploadId=U1");
+  EXPECT_NE(requests[2].target.find("key-marker=a"), std::string::npos);
+  EXPECT_EQ(requests[3].target, "/vectors/b?uploadId=U2");
+}
+
+}  // namespace
+}  // namespace akidb::s3
