@@ -6,7 +6,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace akidb {
 
@@ -28,5 +30,7 @@ Clock& RealClock();
 
 // "2026-11-23T02:14:17.123Z" (RFC 3339, UTC, milliseconds).
 std::string FormatRfc3339(WallTime time);
+// Any time of RFC 3339 from 1970 to 2199, with any fraction and offset; nullopt for everything else.
+std::optional<WallTime> ParseRfc3339(std::string_view text);
 
 }  // namespace akidb

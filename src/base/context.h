@@ -1,10 +1,12 @@
-// What one operation carries down the layers: deadline, cancellation, who asks, and the request id.
+// What one operation carries down the layers: deadline, cancellation, who asks, how urgent it is, and the request id.
 //
 // Threads: one operation, one thread at a time; Cancel() may come from any thread.
 // Errors:  Check() says kCancelled or kDeadlineExceeded.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -12,6 +14,14 @@
 #include "base/status.h"
 
 namespace akidb {
+
+// Who goes first where requests queue for the object store, most urgent first.
+enum class Priority : uint8_t { kQuery, kWrite, kBackground };
+inline constexpr size_t kPriorityCount = 3;
+
+// Whether a read may be answered from a local copy. `kStore` asks the store itself, and a copy that says otherwise is
+// dropped: for proofs that the store still has an object, and for a caller who found the bytes to be bad.
+enum class ReadSource : uint8_t { kAny, kStore };
 
 class OpContext {
  public:
@@ -27,6 +37,11 @@ class OpContext {
   const std::string& request_id() const { return request_id_; }
   void set_request_id(std::string id) { request_id_ = std::move(id); }
 
+  Priority priority() const { return priority_; }
+  void set_priority(Priority priority) { priority_ = priority; }
+  ReadSource read_source() const { return read_source_; }
+  void set_read_source(ReadSource source) { read_source_ = source; }
+
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   // OK while the operation should go on. Long loops call it every few milliseconds of work.
   Status Check() const;
@@ -36,7 +51,24 @@ class OpContext {
   MonotonicTime deadline_ = MonotonicTime::max();
   std::string principal_;
   std::string request_id_;
+  Priority priority_ = Priority::kQuery;
+  ReadSource read_source_ = ReadSource::kAny;
   std::atomic<bool> cancelled_{false};
+};
+
+// While it lives, reads of `ctx` ask the store itself.
+class ReadFromStore {
+ public:
+  explicit ReadFromStore(OpContext& ctx) : ctx_(ctx), before_(ctx.read_source()) {
+    ctx_.set_read_source(ReadSource::kStore);
+  }
+  ~ReadFromStore() { ctx_.set_read_source(before_); }
+  ReadFromStore(const ReadFromStore&) = delete;
+  ReadFromStore& operator=(const ReadFromStore&) = delete;
+
+ private:
+  OpContext& ctx_;
+  const ReadSource before_;
 };
 
 }  // namespace akidb

@@ -30,6 +30,16 @@ TEST(OpContextTest, CancelWinsOverTheDeadline) {
   EXPECT_EQ(ctx.Check().code(), StatusCode::kCancelled);
 }
 
+TEST(OpContextTest, ReadsAskTheStoreItselfForAWhile) {
+  OpContext ctx(RealClock());
+  EXPECT_EQ(ctx.read_source(), ReadSource::kAny);
+  {
+    const ReadFromStore proof(ctx);
+    EXPECT_EQ(ctx.read_source(), ReadSource::kStore);
+  }
+  EXPECT_EQ(ctx.read_source(), ReadSource::kAny);
+}
+
 TEST(ClockTest, FormatsRfc3339InUtcWithMilliseconds) {
   using std::chrono::milliseconds;
   EXPECT_EQ(FormatRfc3339(WallTime(milliseconds(1763863457123))), "2025-11-23T02:04:17.123Z");

@@ -25,6 +25,7 @@ struct Limits {
   uint32_t scroll_limit_max = 10000;
   uint32_t collection_name_bytes_max = 255;
   uint32_t collections_max = 100000;
+  uint32_t snapshots_max = 1000;              // of one collection
   uint64_t unflushed_bytes_max = 1ull << 30;  // back-pressure: 429 beyond it
   uint64_t wal_bytes_max = 16ull << 30;       // un-trimmed log on the local disk
   uint32_t timeout_ms_default = 10000;

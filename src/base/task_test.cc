@@ -31,6 +31,25 @@ std::shared_ptr<FunctionTask> MakeTask(std::function<NextStep(int)> step) {
   return std::make_shared<FunctionTask>(std::move(step));
 }
 
+TEST(ThreadExecutorTest, StepsAreBackgroundWork) {
+  class PriorityTask final : public Task {
+   public:
+    std::string_view name() const override { return "priority"; }
+    NextStep Step(OpContext& ctx) override {
+      seen = ctx.priority();
+      done.count_down();
+      return NextStep::Done();
+    }
+    Priority seen = Priority::kQuery;
+    std::latch done{1};
+  };
+  const auto task = std::make_shared<PriorityTask>();
+  const auto executor = NewThreadExecutor(RealClock(), 1);
+  executor->Add(task);
+  task->done.wait();
+  EXPECT_EQ(task->seen, Priority::kBackground);
+}
+
 TEST(ThreadExecutorTest, RunsUntilDone) {
   const auto executor = NewThreadExecutor(RealClock(), 2);
   std::latch done(1);

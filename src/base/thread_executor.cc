@@ -121,6 +121,7 @@ class ThreadExecutor final : public Executor {
 
   NextStep RunStep(Task& task) const {
     OpContext ctx(clock_);
+    ctx.set_priority(Priority::kBackground);  // a step on which somebody waits raises it
     try {
       return task.Step(ctx);
     } catch (const std::exception& e) {

@@ -36,7 +36,7 @@ FaultPlan FaultPlan::Everywhere(const FaultRates& rates) {
   return plan;
 }
 
-FaultStore::FaultStore(std::unique_ptr<ObjectStore> base, const FaultPlan& plan, Random& random,
+FaultStore::FaultStore(std::shared_ptr<ObjectStore> base, const FaultPlan& plan, Random& random,
                        std::function<void(Duration)> delay)
     : base_(std::move(base)), random_(random), delay_(std::move(delay)), plan_(plan) {}
 

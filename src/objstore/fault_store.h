@@ -46,7 +46,7 @@ struct FaultPlan {
 class FaultStore final : public ObjectStore {
  public:
   // `delay` passes the time of a slow call.
-  FaultStore(std::unique_ptr<ObjectStore> base, const FaultPlan& plan, Random& random,
+  FaultStore(std::shared_ptr<ObjectStore> base, const FaultPlan& plan, Random& random,
              std::function<void(Duration)> delay);
 
   void SetPlan(const FaultPlan& plan) AKI_EXCLUDES(mutex_);
@@ -80,7 +80,7 @@ class FaultStore final : public ObjectStore {
   template <class Call>
   auto Disturb(StoreOp op, const Call& call) -> decltype(call(Fault::kNone));
 
-  const std::unique_ptr<ObjectStore> base_;
+  const std::shared_ptr<ObjectStore> base_;
   Random& random_;
   const std::function<void(Duration)> delay_;
   mutable Mutex mutex_;
