@@ -104,6 +104,22 @@ SegmentDelta DeltaFrom(const ManifestBase& base, CollectionId own, const std::ve
   return delta;
 }
 
+uint64_t EncodedSegmentBytes(const Manifest& manifest, const ManifestBase* base, uint64_t limit) {
+  constexpr uint64_t kRemovedBytes = 40;  // an object id, its quotes and a comma
+  uint64_t bytes = 0;
+  const auto add_all = [&](const std::vector<SegmentEntry>& segments) {
+    for (auto it = segments.begin(); it != segments.end() && bytes <= limit; ++it) bytes += EntryBytes(*it);
+  };
+  if (base == nullptr) {
+    add_all(manifest.segments);
+  } else {
+    const SegmentDelta delta = DeltaFrom(*base, manifest.collection, manifest.segments);
+    bytes = delta.removed.size() * kRemovedBytes;
+    add_all(delta.put);
+  }
+  return bytes;
+}
+
 Result<Manifest> CompleteManifest(StoredManifest stored, const ManifestBase* base) {
   Manifest& m = stored.manifest;
   AKI_CHECK(m.base.has_value() == (base != nullptr));

@@ -194,7 +194,8 @@ std::string WriteTombstone(const ManifestTombstone& tombstone, uint32_t /*format
 }
 
 void SortById(std::vector<SegmentEntry>& segments) {
-  std::ranges::sort(segments, {}, [](const SegmentEntry& s) -> const std::string& { return s.object.id; });
+  const auto id = [](const SegmentEntry& segment) -> const std::string& { return segment.object.id; };
+  if (!std::ranges::is_sorted(segments, {}, id)) std::ranges::sort(segments, {}, id);
 }
 
 }  // namespace
@@ -211,6 +212,17 @@ void Manifest::Normalize() {
     if (segment.deletes) seen_from_here(*segment.deletes);
   }
   if (base) seen_from_here(*base);
+}
+
+void Manifest::LendTo(CollectionId other) {
+  const auto lend = [this](ObjectRef& object) { object.owner = OwnerOf(collection, object); };
+  for (SegmentEntry& segment : segments) {
+    lend(segment.object);
+    if (segment.deletes) lend(*segment.deletes);
+  }
+  if (base) lend(*base);
+  collection = other;
+  Normalize();
 }
 
 Status Manifest::Validate() const {

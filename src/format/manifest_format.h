@@ -107,6 +107,8 @@ struct Manifest {
 
   // Sorts segments and gives own objects owner 0, as Validate demands.
   void Normalize();
+  // Makes it name the same objects on behalf of `other`, to which they do not belong.
+  void LendTo(CollectionId other);
   // What must hold of every encoded one; kDataLoss naming the field.
   Status Validate() const;
   bool operator==(const Manifest&) const = default;
@@ -129,6 +131,8 @@ struct ManifestBase {
   bool operator==(const ManifestBase&) const = default;
 };
 
+// A numbered manifest is meant to stay below it, and does while its pins and its specification are few and small.
+inline constexpr uint64_t kManifestInlineBytesMax = 64u << 10;
 inline constexpr uint64_t kManifestBytesMax = 16ull << 20;
 inline constexpr uint64_t kManifestBaseBytesMax = 64ull << 20;
 inline constexpr uint64_t kCatalogBytesMax = 64ull << 20;
@@ -141,6 +145,9 @@ Result<ManifestBase> DecodeManifestBase(std::string_view bytes);
 std::string EncodeManifest(const Manifest& manifest, const ManifestBase* base = nullptr);
 // Of a manifest without a base; one with a base is kFailedPrecondition.
 Result<Manifest> DecodeManifest(std::string_view bytes);
+
+// Bytes that the segments take in the encoded manifest; above `limit` counting stops.
+uint64_t EncodedSegmentBytes(const Manifest& manifest, const ManifestBase* base, uint64_t limit);
 
 // What the bytes of a manifest say before its base was read.
 struct StoredManifest {

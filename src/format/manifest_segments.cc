@@ -6,6 +6,7 @@ namespace akidb {
 namespace {
 
 constexpr size_t kVectorIdBytesMax = UINT16_MAX;
+constexpr uint32_t kNewest = 2;
 
 void WriteObjectFields(const ObjectRef& object, uint32_t format, JsonWriter& w) {
   w.Key("id").Value(object.id);
@@ -102,6 +103,13 @@ Status ValidateObject(CollectionId own, const ObjectRef& object, std::string_vie
   AKI_RETURN_IF_ERROR(require(ObjectIdStart(object.id).has_value(), "is not an object id"));
   AKI_RETURN_IF_ERROR(require(object.owner.value() == 0 || object.owner != own, "names its own collection as owner"));
   return require(IsSha256Hex(object.sha256), "has a sha256 that is not 64 hexadecimal digits");
+}
+
+uint64_t EntryBytes(const SegmentEntry& segment) {
+  std::string out;
+  JsonWriter w(&out);
+  WriteSegment(segment, kNewest, w);
+  return out.size() + 1;
 }
 
 void WriteSegments(const std::vector<SegmentEntry>& segments, uint32_t format, JsonWriter& w) {

@@ -29,6 +29,9 @@ struct SegmentDelta {
 };
 SegmentDelta DeltaFrom(const ManifestBase& base, CollectionId own, const std::vector<SegmentEntry>& segments);
 
+// What the segments of the delta take, comma included; see EncodedSegmentBytes.
+uint64_t EntryBytes(const SegmentEntry& segment);
+
 // The field "segments".
 void WriteSegments(const std::vector<SegmentEntry>& segments, uint32_t format, JsonWriter& w);
 std::vector<SegmentEntry> ReadSegments(JsonFields& fields, uint32_t format, Status* status);

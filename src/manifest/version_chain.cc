@@ -13,6 +13,17 @@ constexpr int kReadsMax = 3;
 
 }  // namespace
 
+Result<std::string> ReadValid(OpContext& ctx, ObjectStore& store, const std::string& key, uint64_t size_max,
+                              const std::function<Status(std::string_view bytes)>& validate) {
+  Status malformed;
+  for (int read = 0; read < kReadsMax; ++read) {
+    AKI_ASSIGN_OR_RETURN(ObjectBody body, store.Get(ctx, key, size_max));
+    malformed = validate(body.bytes);
+    if (malformed.ok()) return std::move(body.bytes);
+  }
+  return std::unexpected(std::move(malformed).Annotate(key));
+}
+
 Result<ManifestVersion> VersionChain::FindHead(OpContext& ctx) {
   ManifestVersion head;
   std::string after;
@@ -36,25 +47,15 @@ Result<ManifestVersion> VersionChain::FindHead(OpContext& ctx) {
   }
 }
 
-Result<std::string> VersionChain::ReadValid(OpContext& ctx, const std::string& key) {
-  Status malformed;
-  for (int read = 0; read < kReadsMax; ++read) {
-    AKI_ASSIGN_OR_RETURN(ObjectBody body, store_.Get(ctx, key, bytes_max_));
-    malformed = validate_(body.bytes);
-    if (malformed.ok()) return std::move(body.bytes);
-  }
-  return std::unexpected(std::move(malformed).Annotate(key));
-}
-
 Result<std::optional<std::string>> VersionChain::ReadIfThere(OpContext& ctx, ManifestVersion version) {
-  auto bytes = ReadValid(ctx, key_of_(version));
+  auto bytes = ReadValid(ctx, store_, key_of_(version), bytes_max_, validate_);
   if (bytes) return std::move(*bytes);
   if (bytes.error().code() == StatusCode::kNotFound) return std::nullopt;
   return std::unexpected(std::move(bytes).error());
 }
 
 Result<std::string> VersionChain::Read(OpContext& ctx, ManifestVersion version) {
-  auto bytes = ReadValid(ctx, key_of_(version));
+  auto bytes = ReadValid(ctx, store_, key_of_(version), bytes_max_, validate_);
   if (bytes) return bytes;
   Status error = std::move(bytes).error();
   if (error.code() == StatusCode::kNotFound || error.code() == StatusCode::kPermissionDenied) {
@@ -91,9 +92,12 @@ Result<Verdict> VersionChain::Drive(OpContext& ctx) {
     }
     if (error.effect() == Effect::kUnknown) pending_->ambiguous = true;
 
-    const auto found = ReadValid(ctx, key);
+    const auto found = ReadValid(ctx, store_, key, bytes_max_, validate_);
     if (found) {
-      const Verdict verdict = *found == pending_->bytes ? Verdict::kWon : Verdict::kLost;
+      const bool replaced = replaces_ && replaces_(*found, pending_->bytes);
+      const Verdict verdict = *found == pending_->bytes ? Verdict::kWon
+                              : replaced                ? Verdict::kWonThenReplaced
+                                                        : Verdict::kLost;
       pending_.reset();
       return verdict;
     }

@@ -1,0 +1,287 @@
+// The catalog of several nodes: names made elsewhere, aliases, what was purged.
+#include "manifest/catalog.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "format/object_keys.h"
+#include "objstore/fault_store.h"
+#include "objstore/memory/memory_store.h"
+
+namespace akidb {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ManualClock final : public Clock {
+ public:
+  MonotonicTime Now() override { return now; }
+  WallTime WallNow() override { return WallTime(now.time_since_epoch()); }
+  MonotonicTime now{std::chrono::hours(1)};
+};
+
+class CatalogTest : public testing::Test {
+ protected:
+  CatalogTest() {
+    env_.clock = &clock_;
+    env_.random = random_.get();
+  }
+
+  std::unique_ptr<Catalog> Open() {
+    auto catalog = Catalog::Open(ctx_, store_, env_);
+    EXPECT_TRUE(catalog) << catalog.error().ToString();
+    return std::move(*catalog);
+  }
+
+  Status Add(Catalog& catalog, const std::string& name) {
+    CatalogEntry entry{catalog.MintId(), "2026-01-01T00:00:00.000Z", {}};
+    while (!claimed_.insert(entry.id).second) entry.id = catalog.MintId();  // as the first manifest does
+    entry.spec.name = name;
+    entry.spec.dim = 4;
+    return catalog.Add(ctx_, entry);
+  }
+
+  uint64_t Gets() { return store_.calls(StoreOp::kGet); }
+
+  std::unique_ptr<Random> random_ = NewSeededRandom(1);
+  std::set<CollectionId> claimed_;
+  ManualClock clock_;
+  Environment env_;
+  OpContext ctx_{clock_};
+  FaultStore store_{NewMemoryStore(clock_), FaultPlan::Nothing(), *random_, [](Duration) {}};
+};
+
+TEST_F(CatalogTest, ANodeSeesWhatAnotherOneCreated) {
+  const auto a = Open();
+  const auto b = Open();
+  ASSERT_TRUE(Add(*a, "docs").ok());
+  EXPECT_FALSE(b->Find("docs"));
+  EXPECT_TRUE(b->Refresh(ctx_).value());
+  EXPECT_TRUE(b->Find("docs"));
+  const uint64_t gets = Gets();
+  EXPECT_FALSE(b->Refresh(ctx_).value());
+  EXPECT_EQ(Gets() - gets, 1u) << "one request when there is nothing new";
+}
+
+TEST_F(CatalogTest, AnUnknownNameAsksTheStoreBeforeItIsUnknown) {
+  const auto a = Open();
+  const auto b = Open();
+  ASSERT_TRUE(Add(*a, "docs").ok());
+  EXPECT_EQ(b->ResolveFresh(ctx_, "docs").value()->spec.name, "docs");
+  const uint64_t gets = Gets();
+  EXPECT_TRUE(b->ResolveFresh(ctx_, "docs").value());
+  EXPECT_EQ(Gets(), gets) << "a known name costs nothing";
+}
+
+TEST_F(CatalogTest, MissesAreBounded) {
+  const auto catalog = Open();
+  uint64_t gets = Gets();
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(catalog->ResolveFresh(ctx_, "nothing").value());
+  EXPECT_EQ(Gets() - gets, static_cast<uint64_t>(Catalog::kMissesAtOnce));
+  gets = Gets();
+  for (int i = 0; i < 100; ++i) {
+    clock_.now += std::chrono::milliseconds(10);
+    EXPECT_FALSE(catalog->ResolveFresh(ctx_, "nothing").value());
+  }
+  EXPECT_EQ(Gets() - gets, 10u) << "one in 100 ms over a second";
+}
+
+TEST_F(CatalogTest, AnUnreachableStoreIsNotAbsence) {
+  const auto catalog = Open();
+  FaultPlan down;
+  down.rates[static_cast<size_t>(StoreOp::kGet)].refuse = 1;
+  store_.SetPlan(down);
+  for (int i = 0; i < 2 * Catalog::kMissesAtOnce; ++i) {
+    const auto found = catalog->ResolveFresh(ctx_, "docs");
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code(), StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(found.error().message()), HasSubstr("collection docs is not known"));
+  }
+  store_.SetPlan(FaultPlan::Nothing());
+  clock_.now += std::chrono::seconds(1);
+  EXPECT_FALSE(catalog->ResolveFresh(ctx_, "docs").value());
+}
+
+TEST_F(CatalogTest, ChangesOfTwoNodesRebaseOnEachOther) {
+  const auto a = Open();
+  const auto b = Open();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(Add(*a, "a" + std::to_string(i)).ok());
+    ASSERT_TRUE(Add(*b, "b" + std::to_string(i)).ok());
+  }
+  EXPECT_EQ(Add(*a, "b0").reason(), "collection_exists");
+  ASSERT_TRUE(a->Refresh(ctx_));
+  EXPECT_EQ(a->size(), 200u);
+  EXPECT_EQ(Open()->size(), 200u) << "across a checkpoint";
+}
+
+TEST_F(CatalogTest, ARefusalIsGivenOnlyAfterTheNews) {
+  const auto a = Open();
+  const auto b = Open();
+  ASSERT_TRUE(Add(*a, "docs").ok());
+  ASSERT_TRUE(b->SetAlias(ctx_, "live", "docs").ok()) << "b had not heard of docs";
+  EXPECT_EQ(a->SetAlias(ctx_, "live", "nothing").reason(), "collection_not_found");
+  ASSERT_TRUE(a->DropAlias(ctx_, "live").ok());
+  ASSERT_TRUE(a->Drop(ctx_, a->Find("docs")->id).ok());
+  ASSERT_TRUE(Add(*b, "docs").ok()) << "b had not heard that the name is free";
+}
+
+TEST_F(CatalogTest, AnIdIsNeverGivenAnotherName) {
+  const auto catalog = Open();
+  ASSERT_TRUE(Add(*catalog, "docs").ok());
+  CatalogEntry twin = *catalog->Find("docs");
+  twin.spec.name = "notes";
+  EXPECT_EQ(catalog->Add(ctx_, twin).code(), StatusCode::kAlreadyExists);
+  ASSERT_TRUE(catalog->Drop(ctx_, twin.id).ok());
+  EXPECT_EQ(catalog->Add(ctx_, twin).code(), StatusCode::kAlreadyExists);
+}
+
+TEST_F(CatalogTest, ALostAnswerDuringARefreshIsSettled) {
+  const auto catalog = Open();
+  store_.Script(StoreOp::kPut, 1, Fault::kLoseAnswer);
+  FaultPlan down;
+  down.rates[static_cast<size_t>(StoreOp::kGet)].refuse = 1;
+  store_.SetPlan(down);
+  EXPECT_EQ(Add(*catalog, "docs").effect(), Effect::kUnknown);
+  store_.SetPlan(FaultPlan::Nothing());
+  EXPECT_TRUE(catalog->Refresh(ctx_).value());
+  EXPECT_TRUE(catalog->Find("docs"));
+  ASSERT_TRUE(Add(*catalog, "notes").ok());
+  EXPECT_EQ(Open()->size(), 2u);
+}
+
+TEST_F(CatalogTest, AForgedSuccessorShows) {
+  const auto catalog = Open();
+  ASSERT_TRUE(Add(*catalog, "docs").ok());
+  CatalogVersion forged;
+  forged.version = ManifestVersion(2);
+  forged.previous_sha256 = std::string(64, '0');
+  ASSERT_TRUE(store_.Put(ctx_, CatalogKey(ManifestVersion(2)), EncodeCatalogVersion(forged), PutCondition::IfAbsent()));
+  EXPECT_EQ(catalog->Refresh(ctx_).error().code(), StatusCode::kDataLoss);
+}
+
+TEST_F(CatalogTest, AnAliasStandsForACollection) {
+  const auto catalog = Open();
+  ASSERT_TRUE(Add(*catalog, "docs-1").ok());
+  ASSERT_TRUE(Add(*catalog, "docs-2").ok());
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "docs", "docs-1").ok());
+  EXPECT_EQ(catalog->Resolve("docs")->spec.name, "docs-1");
+  EXPECT_FALSE(catalog->Find("docs"));
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "docs", "docs-2").ok());
+  EXPECT_EQ(catalog->Resolve("docs")->spec.name, "docs-2");
+  const uint64_t puts = store_.calls(StoreOp::kPut);
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "docs", "docs-2").ok());
+  EXPECT_EQ(store_.calls(StoreOp::kPut), puts) << "nothing changes";
+  EXPECT_EQ(catalog->List().size(), 2u);
+  ASSERT_EQ(catalog->Aliases().size(), 1u);
+  EXPECT_EQ(catalog->Aliases()[0].collection, "docs-2");
+  ASSERT_TRUE(catalog->DropAlias(ctx_, "docs").ok());
+  EXPECT_FALSE(catalog->Resolve("docs"));
+  EXPECT_EQ(catalog->DropAlias(ctx_, "docs").reason(), "alias_not_found");
+}
+
+TEST_F(CatalogTest, ANameIsACollectionsOrAnAlias) {
+  const auto catalog = Open();
+  ASSERT_TRUE(Add(*catalog, "a").ok());
+  ASSERT_TRUE(Add(*catalog, "b").ok());
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "live", "a").ok());
+  EXPECT_EQ(Add(*catalog, "live").reason(), "alias_exists");
+  EXPECT_EQ(catalog->SetAlias(ctx_, "b", "a").reason(), "collection_exists");
+  EXPECT_EQ(catalog->SetAlias(ctx_, "c", "live").reason(), "collection_not_found") << "no alias of an alias";
+  EXPECT_EQ(catalog->SetAlias(ctx_, "../x", "a").code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(CatalogTest, ACollectionWithAliasesIsNotDropped) {
+  const auto catalog = Open();
+  ASSERT_TRUE(Add(*catalog, "docs").ok());
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "live", "docs").ok());
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "test", "docs").ok());
+  const CollectionId id = catalog->Find("docs")->id;
+  EXPECT_THAT(catalog->AliasesOf(id), ElementsAre("live", "test"));
+  const Status refused = catalog->Drop(ctx_, id);
+  EXPECT_EQ(refused.reason(), "collection_has_aliases");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("live, test"));
+  ASSERT_TRUE(catalog->DropAlias(ctx_, "live").ok());
+  ASSERT_TRUE(catalog->DropAlias(ctx_, "test").ok());
+  EXPECT_TRUE(catalog->Drop(ctx_, id).ok());
+}
+
+TEST_F(CatalogTest, ASwitchOfARivalIsNotOverwritten) {
+  const auto a = Open();
+  const auto b = Open();
+  for (const char* name : {"blue", "green", "red"}) ASSERT_TRUE(Add(*a, name).ok());
+  ASSERT_TRUE(a->SetAlias(ctx_, "live", "blue").ok());
+  ASSERT_TRUE(b->SwitchAlias(ctx_, "live", "blue", "green").ok());
+  const Status late = a->SwitchAlias(ctx_, "live", "blue", "red");
+  EXPECT_EQ(late.reason(), "alias_moved");
+  EXPECT_THAT(std::string(late.message()), HasSubstr("points to green"));
+  EXPECT_EQ(a->Resolve("live")->spec.name, "green");
+  EXPECT_EQ(a->SwitchAlias(ctx_, "live", "green", "nothing").reason(), "collection_not_found");
+  EXPECT_EQ(a->SwitchAlias(ctx_, "dead", "green", "red").reason(), "alias_not_found");
+}
+
+TEST_F(CatalogTest, AliasesSurviveCheckpoints) {
+  const auto catalog = Open();
+  ASSERT_TRUE(Add(*catalog, "docs").ok());
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "live", "docs").ok());
+  ASSERT_TRUE(catalog->SetAlias(ctx_, "gone", "docs").ok());
+  ASSERT_TRUE(catalog->DropAlias(ctx_, "gone").ok());
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Add(*catalog, "c" + std::to_string(i)).ok());
+  const auto again = Open();
+  EXPECT_EQ(again->Resolve("live")->spec.name, "docs");
+  EXPECT_FALSE(again->Resolve("gone"));
+}
+
+TEST_F(CatalogTest, PurgedCollectionsAreForgotten) {
+  const auto a = Open();
+  const auto b = Open();
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(Add(*a, "c" + std::to_string(i)).ok());
+    ASSERT_TRUE(a->Drop(ctx_, a->Find("c" + std::to_string(i))->id).ok());
+  }
+  EXPECT_EQ(a->Dropped().size(), 5u);
+  const CollectionId newest = a->Dropped().back();
+  ASSERT_TRUE(a->MarkPurged(ctx_, {CollectionId(1), CollectionId(2), CollectionId(2), CollectionId(99)}).ok());
+  EXPECT_EQ(a->Dropped().size(), 3u);
+  const uint64_t puts = store_.calls(StoreOp::kPut);
+  ASSERT_TRUE(b->MarkPurged(ctx_, {CollectionId(1)}).ok());
+  EXPECT_EQ(store_.calls(StoreOp::kPut), puts) << "nothing to forget";
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Add(*a, "d" + std::to_string(i)).ok());
+  const auto again = Open();
+  EXPECT_EQ(again->Dropped().size(), 3u) << "a checkpoint does not bring them back";
+  EXPECT_GT(again->MintId(), newest) << "nor are their ids used again";
+}
+
+// The store's answer waits for the reader: had it to wait for the store, this would not end.
+TEST_F(CatalogTest, LookingDoesNotWaitForTheStore) {
+  std::atomic<bool> in_store{false};
+  std::atomic<bool> looked{false};
+  std::atomic<bool> armed{false};
+  FaultPlan slow;
+  slow.delay_rate = 1;
+  slow.delay_max = std::chrono::milliseconds(1);
+  FaultStore store(NewMemoryStore(clock_), slow, *random_, [&](Duration) {
+    if (!armed) return;
+    in_store = true;
+    while (!looked) std::this_thread::yield();
+  });
+  const auto opened = Catalog::Open(ctx_, store, env_);
+  Catalog& catalog = **opened;
+  ASSERT_TRUE(Add(catalog, "docs").ok());
+  armed = true;
+  std::thread writer([&] { EXPECT_TRUE(Add(catalog, "notes").ok()); });
+  while (!in_store) std::this_thread::yield();
+  EXPECT_TRUE(catalog.Find("docs"));
+  EXPECT_FALSE(catalog.ResolveFresh(ctx_, "nothing").value()) << "the news come by the change under way";
+  EXPECT_EQ(catalog.List().size(), 1u);
+  looked = true;
+  writer.join();
+  EXPECT_TRUE(catalog.Find("notes"));
+}
+
+}  // namespace
+}  // namespace akidb
