@@ -60,6 +60,12 @@ BucketLog::BucketLog(const Environment& env, std::shared_ptr<ObjectStore> store,
   PutUnderWay({{}, Lsn(0), newest, 0});
 }
 
+BucketLog::~BucketLog() {
+  for (auto& [lsn, waiter] : waiters_) {
+    waiter.done(Unavailable("this node stopped writing before the store confirmed the write").WithEffectUnknown());
+  }
+}
+
 std::shared_ptr<BucketLog> BucketLog::New(const Environment& env, std::shared_ptr<ObjectStore> store,
                                           CollectionId collection, Epoch epoch, Lsn newest) {
   return std::shared_ptr<BucketLog>(new BucketLog(env, std::move(store), collection, epoch, newest));
@@ -122,17 +128,12 @@ void BucketLog::NotifyDurable(OpContext& ctx, Lsn lsn, Done done) {
   Status verdict;
   {
     MutexLock lock(mutex_);
-    if (lsn > durable_lsn()) {
-      if (!fenced()) {
-        waiters_.emplace(lsn, Waiter{ctx.deadline(), std::move(done)});
-      } else {
-        verdict = NotTheWriter();
-      }
+    if (lsn > durable_lsn() && !fenced()) {
+      waiters_.emplace(lsn, Waiter{ctx.deadline(), std::move(done)});
+      env_.executor->Wake(task_);
+      return;
     }
-  }
-  if (!done) {
-    env_.executor->Wake(task_);
-    return;
+    if (lsn > durable_lsn()) verdict = NotTheWriter();
   }
   done(verdict);
 }
@@ -241,6 +242,7 @@ Result<bool> BucketLog::SendStep(OpContext& ctx) {
     if (!chain_.pending()) bytes = under_way_bytes_;
   }
   OpContext attempt(ctx.clock());
+  attempt.set_priority(Priority::kWrite);
   attempt.set_deadline(std::min(ctx.deadline(), ctx.clock().Now() + kTryTimeout));
   const Result<Verdict> verdict =
       chain_.pending() ? chain_.Resolve(attempt) : chain_.Create(attempt, sequence, std::move(bytes));

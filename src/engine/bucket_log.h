@@ -28,6 +28,9 @@ namespace akidb {
 
 class BucketLog final : public CollectionLog, public std::enable_shared_from_this<BucketLog> {
  public:
+  // Whoever waits is told that the outcome is unknown.
+  ~BucketLog() override;
+
   // LSNs start above `newest`, and all up to it count as durable. Does no I/O: Begin() comes first.
   static std::shared_ptr<BucketLog> New(const Environment& env, std::shared_ptr<ObjectStore> store,
                                         CollectionId collection, Epoch epoch, Lsn newest);

@@ -5,7 +5,7 @@
 // Errors:     kInvalidArgument (reasons "wrong_dimension" "non_finite" "zero_vector" "empty_id" "id_too_long"
 //             "invalid_utf8" "duplicate_id" "payload_too_large" "invalid_payload"), kAlreadyExists ("id_exists"),
 //             kNotFound ("id_not_found" "collection_dropped"), kResourceExhausted ("unflushed_full" "wal_full"
-//             "disk_full"). On any error nothing was changed (I3).
+//             "disk_full"), and those of read_point.h. On any error nothing was changed (I3).
 // Durability: see WriteReceipt. docs/operating/durability.md says what each ack level survives.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/collection_log.h"
+#include "engine/read_point.h"
 #include "engine/snapshot.h"
 #include "engine/write.h"
 #include "filter/filter.h"
@@ -32,6 +33,8 @@ struct CollectionStats {
   uint64_t unflushed_bytes = 0;  // at risk under ack=local if the disk is lost
   Duration unflushed_age{};      // age of the oldest unflushed write
   ManifestVersion manifest_version;
+  ManifestVersion oldest_version;  // it and all later ones can be read; older ones only where a snapshot pins them
+  uint64_t snapshot_count = 0;
 };
 
 class Collection {
@@ -63,6 +66,18 @@ class Collection {
   virtual AckLevel ack() const = 0;
   // Runs `done` once: with OK when Read() shows everything up to `position`, which any node may have given out.
   virtual void NotifyVisible(OpContext& ctx, const Position& position, Done done) = 0;
+  // The rows of an earlier version, exactly: what was published in it, without what was only in the log. Opened
+  // versions share segments with the current one, and a few stay open.
+  virtual Result<std::shared_ptr<const Snapshot>> ReadAt(OpContext& ctx, const ReadPoint& point) = 0;
+  // Publishes what is visible and pins that version: one commit, whatever the size of the collection. kAlreadyExists
+  // (reason "snapshot_exists"), kFailedPrecondition (reason "too_many_snapshots").
+  virtual Result<SnapshotInfo> CreateSnapshot(OpContext& ctx, std::string_view name) = 0;
+  virtual Result<SnapshotInfo> FindSnapshot(std::string_view name) = 0;
+  virtual std::vector<SnapshotInfo> Snapshots() = 0;  // oldest first
+  virtual Status DeleteSnapshot(OpContext& ctx, std::string_view name) = 0;
+  // Publishes what is visible, then makes the rows of `point` the current ones in a new version, which is returned.
+  // Writes that arrive meanwhile come after it.
+  virtual Result<ManifestVersion> Revert(OpContext& ctx, const ReadPoint& point) = 0;
 
   // Seals what is growing and publishes it; blocks until the manifest names it (or nothing was unflushed).
   virtual Status Flush(OpContext& ctx) = 0;

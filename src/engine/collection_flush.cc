@@ -230,6 +230,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     return std::move(committed).error();
   }
   const auto head = std::move(*committed);
+  history_.NoteHead(head);
   {
     MutexLock write(write_mutex_);
     auto next = std::make_shared<View>(*view());

@@ -1,8 +1,10 @@
-// Seeing what other nodes publish: new manifests, and whether somebody else has become the writer.
+// Seeing what other nodes write: new manifests, the ends of their logs, and that somebody else has become the writer.
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "engine/collection_impl.h"
+#include "format/object_keys.h"
 
 namespace akidb {
 namespace {
@@ -28,12 +30,68 @@ Status CollectionImpl::WaitDurable(OpContext& ctx, Lsn lsn) {
   return current ? current->WaitDurable(ctx, lsn) : NotTheWriter();
 }
 
-// Whether every record up to `position` is in segments that `manifest` names.
-bool CollectionImpl::Covers(const Manifest& manifest, const Position& position) const {
-  for (const EpochEntry& epoch : manifest.open_epochs) {
-    if (epoch.epoch == position.epoch) return epoch.watermark >= position.lsn;
+Result<std::vector<CollectionImpl::TailObject>> CollectionImpl::FetchTails(OpContext& ctx, std::vector<Tail>* tails) {
+  std::vector<TailObject> objects;
+  for (Tail& tail : *tails) {
+    while (!tail.ended) {
+      const WalSequence next = tail.sequence.Next();
+      auto body = deps_.store->Get(ctx, WalObjectKey(id_, tail.epoch, next), kWalObjectBytesMax);
+      // A later epoch begins where this one's fence is, so what follows is not there yet either.
+      if (!body && body.error().code() == StatusCode::kNotFound) return objects;
+      if (!body) return std::unexpected(body.error());
+      AKI_ASSIGN_OR_RETURN(const WalObject object, DecodeWalObject(body->bytes, id_, tail.epoch, next));
+      AKI_RETURN_IF_ERROR(DecodeWalObjectRecords(object, [&](const WalRecord& record) { return CheckRecord(record); }));
+      tail.sequence = next;
+      tail.ended = object.header.kind == WalObjectKind::kFence;
+      if (object.header.record_count > 0) objects.push_back({tail.epoch, std::move(body->bytes)});
+    }
   }
-  return position.epoch < manifest.epoch;  // closed: its last record was published
+  return objects;
+}
+
+void CollectionImpl::ApplyTails(OpContext& ctx, const std::vector<TailObject>& objects) {
+  for (const TailObject& each : objects) {
+    const auto object = DecodeWalObject(each.bytes, id_, each.epoch);
+    AKI_CHECK(object);  // FetchTails decoded it
+    const Status applied =
+        DecodeWalObjectRecords(*object, [&](const WalRecord& record) { return Replay(ctx, record); });
+    AKI_CHECK(applied.ok());
+  }
+}
+
+Result<bool> CollectionImpl::ReadTails(OpContext& ctx) {
+  std::vector<Tail> tails = tails_;
+  AKI_ASSIGN_OR_RETURN(const std::vector<TailObject> objects, FetchTails(ctx, &tails));
+  // Records name rows by id, so the ids of all segments are needed.
+  if (!objects.empty()) AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
+  ApplyTails(ctx, objects);
+  tails_ = std::move(tails);
+  return !objects.empty();
+}
+
+Status CollectionImpl::Reload(OpContext& ctx) {
+  const Manifest& manifest = committer_.head()->manifest;
+  std::vector<Tail> tails;
+  std::vector<TailObject> objects;
+  if (deps_.options.shared_store) {
+    for (const EpochEntry& entry : manifest.open_epochs) tails.push_back({entry.epoch, entry.sequence, false});
+    AKI_ASSIGN_OR_RETURN(objects, FetchTails(ctx, &tails));
+  }
+  auto units = UnitsOf(manifest, *view());
+  if (!objects.empty()) AKI_RETURN_IF_ERROR(PrepareUnits(ctx, units));
+  // What was read before may be in the log only: nobody sees the manifest without it.
+  const HiddenView hidden(*this);
+  LoadView(std::move(units));
+  ApplyTails(ctx, objects);
+  tails_ = std::move(tails);
+  return OkStatus();
+}
+
+// Whether every record up to `position` is in segments that the manifest names, or was read from a log. LSNs grow over
+// epochs, flushes publish in their order, and streams are read in order.
+bool CollectionImpl::Covers(const Position& position) const {
+  MutexLock lock(state_mutex_);
+  return position.epoch.value() <= epoch_.load() && position.lsn <= VisibleLsn();
 }
 
 void CollectionImpl::NotifyVisible(OpContext& ctx, const Position& position, Done done) {
@@ -60,18 +118,13 @@ void CollectionImpl::NotifyVisible(OpContext& ctx, const Position& position, Don
 void CollectionImpl::AnswerWaiters() {
   std::vector<std::pair<Done, Status>> finished;
   {
-    MutexLock lock(follow_mutex_);
-    if (waiters_.empty()) return;
-  }
-  {
-    MutexLock maintenance(maintenance_mutex_);
     const MonotonicTime now = deps_.env.clock->Now();
     MutexLock lock(follow_mutex_);
-    std::erase_if(waiters_, [&](VisibleWaiter& waiter) AKI_REQUIRES(maintenance_mutex_) {
+    std::erase_if(waiters_, [&](VisibleWaiter& waiter) {
       Status status;
       if (superseded()) {
         status = NotTheWriter();
-      } else if (!Covers(committer_.head()->manifest, waiter.position)) {
+      } else if (!Covers(waiter.position)) {
         if (now < waiter.deadline) return false;
         status = DeadlineExceeded("the write of min_commit is not published yet").WithReason("commit_not_visible");
       }
@@ -94,18 +147,20 @@ Result<MonotonicTime> CollectionImpl::FollowStep(OpContext& ctx) {
   Status status;
   if (!superseded() && maintenance_mutex_.TryLock()) {
     const auto followed = committer_.Follow(ctx);
-    if (!followed) {
-      status = followed.error();
-    } else if (*followed) {
+    if (!followed) status = followed.error();
+    const Manifest& manifest = committer_.head()->manifest;
+    if (manifest.dropped || (epoch_taken_ && manifest.epoch.value() != epoch_.load())) {
+      superseded_.store(true, std::memory_order_release);
+    } else if (epoch_taken_) {
+      moved = followed && *followed;
+      if (moved) PublishVersion();
+    } else if (view()->version != manifest.version) {
       moved = true;
-      const Manifest& manifest = committer_.head()->manifest;
-      if (manifest.dropped || (epoch_taken_ && manifest.epoch.value() != epoch_.load())) {
-        superseded_.store(true, std::memory_order_release);
-      } else if (epoch_taken_) {
-        PublishVersion();
-      } else {
-        LoadView();
-      }
+      status = Reload(ctx);
+    } else if (status.ok()) {
+      const auto read = ReadTails(ctx);
+      moved = read && *read;
+      if (!read) status = read.error();
     }
     maintenance_mutex_.Unlock();
   }

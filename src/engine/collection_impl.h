@@ -1,8 +1,9 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
-// _flush.cc, _merge.cc, _collect.cc.
+// _flush.cc, _merge.cc, _verify.cc, _collect.cc, _retain.cc, _history.cc (reads of earlier versions), _snapshot.cc,
+// _revert.cc, _clone.cc.
 //
-// Threads:    lock order: follow_mutex_ is a leaf; maintenance_mutex_ (manifest and jobs; held over store calls),
-// write_mutex_ (order of writes;
+// Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
+//             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;
 //             held over memory work), state_mutex_ (the view readers copy; held for a few instructions).
 // Errors:     see Collection.
 // Invariants: 1. Rows are applied in LSN order, under write_mutex_, before their group is synced; readers do not see
@@ -29,6 +30,7 @@
 #include "engine/growing.h"
 #include "engine/segment_unit.h"
 #include "engine/validate.h"
+#include "engine/version_history.h"
 #include "manifest/manifest_committer.h"
 #include "segment/segment_writer.h"
 
@@ -51,12 +53,19 @@ inline auto FindSegment(auto& segments, std::string_view id) {
   return std::ranges::find(segments, id, [](const SegmentEntry& entry) { return std::string_view(entry.object.id); });
 }
 
+// Keys of all objects that `manifest` names.
+std::vector<std::string> ObjectKeysOf(const Manifest& manifest);
+
 class CollectionImpl final : public Collection, public std::enable_shared_from_this<CollectionImpl> {
  public:
   // Creates the first manifest, owned by this process. kAlreadyExists if the id was used before.
   static Result<std::shared_ptr<CollectionImpl>> Create(OpContext& ctx, CollectionDeps& deps,
                                                         const CatalogEntry& entry);
   // Reads the manifest; segments and deletion vectors when they are first used.
+  // Creates the first manifest of a clone: the rows of a version of another collection, whose objects it names.
+  static Result<std::shared_ptr<CollectionImpl>> CreateClone(OpContext& ctx, CollectionDeps& deps,
+                                                             const CatalogEntry& entry, const Manifest& origin);
+  // Reads manifest, segments and deletion vectors.
   static Result<std::shared_ptr<CollectionImpl>> Open(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry);
   ~CollectionImpl() override;
 
@@ -75,6 +84,12 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status WaitDurable(OpContext& ctx, Lsn lsn) override;
   AckLevel ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
   void NotifyVisible(OpContext& ctx, const Position& position, Done done) override;
+  Result<std::shared_ptr<const Snapshot>> ReadAt(OpContext& ctx, const ReadPoint& point) override;
+  Result<SnapshotInfo> CreateSnapshot(OpContext& ctx, std::string_view name) override;
+  Result<SnapshotInfo> FindSnapshot(std::string_view name) override;
+  std::vector<SnapshotInfo> Snapshots() override;
+  Status DeleteSnapshot(OpContext& ctx, std::string_view name) override;
+  Result<ManifestVersion> Revert(OpContext& ctx, const ReadPoint& point) override;
 
   // Makes this process the writer: commits a new epoch, once a process. It comes before the first record is replayed or
   // written, because a request of an earlier process may still arrive and move the head.
@@ -89,6 +104,16 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<MonotonicTime> FollowStep(OpContext& ctx);
   // Applies a record of the log during recovery, if no segment has it yet. Requires EnsureEpoch.
   Status Replay(OpContext& ctx, const WalRecord& record);
+  // Pins what `at` asks for, or what is visible now, for the clone `clone`, and returns that version.
+  Result<std::shared_ptr<const ManifestHead>> PinForClone(OpContext& ctx, CollectionId clone,
+                                                          const std::optional<ReadPoint>& at);
+  // Clones that keep a version of this collection, as far as this process knows.
+  std::vector<CollectionId> ClonePins();
+  Status UnpinClone(OpContext& ctx, CollectionId clone);
+  // The collection that this one was cloned from, once no version that is kept names anything of it: its pin may go.
+  // May move the boundary, so that older versions that did are given up.
+  Result<std::optional<CollectionId>> SourceToRelease(OpContext& ctx);
+  Status ForgetSource(OpContext& ctx);
   // Greatest LSN that the manifest knows.
   Lsn manifest_lsn() const { return Lsn(base_lsn_.load(std::memory_order_acquire)); }
 
@@ -160,16 +185,49 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     std::shared_ptr<const ManifestHead> head;
     MonotonicTime committed_at;
   };
+  // A revert whose commit was tried.
+  struct RevertJob {
+    ManifestVersion version;
+    uint64_t revert_generation = 0;  // of the head that it replaces
+    std::optional<ObjectRef> base;
+    std::vector<SegmentEntry> segments;
+    std::vector<std::shared_ptr<SegmentUnit>> units;
+  };
+  class VersionSnapshot;
+  // An earlier version that stays open for the next read of it.
+  struct OpenVersion {
+    ManifestVersion version;
+    std::shared_ptr<const VersionSnapshot> snapshot;
+    MonotonicTime used;
+  };
   CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry);
 
   // open
   Result<SegmentUnit::Opened> OpenSegment(OpContext& ctx, const SegmentEntry& entry);
   // A unit that is open already.
   Result<std::shared_ptr<SegmentUnit>> OpenUnit(OpContext& ctx, const SegmentEntry& entry);
-  // The units of a manifest, those of `current` used again where they are the same.
+  // The units of a manifest, those of `current` used again where they are the same and hold no marks of a log's tail.
   std::vector<std::shared_ptr<SegmentUnit>> UnitsOf(const Manifest& manifest, const View& current);
-  void LoadView() AKI_REQUIRES(maintenance_mutex_);
-  static Status PrepareUnits(OpContext& ctx, const View& view);
+  // Shows the head's manifest: what a reader had of the log is gone from the view, and readers must not see it without.
+  void LoadView(std::vector<std::shared_ptr<SegmentUnit>> units) AKI_REQUIRES(maintenance_mutex_);
+  void LoadView() AKI_REQUIRES(maintenance_mutex_) { LoadView(UnitsOf(committer_.head()->manifest, *view())); }
+  static Lsn NewestLsn(const Manifest& manifest);
+  static Status PrepareUnits(OpContext& ctx, const std::vector<std::shared_ptr<SegmentUnit>>& units);
+  // While it lives, Read() waits for the maintenance lock.
+  class HiddenView {
+   public:
+    explicit HiddenView(CollectionImpl& collection) : collection_(collection) { Set(true); }
+    ~HiddenView() { Set(false); }
+    HiddenView(const HiddenView&) = delete;
+    HiddenView& operator=(const HiddenView&) = delete;
+
+   private:
+    void Set(bool hidden) {
+      MutexLock lock(collection_.state_mutex_);
+      collection_.view_hidden_ = hidden;
+    }
+    CollectionImpl& collection_;
+  };
   Status EnsureEpochLocked(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
 
   // takeover
@@ -187,12 +245,29 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status NotTheWriter() const;
 
   // follow
+  // How far a reader has come in the stream of an open epoch.
+  struct Tail {
+    Epoch epoch;
+    WalSequence sequence;
+    bool ended = false;  // its fence was read
+  };
+  struct TailObject {
+    Epoch epoch;
+    std::string bytes;
+  };
+  // Reads, and checks, what the streams have beyond `tails`, and moves those on.
+  Result<std::vector<TailObject>> FetchTails(OpContext& ctx, std::vector<Tail>* tails);
+  void ApplyTails(OpContext& ctx, const std::vector<TailObject>& objects);
+  // Applies what other nodes logged and no manifest carries yet. True if there was anything.
+  Result<bool> ReadTails(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  // Shows the head's manifest and the ends of the streams, at once. On an error the view stays what it was.
+  Status Reload(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
   struct VisibleWaiter {
     Position position;
     MonotonicTime deadline;
     Done done;
   };
-  bool Covers(const Manifest& manifest, const Position& position) const;
+  bool Covers(const Position& position) const AKI_EXCLUDES(state_mutex_);
   void AnswerWaiters();
 
   // write
@@ -236,16 +311,59 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // Finishes a merge whose commit had an unknown outcome: until then the view may differ from the manifest.
   Status SettleMerge(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
 
+  // history
+  Result<std::shared_ptr<const ManifestHead>> LoadVersion(OpContext& ctx, ManifestVersion version);
+  Result<ManifestVersion> Resolve(OpContext& ctx, const Manifest& head, const ReadPoint& point);
+  Result<ManifestVersion> VersionAt(OpContext& ctx, const Manifest& head, WallTime time);
+  Result<std::shared_ptr<const VersionSnapshot>> OpenAt(OpContext& ctx, ManifestVersion version)
+      AKI_EXCLUDES(opening_mutex_);
+  // Units of `entries` with deletion marks of their own; readers that are open already are shared.
+  Result<std::vector<std::shared_ptr<SegmentUnit>>> OpenUnits(OpContext& ctx, const std::vector<SegmentEntry>& entries);
+  std::shared_ptr<const SegmentReader> FindReader(std::string_view segment_id);
+  Result<std::vector<RowIndex>> ReadDeletes(OpContext& ctx, const SegmentEntry& entry);
+  void AddHistory(CollectionStats* out);
+  // Closes earlier versions that nobody asked for lately.
+  void CloseIdleVersions();
+
+  // snapshot
+  Result<std::shared_ptr<const ManifestHead>> CommitPins(
+      OpContext& ctx, const std::function<Result<ManifestCommitter::Edited>(Manifest*)>& edit)
+      AKI_REQUIRES(maintenance_mutex_);
+
+  // clone
+  bool NamesForeign(const std::vector<ManifestVersion>& versions) const;
+
+  // revert
+  Status SettleRevert(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Result<std::shared_ptr<const ManifestHead>> CommitRevert(OpContext& ctx, const RevertJob& job)
+      AKI_REQUIRES(maintenance_mutex_);
+  void SwapToReverted(const ManifestHead& head, std::vector<std::shared_ptr<SegmentUnit>> units)
+      AKI_REQUIRES(maintenance_mutex_);
+
+  // retain
+  Result<ManifestVersion> OldestRetained(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  // The versions from `boundary` on, and those that are pinned.
+  std::vector<ManifestVersion> KeptVersions(ManifestVersion boundary) const AKI_REQUIRES(maintenance_mutex_);
+  Status LearnVersions(OpContext& ctx, const std::vector<ManifestVersion>& versions) AKI_REQUIRES(maintenance_mutex_);
+  Status RetireManifests(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Status RetireUnpinned(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Status RetireManifest(OpContext& ctx, ManifestVersion version) AKI_REQUIRES(maintenance_mutex_);
+
   // collect
   Status VerifyObject(OpContext& ctx, const std::string& key, const ObjectRef& object);
   Status VerifyUnit(OpContext& ctx, SegmentUnit& unit);
   Status VerifyMergeProducts(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
   Status VerifyPublished(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
   Result<bool> VerifiedSince(OpContext& ctx, MonotonicTime since) AKI_REQUIRES(maintenance_mutex_);
-  Status DeleteGarbage(OpContext& ctx, const std::vector<std::string>& due) AKI_REQUIRES(maintenance_mutex_);
-  Result<std::vector<std::string>> FindGarbage(OpContext& ctx, ManifestVersion boundary)
+  Status Sweep(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+  Status MoveBoundary(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+  Status DeleteGarbage(OpContext& ctx, ManifestVersion boundary, const std::vector<std::string>& due)
       AKI_REQUIRES(maintenance_mutex_);
-  Status RetireManifests(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+  struct Garbage {
+    std::vector<std::string> keys;
+    bool later = false;  // nothing names more than that, but its builder started at or after the boundary
+  };
+  Result<Garbage> FindGarbage(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
 
   CollectionDeps& deps_;
   const CollectionId id_;
@@ -256,6 +374,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   ManifestCommitter committer_ AKI_GUARDED_BY(maintenance_mutex_);
   std::string epoch_claim_ AKI_GUARDED_BY(maintenance_mutex_);                 // empty until a takeover was tried
   std::shared_ptr<BucketLog> opening_log_ AKI_GUARDED_BY(maintenance_mutex_);  // until its first object is there
+  std::vector<Tail> tails_ AKI_GUARDED_BY(maintenance_mutex_);                 // of a reader
   bool old_streams_due_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::optional<FlushJob> flush_job_ AKI_GUARDED_BY(maintenance_mutex_);
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
@@ -267,7 +386,17 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // Keys that need no reading back: it was done, or this process collected them.
   std::set<std::string> verified_keys_ AKI_GUARDED_BY(maintenance_mutex_);
   ManifestVersion retired_below_ AKI_GUARDED_BY(maintenance_mutex_);  // older manifests are tombstones; 0 if not known
+  std::set<ManifestVersion> unpinned_ AKI_GUARDED_BY(maintenance_mutex_);  // lost a pin; to be retired if below that
+  ManifestVersion swept_below_ AKI_GUARDED_BY(maintenance_mutex_);         // boundary of the last sweep
+  bool sweep_later_ AKI_GUARDED_BY(maintenance_mutex_) = false;            // the last sweep saw Garbage::later
+  std::optional<RevertJob> unsettled_revert_ AKI_GUARDED_BY(maintenance_mutex_);
   CondVar merge_done_;
+
+  const std::shared_ptr<ManifestReader> manifests_;
+  VersionHistory history_;
+  Mutex opening_mutex_;
+  std::vector<OpenVersion> open_versions_ AKI_GUARDED_BY(state_mutex_);  // least recently used first
+  std::atomic<uint64_t> reverts_{0};  // changes under write_mutex_; row places found before are void
 
   std::atomic<bool> epoch_taken_{false};
   std::atomic<uint64_t> epoch_{0};
@@ -285,6 +414,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   mutable Mutex state_mutex_;
   std::shared_ptr<const View> view_ AKI_GUARDED_BY(state_mutex_);
+  bool view_hidden_ AKI_GUARDED_BY(state_mutex_) = false;  // by whoever holds the maintenance lock
   CollectionSpec spec_ AKI_GUARDED_BY(state_mutex_);
   std::shared_ptr<CollectionLog> log_ AKI_GUARDED_BY(state_mutex_);  // null until this process is the writer
 

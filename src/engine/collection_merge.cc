@@ -52,8 +52,10 @@ Result<std::vector<std::shared_ptr<SegmentUnit>>> CollectionImpl::PickMerge(Merg
   const auto current = view();
   std::vector<std::shared_ptr<SegmentUnit>> picked;
   if (scope == MergeScope::kFull) {
-    const bool dirty =
-        std::ranges::any_of(current->segments, [](const auto& unit) { return unit->marks().count() > 0; });
+    // A clone's own segments need its source no more.
+    const bool dirty = std::ranges::any_of(current->segments, [](const auto& unit) {
+      return unit->marks().count() > 0 || unit->entry().object.owner != CollectionId();
+    });
     if (current->segments.size() > 1 || dirty) picked = current->segments;
     return picked;
   }
@@ -126,6 +128,7 @@ Result<bool> CollectionImpl::MergeStep(OpContext& ctx, MergeScope scope) {
 }
 
 Status CollectionImpl::SettleMerge(OpContext& ctx) {
+  AKI_RETURN_IF_ERROR(SettleRevert(ctx));
   if (!unsettled_merge_) return OkStatus();
   Status status = CommitMerge(ctx, &*unsettled_merge_);
   if (status.ok() || status.effect() == Effect::kNone) unsettled_merge_.reset();
@@ -210,6 +213,7 @@ Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
         if (job->segment) manifest->segments.push_back(*job->segment);
         return ManifestCommitter::Edited::kChanged;
       }));
+  history_.NoteHead(head);
   MutexLock write(write_mutex_);
   auto next = std::make_shared<View>(*view());
   next->version = head->manifest.version;

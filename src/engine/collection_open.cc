@@ -4,21 +4,16 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/collection_impl.h"
-#include "format/deletion_vector.h"
 #include "format/object_keys.h"
 
 namespace akidb {
-namespace {
-
-constexpr uint64_t kDeletesBytesMax = 1ull << 30;
-
-}  // namespace
-
 CollectionImpl::CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry)
     : deps_(deps),
       id_(entry.id),
       created_at_(entry.created_at),
       committer_(*deps.store, deps.env, entry.id),
+      manifests_(committer_.reader()),
+      history_(ObjectKeysOf),
       view_(std::make_shared<View>()),
       spec_(entry.spec) {}
 
@@ -49,24 +44,33 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(OpContext& ctx, Col
   if (collection->committer_.head()->manifest.dropped) {
     return std::unexpected(NotFound("collection was dropped").WithReason("collection_dropped"));
   }
-  collection->LoadView();
+  AKI_RETURN_IF_ERROR(collection->Reload(ctx));
   return collection;
 }
 
-void CollectionImpl::LoadView() {
+Lsn CollectionImpl::NewestLsn(const Manifest& manifest) {
+  Lsn newest;
+  for (const SegmentEntry& segment : manifest.segments) newest = std::max(newest, segment.lsn_max);
+  for (const EpochEntry& epoch : manifest.open_epochs) newest = std::max(newest, epoch.watermark);
+  return newest;
+}
+
+void CollectionImpl::LoadView(std::vector<std::shared_ptr<SegmentUnit>> units) {
   const Manifest& manifest = committer_.head()->manifest;
+  history_.NoteHead(committer_.head());
   auto next = std::make_shared<View>();
   next->version = manifest.version;
-  next->segments = UnitsOf(manifest, *view());
+  next->segments = std::move(units);
   uint64_t live = 0;
-  Lsn newest;
-  for (const SegmentEntry& segment : manifest.segments) {
-    live += segment.row_count - segment.deleted_count;
-    newest = std::max(newest, segment.lsn_max);
-  }
-  for (const EpochEntry& epoch : manifest.open_epochs) newest = std::max(newest, epoch.watermark);
+  for (const SegmentEntry& segment : manifest.segments) live += segment.row_count - segment.deleted_count;
+  const Lsn newest = NewestLsn(manifest);
   if (deps_.wal) deps_.wal->AdvanceLsn(newest);
+  tails_.clear();
   MutexLock write(write_mutex_);
+  // What a reader applied of the log is read again, above the new watermarks.
+  batch_first_lsn_ = Lsn(0);
+  applied_lsn_.store(0, std::memory_order_release);
+  deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_.exchange(0), std::memory_order_relaxed);
   replay_epochs_ = manifest.open_epochs;
   epoch_ = manifest.epoch.value();
   live_rows_ = live;
@@ -80,7 +84,8 @@ std::vector<std::shared_ptr<SegmentUnit>> CollectionImpl::UnitsOf(const Manifest
   for (const SegmentEntry& entry : manifest.segments) {
     const auto known =
         std::ranges::find(current.segments, entry.object.id, [](const auto& unit) { return unit->id(); });
-    if (known != current.segments.end() && (*known)->entry() == entry) {
+    if (known != current.segments.end() && (*known)->entry() == entry &&
+        (*known)->deleted_count() == entry.deleted_count) {
       units.push_back(*known);
     } else {
       const auto open = [this, entry](OpContext& ctx) { return OpenSegment(ctx, entry); };
@@ -90,8 +95,8 @@ std::vector<std::shared_ptr<SegmentUnit>> CollectionImpl::UnitsOf(const Manifest
   return units;
 }
 
-Status CollectionImpl::PrepareUnits(OpContext& ctx, const View& view) {
-  for (const auto& unit : view.segments) AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
+Status CollectionImpl::PrepareUnits(OpContext& ctx, const std::vector<std::shared_ptr<SegmentUnit>>& units) {
+  for (const auto& unit : units) AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
   return OkStatus();
 }
 
@@ -103,25 +108,13 @@ Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenUnit(OpContext& ctx, co
 }
 
 Result<SegmentUnit::Opened> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry) {
-  AKI_ASSIGN_OR_RETURN(
-      auto reader, SegmentReader::Open(ctx, deps_.store, SegmentKey(id_, entry.object.id), entry, deps_.payload_cache));
-  std::vector<RowIndex> deleted;
-  if (entry.deletes) {
-    const std::string key = DeletesKey(id_, entry.deletes->id);
-    auto body = deps_.store->Get(ctx, key, kDeletesBytesMax);
-    if (!body) {
-      Status error = std::move(body).error();
-      if (error.code() == StatusCode::kNotFound || error.code() == StatusCode::kPermissionDenied) {
-        error = Unavailable("the manifest names " + key + " but it cannot be read: " + std::string(error.message()));
-      }
-      return std::unexpected(std::move(error));
-    }
-    AKI_ASSIGN_OR_RETURN(deleted, DecodeDeletionVector(body->bytes, entry.object.id, entry.row_count));
-    if (deleted.size() != entry.deleted_count) {
-      return std::unexpected(DataLoss(key + " deletes " + std::to_string(deleted.size()) + " rows, the manifest says " +
-                                      std::to_string(entry.deleted_count)));
-    }
+  // Another version that is open may have it.
+  auto reader = FindReader(entry.object.id);
+  if (!reader) {
+    AKI_ASSIGN_OR_RETURN(
+        reader, SegmentReader::Open(ctx, deps_.store, SegmentKeyOf(id_, entry.object), entry, deps_.payload_cache));
   }
+  AKI_ASSIGN_OR_RETURN(std::vector<RowIndex> deleted, ReadDeletes(ctx, entry));
   return SegmentUnit::Opened{std::move(reader), std::move(deleted)};
 }
 

@@ -53,6 +53,7 @@ std::shared_ptr<const CollectionImpl::View> CollectionImpl::view() const {
 }
 
 void CollectionImpl::PublishVersion() {
+  history_.NoteHead(committer_.head());
   MutexLock write(write_mutex_);
   auto next = std::make_shared<View>(*view());
   next->version = committer_.head()->manifest.version;
@@ -61,8 +62,8 @@ void CollectionImpl::PublishVersion() {
 }
 
 Lsn CollectionImpl::VisibleLsn() const {
-  if (!log_) return manifest_lsn();
   const Lsn applied(applied_lsn_.load(std::memory_order_acquire));
+  if (!log_) return std::max(manifest_lsn(), applied);  // what a reader applied is in the bucket
   return std::max(manifest_lsn(), std::min(applied, log_->durable_lsn()));
 }
 
@@ -71,14 +72,21 @@ Result<std::shared_ptr<const Snapshot>> CollectionImpl::Read(OpContext& ctx) {
   std::shared_ptr<const View> current;
   Position position;
   CollectionSpec spec;
-  {
-    // One critical section with the swap of views: a view with a new segment is never read at an LSN below its rows.
-    MutexLock lock(state_mutex_);
-    current = view_;
-    position = {Epoch(epoch_.load(std::memory_order_relaxed)), view_->version, VisibleLsn()};
-    spec = spec_;
+  while (current == nullptr) {
+    {
+      // One critical section with the swap of views: a view with a new segment is never read at an LSN below its rows.
+      MutexLock lock(state_mutex_);
+      if (!view_hidden_) {
+        current = view_;
+        position = {Epoch(epoch_.load(std::memory_order_relaxed)), view_->version, VisibleLsn()};
+        spec = spec_;
+        break;
+      }
+    }
+    // Whoever hides it holds this lock for some memory work.
+    const MutexLock until_shown(maintenance_mutex_);
   }
-  AKI_RETURN_IF_ERROR(PrepareUnits(ctx, *current));
+  AKI_RETURN_IF_ERROR(PrepareUnits(ctx, current->segments));
   std::vector<std::shared_ptr<GrowingRows>> growing;
   if (current->active) growing.push_back(current->active);
   growing.insert(growing.end(), current->sealed.rbegin(), current->sealed.rend());
@@ -92,6 +100,7 @@ CollectionStats CollectionImpl::stats() {
   out.live_rows = live_rows_.load(std::memory_order_relaxed);
   out.segment_count = current->segments.size();
   out.manifest_version = current->version;
+  AddHistory(&out);
   for (const auto& unit : current->segments) {
     const SegmentEntry& entry = unit->entry();
     out.deleted_rows += unit->deleted_count();

@@ -55,6 +55,7 @@ void CollectionImpl::AttachNodeLog() {
 }
 
 Status CollectionImpl::EnsureEpoch(OpContext& ctx) {
+  last_used_ns_.store(deps_.env.clock->Now().time_since_epoch().count(), std::memory_order_relaxed);
   if (epoch_taken_.load(std::memory_order_acquire)) return superseded() ? NotTheWriter() : OkStatus();
   MutexLock lock(maintenance_mutex_);
   return EnsureEpochLocked(ctx);
@@ -66,8 +67,16 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
   // Names this claim over failed tries: after an unknown outcome the edit may meet its own effect, or that of an
   // earlier process whose request arrived late. An object that was superseded claims no more, so a claim is one
   // acquisition.
-  if (epoch_claim_.empty()) epoch_claim_ = deps_.options.node + "." + deps_.env.random->Hex(16);
+  const bool first_try = epoch_claim_.empty();
+  if (first_try) epoch_claim_ = deps_.options.node + "." + deps_.env.random->Hex(16);
   const std::string claim = epoch_claim_;
+  // A claim that was tried before may have been overtaken since, and the streams that it saw open may be gone.
+  if (!first_try && deps_.options.shared_store) {
+    AKI_ASSIGN_OR_RETURN(const bool moved, committer_.Follow(ctx));
+    if (moved) AKI_RETURN_IF_ERROR(Reload(ctx));
+  }
+  // A node that cannot read the segments must not depose one that can.
+  AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
   const CollectionSpec current = spec();
   AKI_ASSIGN_OR_RETURN(const auto head,
                        committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
@@ -83,12 +92,14 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
                          manifest->spec = current;
                          return ManifestCommitter::Edited::kChanged;
                        }));
-  // If somebody else's version came in between, what was opened is not what this process took over. Nothing was
-  // applied yet: rows are only replayed or written after the takeover.
-  if (head->manifest.version != view()->version.Next()) LoadView();
-  AKI_RETURN_IF_ERROR(PrepareUnits(ctx, *view()));
-  epoch_ = head->manifest.epoch.value();
-  PublishVersion();
+  if (!deps_.options.shared_store) {
+    // If somebody else's version came in between, what was opened is not what this process took over. Nothing was
+    // applied yet: rows are only replayed or written after the takeover.
+    if (head->manifest.version != view()->version.Next()) LoadView();
+    AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
+    epoch_ = head->manifest.epoch.value();
+    PublishVersion();
+  }
   // Only now, of the manifest that carries the new epoch: whoever wrote before can raise no watermark any more.
   AKI_RETURN_IF_ERROR(TakeOverStreams(ctx, head->manifest));
   epoch_taken_.store(true, std::memory_order_release);
@@ -101,7 +112,9 @@ Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest)
     if (deps_.wal) AttachNodeLog();
     return OkStatus();
   }
-  const Epoch own(epoch_.load());
+  const Epoch own = manifest.epoch;
+  auto units = UnitsOf(manifest, *view());
+  AKI_RETURN_IF_ERROR(PrepareUnits(ctx, units));
   std::vector<FencedStream> streams;
   // Every one of them, also those that seem to be empty: the fence is what stops a process that stalled in its
   // takeover.
@@ -111,7 +124,7 @@ Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest)
                          FenceStream(ctx, deps_.env, *deps_.store, id_, entry.epoch, entry.sequence));
     streams.push_back(std::move(stream));
   }
-  uint64_t newest = manifest_lsn().value();
+  uint64_t newest = NewestLsn(manifest).value();
   const auto check = [&](const WalRecord& record) -> Status {
     newest = std::max(newest, record.lsn.value());
     return CheckRecord(record);
@@ -129,7 +142,10 @@ Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest)
     if (opening_log_->fenced()) superseded_.store(true, std::memory_order_release);
     return begun;
   }
-  // From here on nothing can fail, so that no record is ever applied twice.
+  // From here on nothing can fail, so that no record is ever applied twice; and what a reader had of the log is shown
+  // again before anybody reads.
+  const HiddenView hidden(*this);
+  LoadView(std::move(units));
   AKI_RETURN_IF_ERROR(ReplayStreams(ctx, manifest, streams));
   old_streams_due_ = true;
   {
@@ -237,7 +253,10 @@ Status CollectionImpl::EndForAll(OpContext& ctx, CollectionDeps& deps, Collectio
                          return ManifestCommitter::Edited::kChanged;
                        }));
   for (const EpochEntry& entry : head->manifest.open_epochs) {
-    AKI_RETURN_IF_ERROR(FenceStream(ctx, deps.env, *deps.store, id, entry.epoch, entry.sequence));
+    // The collection has ended, whether or not all of its writers know.
+    if (auto stream = FenceStream(ctx, deps.env, *deps.store, id, entry.epoch, entry.sequence); !stream) {
+      return std::move(stream).error().WithEffectUnknown();
+    }
   }
   return OkStatus();
 }

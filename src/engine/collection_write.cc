@@ -211,6 +211,7 @@ Result<WriteReceipt> CollectionImpl::DeleteMatching(OpContext& ctx, const Filter
     });
   };
   // Most of the work happens outside the lock, on what is visible now ...
+  const uint64_t reverts = reverts_.load(std::memory_order_acquire);
   AKI_ASSIGN_OR_RETURN(const auto before, Read(ctx));
   const Lsn seen = before->position().lsn;
   std::vector<std::string> matched;
@@ -218,6 +219,8 @@ Result<WriteReceipt> CollectionImpl::DeleteMatching(OpContext& ctx, const Filter
   // ... and under it only what was inserted since, so that the delete is one point in the order of writes.
   MutexLock lock(write_mutex_);
   if (dropped_) return std::unexpected(CheckWritable(0));
+  if (reverts_.load(std::memory_order_relaxed) != reverts)
+    return std::unexpected(Aborted("the collection was reverted while rows were matched"));
   const auto current = view();
   std::vector<std::string> ids;
   for (std::string& id : matched) {

@@ -107,27 +107,29 @@ Status DatabaseImpl::ValidateAck(AckLevel ack) const {
       .WithReason("ack_not_available");
 }
 
+Status DatabaseImpl::CheckNewName(OpContext& ctx, std::string_view name) {
+  AKI_RETURN_IF_ERROR(catalog_->CheckFree(ctx, name));
+  if (catalog_->size() < deps_.options.limits.collections_max) return OkStatus();
+  return FailedPrecondition("there are " + std::to_string(catalog_->size()) + " collections, the limit is " +
+                            std::to_string(deps_.options.limits.collections_max))
+      .WithReason("too_many_collections");
+}
+
 Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const CollectionSpec& spec) {
   AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
   AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
   MutexLock lock(open_mutex_);
-  if (catalog_->Find(spec.name)) {
-    return std::unexpected(
-        AlreadyExists("collection " + spec.name + " already exists").WithReason("collection_exists"));
-  }
-  if (catalog_->size() >= deps_.options.limits.collections_max) {
-    return std::unexpected(FailedPrecondition("there are " + std::to_string(catalog_->size()) +
-                                              " collections, the limit is " +
-                                              std::to_string(deps_.options.limits.collections_max))
-                               .WithReason("too_many_collections"));
-  }
+  AKI_RETURN_IF_ERROR(CheckNewName(ctx, spec.name));
   // The first manifest before the name: what the catalog names can always be opened.
   for (int attempt = 0; attempt < kCreateTriesMax; ++attempt) {
     CatalogEntry entry{catalog_->MintId(), FormatRfc3339(deps_.env.clock->WallNow()), spec};
     auto created = CollectionImpl::Create(ctx, deps_, entry);
     if (!created) {
       // A crash between manifest and name left this id used.
-      if (created.error().code() == StatusCode::kAlreadyExists) continue;
+      if (created.error().code() == StatusCode::kAlreadyExists) {
+        AKI_RETURN_IF_ERROR(internal::ToStatus(catalog_->Refresh(ctx)));  // so did the other nodes' collections
+        continue;
+      }
       return std::unexpected(std::move(created).error());
     }
     AKI_RETURN_IF_ERROR(catalog_->Add(ctx, entry));
@@ -139,28 +141,44 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const C
 }
 
 Result<std::shared_ptr<Collection>> DatabaseImpl::Get(OpContext& ctx, std::string_view name) {
-  const auto entry = catalog_->Find(name);
+  AKI_ASSIGN_OR_RETURN(const auto entry, catalog_->ResolveFresh(ctx, name));
   if (!entry) return std::unexpected(NoSuchCollection(name));
   if (auto collection = FindLoaded(entry->id)) return collection;
   MutexLock lock(open_mutex_);
-  const auto still = catalog_->Find(name);
+  const auto still = catalog_->Resolve(name);
   if (!still) return std::unexpected(NoSuchCollection(name));
-  return OpenLocked(ctx, *still);
+  auto opened = OpenLocked(ctx, *still);
+  if (opened || opened.error().reason() != "collection_dropped") return opened;
+  // Who dropped it did not come to the name.
+  catalog_->Drop(ctx, still->id).IgnoreError("the next request for it tries again");
+  return std::unexpected(NoSuchCollection(name));
+}
+
+Result<CatalogEntry> DatabaseImpl::FindOwn(OpContext& ctx, std::string_view name) {
+  AKI_ASSIGN_OR_RETURN(const auto entry, catalog_->ResolveFresh(ctx, name));
+  if (!entry) return std::unexpected(NoSuchCollection(name));
+  if (entry->spec.name == name) return *entry;
+  return std::unexpected(FailedPrecondition(std::string(name) + " is an alias; the collection is " + entry->spec.name)
+                             .WithReason("is_alias"));
 }
 
 Status DatabaseImpl::Drop(OpContext& ctx, std::string_view name) {
   MutexLock lock(open_mutex_);
-  const auto entry = catalog_->Find(name);
-  if (!entry) return NoSuchCollection(name);
+  if (deps_.options.shared_store) AKI_RETURN_IF_ERROR(internal::ToStatus(catalog_->Refresh(ctx)));
+  AKI_ASSIGN_OR_RETURN(const CatalogEntry entry, FindOwn(ctx, name));
+  AKI_RETURN_IF_ERROR(CheckNoAliases(name, catalog_->AliasesOf(entry.id)));
   if (deps_.options.shared_store) {
     // Whoever writes to it on another node must stop before the name is gone.
-    AKI_RETURN_IF_ERROR(CollectionImpl::EndForAll(ctx, deps_, entry->id));
+    AKI_RETURN_IF_ERROR(CollectionImpl::EndForAll(ctx, deps_, entry.id));
   }
-  AKI_RETURN_IF_ERROR(catalog_->Drop(ctx, entry->id));
+  if (Status dropped = catalog_->Drop(ctx, entry.id); !dropped.ok()) {
+    // Without its name gone it is half dropped: nobody writes to it any more.
+    return deps_.options.shared_store ? std::move(dropped).WithEffectUnknown() : std::move(dropped);
+  }
   std::shared_ptr<CollectionImpl> collection;
   {
     MutexLock map_lock(map_mutex_);
-    if (auto node = loaded_.extract(entry->id)) collection = std::move(node.mapped());
+    if (auto node = loaded_.extract(entry.id)) collection = std::move(node.mapped());
   }
   if (collection) collection->MarkDropped();
   return OkStatus();
@@ -170,9 +188,8 @@ Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const Collecti
   AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
   AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
   MutexLock lock(open_mutex_);
-  auto entry = catalog_->Find(name);
-  if (!entry) return NoSuchCollection(name);
-  const CollectionSpec& old = entry->spec;
+  AKI_ASSIGN_OR_RETURN(CatalogEntry entry, FindOwn(ctx, name));
+  const CollectionSpec& old = entry.spec;
   const char* fixed = spec.name != old.name                 ? "name"
                       : spec.dim != old.dim                 ? "vector_dim"
                       : spec.distance != old.distance       ? "distance"
@@ -182,10 +199,10 @@ Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const Collecti
     return InvalidArgument(std::string(fixed) + " cannot be changed; create another collection")
         .WithReason("immutable_field");
   }
-  entry->spec = spec;
-  AKI_RETURN_IF_ERROR(catalog_->Change(ctx, *entry));
+  entry.spec = spec;
+  AKI_RETURN_IF_ERROR(catalog_->Update(ctx, entry));
   MutexLock map_lock(map_mutex_);
-  if (const auto it = loaded_.find(entry->id); it != loaded_.end()) it->second->SetSpec(spec);
+  if (const auto it = loaded_.find(entry.id); it != loaded_.end()) it->second->SetSpec(spec);
   return OkStatus();
 }
 
@@ -193,9 +210,9 @@ Status DatabaseImpl::Close(OpContext& ctx) {
   StopTasks();
   Status first_error;
   for (const auto& collection : LoadedImpls()) {
-    if (collection->superseded()) continue;
     Status status = collection->Flush(ctx);
-    if (first_error.ok()) first_error = std::move(status);
+    // What a node has that was taken over is in the log, for whoever is the writer now.
+    if (first_error.ok() && !collection->superseded()) first_error = std::move(status);
   }
   MutexLock lock(map_mutex_);
   loaded_.clear();

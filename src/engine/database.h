@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "base/environment.h"
 #include "base/limits.h"
 #include "engine/collection.h"
+#include "manifest/catalog_state.h"
 #include "objstore/object_store.h"
 #include "wal/wal.h"
 
@@ -32,9 +34,11 @@ struct EngineOptions {
   Duration trim_delay = std::chrono::seconds(60);  // between a manifest's PUT and its re-read before the log is trimmed
   Duration gc_grace = std::chrono::minutes(10);
   Duration gc_interval = std::chrono::minutes(1);
-  uint32_t merge_fanout = 8;                // segments of one size class that are merged together
-  uint64_t segment_bytes_max = 4ull << 30;  // merges do not build larger ones
-  double merge_deleted_ratio = 0.25;        // dead share that rewrites a segment alone
+  uint32_t retain_versions = 100;               // newest versions kept for reads of the past, the current one included
+  Duration retain_age = std::chrono::hours(1);  // ... of those only the ones that were current this recently
+  uint32_t merge_fanout = 8;                    // segments of one size class that are merged together
+  uint64_t segment_bytes_max = 4ull << 30;      // merges do not build larger ones
+  double merge_deleted_ratio = 0.25;            // dead share that rewrites a segment alone
   uint64_t payload_cache_bytes = 32ull << 20;
   Limits limits;
 };
@@ -46,13 +50,26 @@ class Database {
   virtual ~Database() = default;  // does not flush; Close does
 
   virtual Result<std::shared_ptr<Collection>> Create(OpContext& ctx, const CollectionSpec& spec) = 0;
-  virtual Result<std::shared_ptr<Collection>> Get(OpContext& ctx, std::string_view name) = 0;
+  virtual Result<std::shared_ptr<Collection>> Get(OpContext& ctx, std::string_view name_or_alias) = 0;
+  // kFailedPrecondition: an alias points to it (reason "collection_has_aliases"), or `name` is one ("is_alias").
+  // What clones of it name stays in the store until they name it no more.
   virtual Status Drop(OpContext& ctx, std::string_view name) = 0;
+  // A new collection with the rows that `source` has now, or had at `at`. Copies nothing: it names the source's objects
+  // until merges have replaced them. Errors: also those of Create and read_point.h.
+  virtual Result<std::shared_ptr<Collection>> Clone(OpContext& ctx, std::string_view source, std::string_view name,
+                                                    const std::optional<ReadPoint>& at) = 0;
   // Changes the settings that may change (ack, recall, index.*, schema); name, vector_dim, distance and vector_type may
   // not.
   virtual Status Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) = 0;
   // Catalog entries in order of name; does not open anything.
   virtual std::vector<CatalogEntry> List() = 0;
+
+  // Other names of collections; Get takes them like names. Errors: kNotFound (reason "alias_not_found" or
+  // "collection_not_found"), kAlreadyExists (reason "collection_exists"), kFailedPrecondition (reason "alias_moved").
+  virtual std::vector<AliasTarget> Aliases() = 0;
+  virtual Status SetAlias(OpContext& ctx, std::string_view alias, std::string_view collection) = 0;
+  virtual Status DropAlias(OpContext& ctx, std::string_view alias) = 0;
+  virtual Status SwitchAlias(OpContext& ctx, std::string_view alias, std::string_view from, std::string_view to) = 0;
   // Collections that are open in memory.
   virtual std::vector<std::shared_ptr<Collection>> Loaded() = 0;
 

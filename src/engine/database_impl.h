@@ -1,4 +1,5 @@
-// The database behind engine/database.h: opening and recovery in database.cc, background tasks in database_tasks.cc.
+// The database behind engine/database.h: opening and recovery in database.cc, background tasks in database_tasks.cc,
+// clones and what becomes of dropped collections in database_clone.cc.
 //
 // Threads:    lock order: open_mutex_ (held over store calls of create, open, drop), map_mutex_ (a few instructions).
 // Errors:     see Database.
@@ -6,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,8 +29,18 @@ class DatabaseImpl final : public Database {
   Result<std::shared_ptr<Collection>> Create(OpContext& ctx, const CollectionSpec& spec) override;
   Result<std::shared_ptr<Collection>> Get(OpContext& ctx, std::string_view name) override;
   Status Drop(OpContext& ctx, std::string_view name) override;
+  Result<std::shared_ptr<Collection>> Clone(OpContext& ctx, std::string_view source, std::string_view name,
+                                            const std::optional<ReadPoint>& at) override;
   Status Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) override;
   std::vector<CatalogEntry> List() override { return catalog_->List(); }
+  std::vector<AliasTarget> Aliases() override { return catalog_->Aliases(); }
+  Status SetAlias(OpContext& ctx, std::string_view alias, std::string_view collection) override {
+    return catalog_->SetAlias(ctx, alias, collection);
+  }
+  Status DropAlias(OpContext& ctx, std::string_view alias) override { return catalog_->DropAlias(ctx, alias); }
+  Status SwitchAlias(OpContext& ctx, std::string_view alias, std::string_view from, std::string_view to) override {
+    return catalog_->SwitchAlias(ctx, alias, from, to);
+  }
   std::vector<std::shared_ptr<Collection>> Loaded() override;
   AckLevel default_ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
   WalStats wal_stats() const override { return wal_ ? wal_->stats() : WalStats{}; }
@@ -45,14 +57,26 @@ class DatabaseImpl final : public Database {
   NextStep FollowTaskStep(OpContext& ctx);
 
  private:
+  // The entry of a collection's own name, for changes.
+  Result<CatalogEntry> FindOwn(OpContext& ctx, std::string_view name);
   Result<std::shared_ptr<CollectionImpl>> OpenLocked(OpContext& ctx, const CatalogEntry& entry)
       AKI_REQUIRES(open_mutex_);
   // The open collection, unless another node has taken it over: that one is forgotten, to be opened anew.
   std::shared_ptr<CollectionImpl> FindLoaded(CollectionId id) AKI_EXCLUDES(map_mutex_);
   std::vector<std::shared_ptr<CollectionImpl>> LoadedImpls();
   Status ValidateAck(AckLevel ack) const;
+  Status CheckNewName(OpContext& ctx, std::string_view name) AKI_REQUIRES(open_mutex_);
+  // Drops pins of clones that were never finished, and of those that need them no more.
+  Status SettleClones(OpContext& ctx, CollectionImpl& collection);
+  Status AbandonClone(OpContext& ctx, CollectionId source, CollectionId clone);
+  Status UnpinClone(OpContext& ctx, CollectionId source, CollectionId clone);
   Status PurgeDropped(OpContext& ctx);
-  Status DeleteAllObjects(OpContext& ctx, CollectionId id);
+  // True once nothing of the collection is left but the object that keeps its id taken.
+  Result<bool> Purge(OpContext& ctx, CollectionId id);
+  // Deletes what lies below the collection's prefix, but for `kept` and its first manifest.
+  enum class Manifests : uint8_t { kKeep, kDelete };
+  Status DeleteObjects(OpContext& ctx, CollectionId id, const std::set<std::string, std::less<>>& kept,
+                       Manifests manifests);
   void StopTasks();
 
   CollectionDeps deps_;
@@ -67,8 +91,10 @@ class DatabaseImpl final : public Database {
   std::vector<TaskId> tasks_;
   std::atomic<TaskId> flush_task_{0};
   std::atomic<TaskId> follow_task_{0};
+  MonotonicTime catalog_due_{};                          // follow task only
   CollectionId flush_cursor_;                            // flush task only
   std::map<CollectionId, MonotonicTime> dropped_since_;  // collect task only
+  std::map<CollectionId, MonotonicTime> unnamed_since_;  // clones with a pin and without a name; collect task only
 };
 
 }  // namespace akidb

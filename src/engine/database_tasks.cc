@@ -3,25 +3,29 @@
 
 #include "base/log.h"
 #include "engine/database_impl.h"
-#include "format/object_keys.h"
 
 namespace akidb {
 namespace {
 
 constexpr Duration kErrorPause = std::chrono::seconds(1);
 constexpr Duration kIdlePause = std::chrono::seconds(1);
+constexpr Duration kCatalogPause = std::chrono::seconds(2);
 constexpr Duration kPreparePause = std::chrono::milliseconds(50);
 
 class StepTask final : public Task {
  public:
-  StepTask(std::string_view name, DatabaseImpl& database, NextStep (DatabaseImpl::*step)(OpContext&))
-      : name_(name), database_(database), step_(step) {}
+  StepTask(std::string_view name, DatabaseImpl& database, Priority priority, NextStep (DatabaseImpl::*step)(OpContext&))
+      : name_(name), database_(database), priority_(priority), step_(step) {}
   std::string_view name() const override { return name_; }
-  NextStep Step(OpContext& ctx) override { return (database_.*step_)(ctx); }
+  NextStep Step(OpContext& ctx) override {
+    ctx.set_priority(priority_);
+    return (database_.*step_)(ctx);
+  }
 
  private:
   std::string_view name_;
   DatabaseImpl& database_;
+  const Priority priority_;
   NextStep (DatabaseImpl::*step_)(OpContext&);
 };
 
@@ -35,13 +39,14 @@ void LogFailure(std::string_view task, CollectionId collection, const Status& st
 
 void DatabaseImpl::StartTasks() {
   Executor& executor = *deps_.env.executor;
-  const auto add = [&](std::string_view name, NextStep (DatabaseImpl::*step)(OpContext&)) {
-    tasks_.push_back(executor.Add(std::make_shared<StepTask>(name, *this, step)));
+  const auto add = [&](std::string_view name, NextStep (DatabaseImpl::*step)(OpContext&),
+                       Priority priority = Priority::kBackground) {
+    tasks_.push_back(executor.Add(std::make_shared<StepTask>(name, *this, priority, step)));
     return tasks_.back();
   };
   if (wal_) add("prepare", &DatabaseImpl::PrepareTaskStep);
-  if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep);
-  flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep);
+  if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep, Priority::kQuery);
+  flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   add("merge", &DatabaseImpl::MergeTaskStep);
   add("trim", &DatabaseImpl::TrimTaskStep);
   add("collect", &DatabaseImpl::CollectTaskStep);
@@ -108,6 +113,12 @@ NextStep DatabaseImpl::TrimTaskStep(OpContext& ctx) {
 NextStep DatabaseImpl::FollowTaskStep(OpContext& ctx) {
   const MonotonicTime now = ctx.clock().Now();
   MonotonicTime next = now + kIdlePause;
+  if (now >= catalog_due_) {
+    // An unknown name is asked for when it is used; that a known alias has moved, nobody would ask.
+    const auto news = catalog_->Refresh(ctx);
+    if (!news) LogFailure("follow", CollectionId(0), news.error());
+    catalog_due_ = now + kCatalogPause;
+  }
   for (const auto& collection : LoadedImpls()) {
     const auto due = collection->FollowStep(ctx);
     if (!due) {
@@ -122,31 +133,10 @@ NextStep DatabaseImpl::FollowTaskStep(OpContext& ctx) {
 NextStep DatabaseImpl::CollectTaskStep(OpContext& ctx) {
   for (const auto& collection : LoadedImpls()) {
     if (Status status = collection->CollectStep(ctx); !status.ok()) LogFailure("collect", collection->id(), status);
+    if (Status status = SettleClones(ctx, *collection); !status.ok()) LogFailure("clones", collection->id(), status);
   }
   if (Status status = PurgeDropped(ctx); !status.ok()) LogFailure("purge", CollectionId(0), status);
   return NextStep::After(deps_.options.gc_interval);
-}
-
-Status DatabaseImpl::PurgeDropped(OpContext& ctx) {
-  const MonotonicTime now = deps_.env.clock->Now();
-  for (const CollectionId id : catalog_->Dropped()) {
-    const auto [since, fresh] = dropped_since_.try_emplace(id, now);
-    if (since->second == MonotonicTime::max() || now < since->second + deps_.options.gc_grace) continue;
-    AKI_RETURN_IF_ERROR(DeleteAllObjects(ctx, id));
-    since->second = MonotonicTime::max();
-  }
-  return OkStatus();
-}
-
-// A dropped collection's id is never used again, so nothing can profit from a name freed here.
-Status DatabaseImpl::DeleteAllObjects(OpContext& ctx, CollectionId id) {
-  std::string after;
-  while (true) {
-    AKI_ASSIGN_OR_RETURN(const ListPage page, deps_.store->List(ctx, CollectionPrefix(id), after, 1000));
-    for (const ObjectMeta& object : page.objects) AKI_RETURN_IF_ERROR(deps_.store->Delete(ctx, object.key));
-    if (!page.truncated || page.objects.empty()) return OkStatus();
-    after = page.objects.back().key;
-  }
 }
 
 }  // namespace akidb

@@ -35,16 +35,19 @@ EngineOptions TestDatabase::SmallOptions() {
   options.seal_age = std::chrono::seconds(10);
   options.trim_delay = std::chrono::seconds(60);
   options.gc_grace = std::chrono::seconds(120);
+  options.retain_age = std::chrono::minutes(5);
   options.merge_fanout = 4;
   return options;
 }
 
 TestDatabase::TestDatabase(EngineOptions options, std::shared_ptr<ObjectStore> store, uint64_t seed)
-    : options_(std::move(options)), random_(NewSeededRandom(seed)), store_(std::move(store)) {
+    : options_(std::move(options)), random_(NewSeededRandom(seed)) {
   std::string pattern = (std::filesystem::temp_directory_path() / "akidb-engine-XXXXXX").string();
   AKI_CHECK(mkdtemp(pattern.data()) != nullptr);
   options_.data_dir = pattern;
-  if (!store_) store_ = NewMemoryStore(clock_);
+  if (!store) store = NewMemoryStore(clock_);
+  store_ = std::make_shared<FaultStore>(std::move(store), FaultPlan::Nothing(), *random_,
+                                        [this](Duration by) { Delay(by); });
   const Status opened = TryOpen();
   EXPECT_TRUE(opened.ok()) << opened.ToString();
 }
@@ -131,15 +134,34 @@ void TestDatabase::Restart() {
   Crash();
 }
 
-std::map<std::string, std::string> TestDatabase::Contents(Collection& collection) {
-  std::map<std::string, std::string> out;
-  const auto read = collection.Read(ctx_);
-  EXPECT_TRUE(read) << (read ? "" : read.error().ToString());
-  if (!read) return out;
-  const auto& snapshot = *read;
-  for (const auto& unit : snapshot->units()) {
+uint64_t TestDatabase::requests() const {
+  uint64_t sum = 0;
+  for (size_t op = 0; op < kStoreOpCount; ++op) sum += store_->calls(static_cast<StoreOp>(op));
+  return sum;
+}
+
+void TestDatabase::DuringNext(StoreOp op, std::function<void()> then) {
+  interruption_ = {op, store_->calls(op) + 1, std::move(then)};
+  FaultPlan plan;
+  plan.delay_rate = 1;
+  plan.delay_max = Duration(1);
+  store_->SetPlan(plan);
+}
+
+void TestDatabase::Delay(Duration by) {
+  clock_.Advance(by);
+  if (!interruption_ || store_->calls(interruption_->op) < interruption_->call) return;
+  const std::function<void()> then = std::move(interruption_->then);
+  interruption_.reset();
+  store_->SetPlan(FaultPlan::Nothing());
+  then();
+}
+
+TestDatabase::RowMap TestDatabase::Contents(const Snapshot& snapshot) {
+  RowMap out;
+  for (const auto& unit : snapshot.units()) {
     for (RowIndex row = 0; row < unit->row_count(); ++row) {
-      if (!unit->LiveAt(row, snapshot->position().lsn)) continue;
+      if (!unit->LiveAt(row, snapshot.position().lsn)) continue;
       const auto payload = unit->Payload(ctx_, row);
       EXPECT_TRUE(payload) << (payload ? "" : payload.error().ToString());
       const bool fresh = out.emplace(unit->Id(row), payload ? std::string(payload->json) : "").second;
@@ -147,6 +169,18 @@ std::map<std::string, std::string> TestDatabase::Contents(Collection& collection
     }
   }
   return out;
+}
+
+TestDatabase::RowMap TestDatabase::Contents(Collection& collection) {
+  const auto read = collection.Read(ctx_);
+  EXPECT_TRUE(read) << (read ? "" : read.error().ToString());
+  return read ? Contents(**read) : RowMap();
+}
+
+TestDatabase::RowMap TestDatabase::ContentsAt(Collection& collection, const ReadPoint& point) {
+  const auto snapshot = collection.ReadAt(ctx_, point);
+  EXPECT_TRUE(snapshot) << (snapshot ? "" : snapshot.error().ToString());
+  return snapshot ? Contents(**snapshot) : RowMap();
 }
 
 }  // namespace akidb

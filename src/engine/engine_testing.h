@@ -4,23 +4,30 @@
 // Errors:  helpers fail the test.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/database.h"
+#include "objstore/fault_store.h"
 
 namespace akidb {
 
 class ManualClock final : public Clock {
  public:
   MonotonicTime Now() override { return now_; }
-  WallTime WallNow() override { return WallTime(std::chrono::seconds(1'700'000'000)) + now_.time_since_epoch(); }
+  WallTime WallNow() override {
+    return WallTime(std::chrono::seconds(1'700'000'000)) + now_.time_since_epoch() + wall_jump_;
+  }
   void Advance(Duration by) { now_ += by; }
+  void JumpWall(Duration by) { wall_jump_ += by; }
 
  private:
   MonotonicTime now_{};
+  Duration wall_jump_{};
 };
 
 // Runs steps only when asked, in order of task id.
@@ -63,7 +70,11 @@ class TestDatabase {
   OpContext& ctx() { return ctx_; }
   ManualClock& clock() { return clock_; }
   ManualExecutor& executor() { return executor_; }
-  ObjectStore& store() { return *store_; }
+  FaultStore& store() { return *store_; }
+  // Requests to the store so far.
+  uint64_t requests() const;
+  // Runs `then` in the middle of the next request of kind `op`, before the store sees it. Ends the store's fault plan.
+  void DuringNext(StoreOp op, std::function<void()> then);
   const std::string& data_dir() const { return options_.data_dir; }
   Status TryOpen();
 
@@ -82,14 +93,26 @@ class TestDatabase {
   void Restart();
 
   // id -> payload of every live row.
-  std::map<std::string, std::string> Contents(Collection& collection);
+  using RowMap = std::map<std::string, std::string>;
+  RowMap Contents(Collection& collection);
+  RowMap Contents(const Snapshot& snapshot);
+  // Of an earlier version; an error fails the test.
+  RowMap ContentsAt(Collection& collection, const ReadPoint& point);
 
  private:
+  struct Interruption {
+    StoreOp op;
+    uint64_t call;
+    std::function<void()> then;
+  };
+  void Delay(Duration by);
+
   EngineOptions options_;
   ManualClock clock_;
   ManualExecutor executor_{clock_};
   std::unique_ptr<Random> random_;
-  std::shared_ptr<ObjectStore> store_;
+  std::shared_ptr<FaultStore> store_;
+  std::optional<Interruption> interruption_;
   OpContext ctx_{clock_};
   std::unique_ptr<Database> db_;
 };

@@ -128,7 +128,7 @@ TEST_F(SharedStoreTest, AcknowledgedWritesOutliveTheirNode) {
 
   auto b = Node("b");
   const auto docs = b->Get("docs");
-  EXPECT_TRUE(b->Contents(*docs).empty()) << "a node that does not write sees what manifests name";
+  EXPECT_THAT(b->Contents(*docs), UnorderedElementsAre(Pair("1", "{}"))) << "a reader sees the log's tail";
   b->Upsert(*docs, {{"3", {1, 1}}});
   EXPECT_THAT(b->Contents(*docs), UnorderedElementsAre(Pair("1", "{}"), Pair("3", "{}")));
 }
@@ -285,7 +285,7 @@ TEST_F(SharedStoreTest, ReadersFollowManifests) {
   EXPECT_THAT(b->Contents(*of_b), ElementsAre(Pair("2", "{}")));
 }
 
-TEST_F(SharedStoreTest, ReadWithAPositionWaitsUntilItIsPublished) {
+TEST_F(SharedStoreTest, ReadWithAPositionWaitsUntilItIsSeen) {
   auto a = Node("a");
   const auto of_a = a->Create("docs", 2);
   auto b = Node("b");
@@ -296,21 +296,44 @@ TEST_F(SharedStoreTest, ReadWithAPositionWaitsUntilItIsPublished) {
   OpContext ctx(b->clock());
   ctx.set_timeout(std::chrono::seconds(10));
   of_b->NotifyVisible(ctx, written->position, [&](const Status& status) { seen.push_back(status); });
-  b->executor().Step("follow");
   EXPECT_TRUE(seen.empty());
-  ASSERT_TRUE(of_a->Flush(a->ctx()).ok());
-  b->clock().Advance(std::chrono::milliseconds(50));
   b->executor().Step("follow");
   ASSERT_EQ(seen.size(), 1u);
   EXPECT_TRUE(seen[0].ok()) << seen[0].ToString();
   EXPECT_EQ(b->Contents(*of_b).size(), 1u);
 
-  const auto more = a->Write(*of_a, {{"2", {1, 0}}});
-  of_b->NotifyVisible(ctx, more->position, [&](const Status& status) { seen.push_back(status); });
+  Position never = written->position;
+  never.lsn = Lsn(never.lsn.value() + 100);
+  of_b->NotifyVisible(ctx, never, [&](const Status& status) { seen.push_back(status); });
   b->clock().Advance(std::chrono::seconds(11));
   b->executor().Step("follow");
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[1].reason(), "commit_not_visible");
+}
+
+TEST_F(SharedStoreTest, ReadersFollowTheLogAndTakeItOver) {
+  auto a = Node("a");
+  const auto of_a = a->Create("docs", 2);
+  a->Upsert(*of_a, {{"1", {1, 0}}, {"2", {1, 0}}});
+  ASSERT_TRUE(of_a->Flush(a->ctx()).ok());
+  auto b = Node("b");
+  const auto of_b = b->Get("docs");
+  a->Delete(*of_a, {"1"});
+  a->Upsert(*of_a, {{"3", {1, 0}}});
+  b->Contents(*of_b);
+  b->clock().Advance(std::chrono::seconds(6));
+  b->executor().Step("follow");
+  EXPECT_THAT(b->Contents(*of_b), UnorderedElementsAre(Pair("2", "{}"), Pair("3", "{}")));
+  // The manifest that publishes them shows the same, and so does becoming the writer.
+  ASSERT_TRUE(of_a->Flush(a->ctx()).ok());
+  a->Upsert(*of_a, {{"4", {1, 0}}});
+  b->clock().Advance(std::chrono::seconds(6));
+  b->executor().Step("follow");
+  EXPECT_THAT(b->Contents(*of_b), UnorderedElementsAre(Pair("2", "{}"), Pair("3", "{}"), Pair("4", "{}")));
+  EXPECT_EQ(of_b->stats().live_rows, 3u);
+  b->Upsert(*of_b, {{"4", {0, 1}, R"({"by":"b"})"}});
+  EXPECT_THAT(b->Contents(*of_b), UnorderedElementsAre(Pair("2", "{}"), Pair("3", "{}"), Pair("4", R"({"by":"b"})")));
+  EXPECT_EQ(of_b->stats().live_rows, 3u);
 }
 
 TEST_F(SharedStoreTest, UnusedCollectionsAreNotFollowed) {
@@ -326,7 +349,23 @@ TEST_F(SharedStoreTest, UnusedCollectionsAreNotFollowed) {
     b->executor().Step("follow");
     b->clock().Advance(std::chrono::seconds(1));
   }
-  EXPECT_EQ(line->calls(StoreOp::kGet) + line->calls(StoreOp::kHead) + line->calls(StoreOp::kList), before);
+  EXPECT_EQ(line->calls(StoreOp::kGet) + line->calls(StoreOp::kHead) + line->calls(StoreOp::kList), before + 50)
+      << "the catalog's, one in two seconds, however many collections there are";
+}
+
+TEST_F(SharedStoreTest, AnAliasMovedOnAnotherNodeIsFollowed) {
+  auto a = Node("a");
+  a->Create("blue", 2);
+  a->Create("green", 2);
+  auto b = Node("b");
+  ASSERT_TRUE(a->db().SetAlias(a->ctx(), "live", "blue").ok());
+  ASSERT_TRUE(b->db().Get(b->ctx(), "live")) << "asked for when it is used";
+  ASSERT_TRUE(a->db().SwitchAlias(a->ctx(), "live", "blue", "green").ok());
+  b->clock().Advance(std::chrono::seconds(2));
+  b->executor().Step("follow");
+  EXPECT_EQ((*b->db().Get(b->ctx(), "live"))->spec().name, "green");
+  EXPECT_EQ(b->db().Drop(b->ctx(), "green").reason(), "collection_has_aliases");
+  EXPECT_TRUE((*a->db().Get(a->ctx(), "green"))->Flush(a->ctx()).ok()) << "a refused drop ends nothing";
 }
 
 TEST_F(SharedStoreTest, EmptyNodeOpensWithoutTouchingSegments) {
@@ -341,7 +380,7 @@ TEST_F(SharedStoreTest, EmptyNodeOpensWithoutTouchingSegments) {
   const auto of_b = b->Get("docs");
   EXPECT_EQ(of_b->stats().live_rows, 3u);
   EXPECT_EQ(line->calls(StoreOp::kGetRange), 0u);
-  EXPECT_LE(line->calls(StoreOp::kGet), 3u) << "catalog and manifest";
+  EXPECT_LE(line->calls(StoreOp::kGet), 4u) << "catalog, manifest, and that the log has no tail";
   EXPECT_EQ(b->Contents(*of_b).size(), 3u);
 }
 

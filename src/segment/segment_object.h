@@ -52,6 +52,15 @@ class SegmentObject {
   std::string version_id_;
 };
 
+// Runs `read`, and once more past every cache if the bytes were bad: they may have been damaged on their way here.
+template <class Read>
+auto ReadAgainIfBad(OpContext& ctx, const Read& read) -> decltype(read()) {
+  auto first = read();
+  if (first || first.error().code() != StatusCode::kDataLoss) return first;
+  const ReadFromStore proof(ctx);
+  return read();
+}
+
 // Bytes [begin, end) of an object from front to back, fetched in large ranges.
 class ObjectStream {
  public:

@@ -209,7 +209,7 @@ Result<PayloadView> OpenSegment::Payload(OpContext& ctx, RowIndex row) const {
   const uint32_t number = BlockOfRow(row);
   PayloadBlockCache::BlockPtr block = cache_->Get(cache_owner_, number);
   if (block == nullptr) {
-    AKI_ASSIGN_OR_RETURN(const auto fetched, FetchBlocks(ctx, number, number + 1));
+    AKI_ASSIGN_OR_RETURN(const auto fetched, ReadAgainIfBad(ctx, [&] { return FetchBlocks(ctx, number, number + 1); }));
     block = fetched.front();
     cache_->Insert(cache_owner_, number, block);
   }
@@ -236,7 +236,8 @@ Status OpenSegment::ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end, c
     if (auto cached = cache_->Get(cache_owner_, number)) {
       blocks.push_back(std::move(cached));
     } else {
-      AKI_ASSIGN_OR_RETURN(blocks, FetchBlocks(ctx, number, ScanRunEnd(number, block_end)));
+      const uint32_t run_end = ScanRunEnd(number, block_end);
+      AKI_ASSIGN_OR_RETURN(blocks, ReadAgainIfBad(ctx, [&] { return FetchBlocks(ctx, number, run_end); }));
     }
     for (const auto& block : blocks) {
       const RowIndex first = payloads_[number++].first_row;
@@ -258,10 +259,11 @@ uint64_t OpenSegment::memory_bytes() const {
 Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(OpContext& ctx, std::shared_ptr<ObjectStore> store,
                                                                  const std::string& key, const SegmentEntry& entry,
                                                                  std::shared_ptr<PayloadBlockCache> cache) {
-  auto segment = std::make_shared<OpenSegment>(SegmentObject(std::move(store), key, entry.object.version_id), entry,
-                                               std::move(cache));
-  AKI_RETURN_IF_ERROR(segment->Load(ctx));
-  return segment;
+  return ReadAgainIfBad(ctx, [&]() -> Result<std::shared_ptr<const SegmentReader>> {
+    auto segment = std::make_shared<OpenSegment>(SegmentObject(store, key, entry.object.version_id), entry, cache);
+    AKI_RETURN_IF_ERROR(segment->Load(ctx));
+    return segment;
+  });
 }
 
 }  // namespace akidb

@@ -1,0 +1,118 @@
+// Clones: a collection whose first manifest names another's objects, and a pin there that keeps them until it does not.
+#include <algorithm>
+
+#include "base/log.h"
+#include "engine/collection_impl.h"
+#include "format/object_keys.h"
+
+namespace akidb {
+namespace {
+
+std::string PinName(CollectionId clone) { return std::to_string(clone.value()); }
+
+bool IsClonePin(const PinEntry& pin, const std::string& name) { return pin.kind == "clone" && pin.name == name; }
+
+}  // namespace
+
+Result<std::shared_ptr<CollectionImpl>> CollectionImpl::CreateClone(OpContext& ctx, CollectionDeps& deps,
+                                                                    const CatalogEntry& entry, const Manifest& origin) {
+  std::shared_ptr<CollectionImpl> collection(new CollectionImpl(deps, entry));
+  Manifest first;
+  first.epoch = Epoch(1);
+  first.open_epochs.push_back({Epoch(1), deps.options.node, Lsn(0)});
+  first.log = origin.log;
+  first.spec = entry.spec;
+  first.cloned_from = CloneOrigin{origin.collection, origin.version};
+  first.base = origin.base;
+  if (first.base) first.base->owner = OwnerOf(origin.collection, *first.base);
+  first.segments = origin.segments;
+  for (SegmentEntry& segment : first.segments) {
+    segment.object.owner = OwnerOf(origin.collection, segment.object);
+    if (segment.deletes) segment.deletes->owner = OwnerOf(origin.collection, *segment.deletes);
+  }
+  MutexLock lock(collection->maintenance_mutex_);
+  AKI_RETURN_IF_ERROR(collection->committer_.CreateFirst(ctx, first));
+  // Its writer is who writes first; until then its segments are opened only by who reads them.
+  collection->LoadView();
+  return collection;
+}
+
+Result<std::shared_ptr<const ManifestHead>> CollectionImpl::PinForClone(OpContext& ctx, CollectionId clone,
+                                                                        const std::optional<ReadPoint>& at) {
+  if (!at) {
+    AKI_RETURN_IF_ERROR(EnsureEpoch(ctx));
+    AKI_RETURN_IF_ERROR(Flush(ctx));
+  }
+  MutexLock lock(maintenance_mutex_);
+  PinEntry pin;
+  pin.kind = "clone";
+  pin.name = PinName(clone);
+  pin.created_at = FormatRfc3339(deps_.env.clock->WallNow());
+  if (at) {
+    AKI_ASSIGN_OR_RETURN(pin.version, Resolve(ctx, committer_.head()->manifest, *at));
+  }
+  AKI_RETURN_IF_ERROR(CommitPins(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+    if (!at) pin.version = manifest->version;
+    AKI_RETURN_IF_ERROR(CheckKept(*manifest, pin.version));
+    manifest->pins.push_back(pin);
+    return ManifestCommitter::Edited::kChanged;
+  }));
+  return LoadVersion(ctx, pin.version);
+}
+
+std::vector<CollectionId> CollectionImpl::ClonePins() {
+  std::vector<CollectionId> clones;
+  const auto head = history_.head();
+  for (const PinEntry& pin : head->manifest.pins) {
+    if (pin.kind == "clone") clones.emplace_back(std::strtoull(pin.name.c_str(), nullptr, 10));
+  }
+  return clones;
+}
+
+Status CollectionImpl::UnpinClone(OpContext& ctx, CollectionId clone) {
+  MutexLock lock(maintenance_mutex_);
+  const std::string name = PinName(clone);
+  ManifestVersion version;
+  AKI_RETURN_IF_ERROR(CommitPins(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+    const auto pin = std::ranges::find_if(manifest->pins, [&](const PinEntry& p) { return IsClonePin(p, name); });
+    if (pin == manifest->pins.end()) return ManifestCommitter::Edited::kAlreadyThere;
+    version = pin->version;
+    manifest->pins.erase(pin);
+    return ManifestCommitter::Edited::kChanged;
+  }));
+  if (version.value() != 0) unpinned_.insert(version);
+  return OkStatus();
+}
+
+bool CollectionImpl::NamesForeign(const std::vector<ManifestVersion>& versions) const {
+  return history_.NamesOutside(CollectionPrefix(id_), versions);
+}
+
+Result<std::optional<CollectionId>> CollectionImpl::SourceToRelease(OpContext& ctx) {
+  MutexLock lock(maintenance_mutex_);
+  AKI_RETURN_IF_ERROR(SettleMerge(ctx));
+  if (!epoch_taken_ || !committer_.head()->manifest.cloned_from) return std::nullopt;
+  if (NamesForeign({committer_.head()->manifest.version})) return std::nullopt;
+  AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, OldestRetained(ctx));
+  AKI_RETURN_IF_ERROR(LearnVersions(ctx, KeptVersions(boundary)));
+  if (NamesForeign(KeptVersions(boundary))) return std::nullopt;
+  // From here on no commit may name a version that did.
+  AKI_RETURN_IF_ERROR(MoveBoundary(ctx, boundary));
+  const std::vector<ManifestVersion> kept = KeptVersions(KeptFrom(committer_.head()->manifest));
+  AKI_RETURN_IF_ERROR(LearnVersions(ctx, kept));
+  if (NamesForeign(kept)) return std::nullopt;
+  return committer_.head()->manifest.cloned_from->collection;
+}
+
+Status CollectionImpl::ForgetSource(OpContext& ctx) {
+  MutexLock lock(maintenance_mutex_);
+  AKI_RETURN_IF_ERROR(CommitPins(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+    if (!manifest->cloned_from) return ManifestCommitter::Edited::kAlreadyThere;
+    manifest->cloned_from.reset();
+    return ManifestCommitter::Edited::kChanged;
+  }));
+  Log(LogLevel::kInfo, "clone owns all its objects", {{"collection", id_.value()}});
+  return OkStatus();
+}
+
+}  // namespace akidb

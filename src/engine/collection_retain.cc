@@ -1,0 +1,101 @@
+// Which versions are kept, and what becomes of the manifests of the others.
+#include <algorithm>
+
+#include "base/log.h"
+#include "engine/collection_impl.h"
+#include "format/object_keys.h"
+
+namespace akidb {
+
+// The newest versions, as many as `retain_versions`, of those that were current within `retain_age`. Never goes back,
+// whatever the wall clock does.
+Result<ManifestVersion> CollectionImpl::OldestRetained(OpContext& ctx) {
+  const Manifest& manifest = committer_.head()->manifest;
+  const ManifestVersion least = std::max(KeptFrom(manifest), swept_below_);
+  const std::string since = FormatRfc3339(deps_.env.clock->WallNow() - deps_.options.retain_age);
+  uint64_t oldest = manifest.version.value();
+  for (uint32_t count = 1; oldest > least.value() && count < deps_.options.retain_versions; ++count, --oldest) {
+    // The version before `oldest` was current until `oldest` came.
+    AKI_RETURN_IF_ERROR(LearnVersions(ctx, {ManifestVersion(oldest)}));
+    if (history_.Find(ManifestVersion(oldest))->created_at <= since) break;
+  }
+  return ManifestVersion(oldest);
+}
+
+std::vector<ManifestVersion> CollectionImpl::KeptVersions(ManifestVersion boundary) const {
+  const Manifest& manifest = committer_.head()->manifest;
+  std::vector<ManifestVersion> kept;
+  for (ManifestVersion version = boundary; version <= manifest.version; version = version.Next())
+    kept.push_back(version);
+  for (const PinEntry& pin : manifest.pins) {
+    if (pin.version < boundary) kept.push_back(pin.version);
+  }
+  return kept;
+}
+
+Status CollectionImpl::LearnVersions(OpContext& ctx, const std::vector<ManifestVersion>& versions) {
+  for (const ManifestVersion version : versions) {
+    if (!history_.KnowsKeys(version)) AKI_RETURN_IF_ERROR(LoadVersion(ctx, version));
+  }
+  return OkStatus();
+}
+
+// Replaces manifests below the boundary by tombstones, so that their names are never free (I7).
+Status CollectionImpl::RetireManifests(OpContext& ctx) {
+  const Manifest& manifest = committer_.head()->manifest;
+  const ManifestVersion boundary = manifest.gc_boundary;
+  if (retired_below_.value() == 0) {
+    // Retirement goes upwards, so but for pinned versions tombstones and manifests are two runs: look for the seam.
+    uint64_t low = 1;
+    uint64_t high = boundary.value();
+    while (low < high) {
+      uint64_t middle = low + (high - low) / 2;
+      while (middle > low && HasPin(manifest, ManifestVersion(middle))) --middle;
+      if (HasPin(manifest, ManifestVersion(middle))) {
+        low = middle + 1;
+        continue;
+      }
+      AKI_ASSIGN_OR_RETURN(const ObjectBody body,
+                           deps_.store->Get(ctx, ManifestKey(id_, ManifestVersion(middle)), kManifestBytesMax));
+      AKI_ASSIGN_OR_RETURN(const auto tombstone, DecodeManifestTombstone(body.bytes));
+      if (tombstone) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    retired_below_ = ManifestVersion(low);
+  }
+  for (; retired_below_ < boundary; retired_below_ = retired_below_.Next()) {
+    if (!HasPin(manifest, retired_below_)) AKI_RETURN_IF_ERROR(RetireManifest(ctx, retired_below_));
+  }
+  history_.Forget(boundary, KeptVersions(boundary));
+  return OkStatus();
+}
+
+// Those that lost their pin when all around them were tombstones already.
+Status CollectionImpl::RetireUnpinned(OpContext& ctx) {
+  while (!unpinned_.empty()) {
+    const ManifestVersion version = *unpinned_.begin();
+    const Manifest& manifest = committer_.head()->manifest;
+    if (version < manifest.gc_boundary && !HasPin(manifest, version)) {
+      AKI_RETURN_IF_ERROR(RetireManifest(ctx, version));
+    }
+    unpinned_.erase(version);
+  }
+  return OkStatus();
+}
+
+Status CollectionImpl::RetireManifest(OpContext& ctx, ManifestVersion version) {
+  if (!history_.Find(version)) {
+    auto loaded = LoadVersion(ctx, version);
+    if (!loaded && loaded.error().reason() == "version_retired") return OkStatus();
+    AKI_RETURN_IF_ERROR(std::move(loaded));
+  }
+  const auto known = *history_.Find(version);
+  const ManifestTombstone tombstone{version, known.attempt_id, known.epoch, known.sha256};
+  return internal::ToStatus(
+      deps_.store->Put(ctx, ManifestKey(id_, version), EncodeManifestTombstone(tombstone), PutCondition::None()));
+}
+
+}  // namespace akidb
