@@ -26,6 +26,22 @@ StatusCode CodeOfHttp(int status) {
   }
 }
 
+std::string PercentEncode(std::string_view name) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.') {
+      out.push_back(c);
+    } else {
+      out.push_back('%');
+      out.push_back(kHex[byte >> 4]);
+      out.push_back(kHex[byte & 15]);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<simdjson::dom::element> ApiClient::Call(std::string_view method, std::string_view target,
@@ -47,21 +63,9 @@ Result<simdjson::dom::element> ApiClient::Call(std::string_view method, std::str
   return document;
 }
 
-std::string CollectionTarget(std::string_view name) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out = "/collections/";
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.') {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 15]);
-    }
-  }
-  return out;
-}
+std::string CollectionTarget(std::string_view name) { return "/collections/" + PercentEncode(name); }
+
+std::string AliasTarget(std::string_view name) { return "/aliases/" + PercentEncode(name); }
 
 std::string JsonText(const simdjson::dom::element& object, std::string_view key) {
   std::string_view text;

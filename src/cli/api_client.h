@@ -35,8 +35,9 @@ class ApiClient {
   int http_status_ = 0;
 };
 
-// "/collections/NAME" with the name percent-encoded.
+// "/collections/NAME", "/aliases/NAME", with the name percent-encoded.
 std::string CollectionTarget(std::string_view name);
+std::string AliasTarget(std::string_view name);
 
 // Fields that may be missing.
 std::string JsonText(const simdjson::dom::element& object, std::string_view key);

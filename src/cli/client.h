@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/status.h"
+#include "cli/console.h"
 #include "cli/http_client.h"
 #include "cli/options.h"
 
@@ -20,5 +21,12 @@ inline HttpOptions HttpOptionsOf(const ClientOptions& client) {
 
 // `text`, or the content of FILE for "@FILE".
 Result<std::string> TextOrFile(const std::string& text, uint64_t size_max);
+
+// The value of `at` in a request, as JSON, from a flag: a snapshot's NAME, "version:N" or "time:T".
+Result<std::string> AtJson(const std::string& text);
+
+// Asks on the terminal for `name` again before something cannot be undone; OK at once with `yes`. kInvalidArgument when
+// nobody can be asked.
+Status ConfirmByName(const std::string& question, const std::string& name, bool yes, const Console& console);
 
 }  // namespace akidb

@@ -1,9 +1,4 @@
-// `akidb collection create | list | describe | delete | alter`.
-#include <unistd.h>
-
-#include <cstdio>
-#include <iostream>
-
+// `akidb collection create | list | describe | delete | alter | clone`.
 #include "base/json_writer.h"
 #include "cli/api_client.h"
 #include "cli/client.h"
@@ -32,6 +27,18 @@ std::string SettingsBody(const CollectionOptions& options) {
     if (options.index_m) writer.Key("m").Value(*options.index_m);
     if (options.ef_construction) writer.Key("ef_construction").Value(*options.ef_construction);
     writer.EndObject();
+  }
+  writer.EndObject();
+  return body;
+}
+
+Result<std::string> CloneBody(const CollectionOptions& options) {
+  std::string body;
+  JsonWriter writer(&body);
+  writer.BeginObject().Key("name").Value(options.clone_name);
+  if (!options.at.empty()) {
+    AKI_ASSIGN_OR_RETURN(const std::string at, AtJson(options.at));
+    writer.Key("at").Raw(at);
   }
   writer.EndObject();
   return body;
@@ -67,17 +74,6 @@ void PrintDescription(const dom::element& answer, const Console& console) {
   console.Print(table.ToString());
 }
 
-Status ConfirmDelete(const CollectionOptions& options, const Console& console) {
-  if (options.yes) return OkStatus();
-  if (console.json() || ::isatty(STDIN_FILENO) == 0) {
-    return InvalidArgument("deleting '" + options.name + "' needs --yes when nobody can be asked");
-  }
-  std::fprintf(stderr, "Delete collection '%s' and all its data? Type its name: ", options.name.c_str());
-  std::string typed;
-  std::getline(std::cin, typed);
-  return typed == options.name ? OkStatus() : Cancelled("not deleted");
-}
-
 Result<dom::element> Ask(const CollectionOptions& options, ApiClient& client) {
   const std::string target = CollectionTarget(options.name);
   switch (options.action) {
@@ -85,6 +81,10 @@ Result<dom::element> Ask(const CollectionOptions& options, ApiClient& client) {
     case Action::kList: return client.Get("/collections");
     case Action::kDescribe: return client.Get(target);
     case Action::kDelete: return client.Call("DELETE", target, {}, {}, Repeat::kUnsafe);
+    case Action::kClone: {
+      AKI_ASSIGN_OR_RETURN(const std::string body, CloneBody(options));
+      return client.Post(target + "/clone", body, Repeat::kUnsafe);
+    }
     case Action::kAlter: return client.Call("PATCH", target, "application/json", SettingsBody(options), Repeat::kSafe);
   }
   return std::unexpected(Internal("no such action"));
@@ -94,7 +94,10 @@ Result<dom::element> Ask(const CollectionOptions& options, ApiClient& client) {
 
 Status RunCollection(const CollectionOptions& options, const Console& console) {
   AKI_ASSIGN_OR_RETURN(const ServerUrl url, ParseServerUrl(options.client.server));
-  if (options.action == Action::kDelete) AKI_RETURN_IF_ERROR(ConfirmDelete(options, console));
+  if (options.action == Action::kDelete) {
+    AKI_RETURN_IF_ERROR(
+        ConfirmByName("Delete collection '" + options.name + "' and all its data", options.name, options.yes, console));
+  }
   ApiClient client(url, HttpOptionsOf(options.client), RealClock());
   AKI_ASSIGN_OR_RETURN(const dom::element answer, Ask(options, client));
   if (console.json()) {

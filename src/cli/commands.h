@@ -14,6 +14,8 @@ Status RunServe(const ServeOptions& options, const Console& console);
 Status RunIngest(const IngestOptions& options, const Console& console);
 Status RunSearch(const SearchOptions& options, const Console& console);
 Status RunCollection(const CollectionOptions& options, const Console& console);
+Status RunAlias(const AliasOptions& options, const Console& console);
+Status RunSnapshot(const SnapshotOptions& options, const Console& console);
 Status RunWalInspect(const WalInspectOptions& options, const Console& console);
 Status RunSegmentInspect(const SegmentInspectOptions& options, const Console& console);
 Status RunStoreCheck(const StoreCheckOptions& options, const Console& console);

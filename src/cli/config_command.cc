@@ -11,6 +11,12 @@ constexpr std::string_view kHidden = "<redacted>";
 
 // Paths and names say something about the machine; a report for others leaves them out on request.
 bool NamesThisMachine(const ConfigKey& key) {
+  constexpr std::string_view kOfTheStore[] = {"s3.endpoint",         "s3.bucket",     "s3.ca_file",
+                                              "s3.credentials_file", "s3.role_arn",   "s3.web_identity_token_file",
+                                              "s3.sts_endpoint",     "s3.sse_kms_key"};
+  for (const std::string_view name : kOfTheStore) {
+    if (key.name == name) return true;
+  }
   return key.name == "storage.data_dir" || key.name == "storage.store" || key.name == "storage.node" ||
          key.name == "server.ready_file" || key.name == "server.listen";
 }

@@ -20,15 +20,15 @@
 namespace akidb {
 namespace {
 
-enum class Verdict : uint8_t { kOk, kWarning, kFailed };
+enum class Outcome : uint8_t { kOk, kWarning, kFailed };
 
-std::string_view VerdictName(Verdict verdict) {
-  return verdict == Verdict::kOk ? "ok" : verdict == Verdict::kWarning ? "warning" : "FAILED";
+std::string_view VerdictName(Outcome verdict) {
+  return verdict == Outcome::kOk ? "ok" : verdict == Outcome::kWarning ? "warning" : "FAILED";
 }
 
 struct Finding {
   std::string check;
-  Verdict verdict = Verdict::kOk;
+  Outcome verdict = Outcome::kOk;
   std::string detail;
 };
 
@@ -58,28 +58,28 @@ void CheckDataDir(const ServerConfig& config, std::vector<Finding>* findings) {
   FileSystem& fs = PosixFileSystem();
   const Status made = MakeDirs(fs, config.data_dir);
   if (!made.ok()) {
-    findings->push_back({"data directory", Verdict::kFailed, std::string(made.message())});
+    findings->push_back({"data directory", Outcome::kFailed, std::string(made.message())});
     return;
   }
   const std::string scratch = config.data_dir + "/doctor.tmp";
   const auto sync = MeasureSync(fs, scratch);
   fs.Remove(scratch).IgnoreError("it may not have been created");
   if (!sync) {
-    findings->push_back({"data directory", Verdict::kFailed, std::string(sync.error().message())});
+    findings->push_back({"data directory", Outcome::kFailed, std::string(sync.error().message())});
     return;
   }
-  findings->push_back({"data directory", Verdict::kOk, config.data_dir + " is writable"});
+  findings->push_back({"data directory", Outcome::kOk, config.data_dir + " is writable"});
   findings->push_back(
-      {"fsync", sync->p99 > kSlowSync ? Verdict::kWarning : Verdict::kOk,
+      {"fsync", sync->p99 > kSlowSync ? Outcome::kWarning : Outcome::kOk,
        "4 KiB write + fdatasync: p50 " + HumanDuration(sync->p50) + ", p99 " + HumanDuration(sync->p99)});
   const auto free = fs.FreeBytes(config.data_dir);
   if (!free) {
-    findings->push_back({"free space", Verdict::kWarning, std::string(free.error().message())});
+    findings->push_back({"free space", Outcome::kWarning, std::string(free.error().message())});
     return;
   }
-  const Verdict verdict = *free < kFreeBytesMin      ? Verdict::kFailed
-                          : *free < kFreeBytesWanted ? Verdict::kWarning
-                                                     : Verdict::kOk;
+  const Outcome verdict = *free < kFreeBytesMin      ? Outcome::kFailed
+                          : *free < kFreeBytesWanted ? Outcome::kWarning
+                                                     : Outcome::kOk;
   findings->push_back({"free space", verdict, HumanBytes(*free)});
 }
 
@@ -87,7 +87,7 @@ void CheckPort(const ServerConfig& config, std::vector<Finding>* findings) {
   const auto address = ParseListenAddress(config.listen);
   const bool v4 = address && address->host.find(':') == std::string::npos;
   if (!v4) {
-    findings->push_back({"port", Verdict::kOk, config.listen + " (not tried)"});
+    findings->push_back({"port", Outcome::kOk, config.listen + " (not tried)"});
     return;
   }
   sockaddr_in socket_address{};
@@ -100,15 +100,15 @@ void CheckPort(const ServerConfig& config, std::vector<Finding>* findings) {
   const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&socket_address), sizeof(socket_address)) == 0;
   ::close(fd);
   findings->push_back(
-      {"port", free ? Verdict::kOk : Verdict::kFailed, config.listen + (free ? " is free" : " is taken")});
+      {"port", free ? Outcome::kOk : Outcome::kFailed, config.listen + (free ? " is free" : " is taken")});
 }
 
 void CheckLimits(std::vector<Finding>* findings) {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  const Verdict verdict = files.rlim_max < kOpenFilesMin      ? Verdict::kFailed
-                          : files.rlim_max < kOpenFilesWanted ? Verdict::kWarning
-                                                              : Verdict::kOk;
+  const Outcome verdict = files.rlim_max < kOpenFilesMin      ? Outcome::kFailed
+                          : files.rlim_max < kOpenFilesWanted ? Outcome::kWarning
+                                                              : Outcome::kOk;
   findings->push_back({"open files", verdict,
                        "soft " + HumanCount(files.rlim_cur) + ", hard " + HumanCount(files.rlim_max) + ", wanted " +
                            HumanCount(kOpenFilesWanted)});
@@ -124,10 +124,10 @@ std::string FirstLine(const char* path) {
 void CheckKernel(std::vector<Finding>* findings) {
   const std::string huge_pages = FirstLine("/sys/kernel/mm/transparent_hugepage/enabled");
   const bool off = huge_pages.empty() || huge_pages.find("[never]") != std::string::npos;
-  findings->push_back({"huge pages", off ? Verdict::kWarning : Verdict::kOk,
+  findings->push_back({"huge pages", off ? Outcome::kWarning : Outcome::kOk,
                        huge_pages.empty() ? "no transparent huge pages" : huge_pages});
   const KernelSet& kernels = Kernels();
-  findings->push_back({"SIMD", kernels.name == "scalar" ? Verdict::kWarning : Verdict::kOk, std::string(kernels.name)});
+  findings->push_back({"SIMD", kernels.name == "scalar" ? Outcome::kWarning : Outcome::kOk, std::string(kernels.name)});
 }
 
 void CheckClock(std::vector<Finding>* findings) {
@@ -138,7 +138,7 @@ void CheckClock(std::vector<Finding>* findings) {
   // Reading such clocks is a system call.
   const bool slow = source == "hpet" || source == "acpi_pm";
   findings->push_back(
-      {"clock", sane && !slow ? Verdict::kOk : Verdict::kWarning, now + (source.empty() ? "" : ", source " + source)});
+      {"clock", sane && !slow ? Outcome::kOk : Outcome::kWarning, now + (source.empty() ? "" : ", source " + source)});
 }
 
 }  // namespace
@@ -165,7 +165,7 @@ Status RunDoctor(const DoctorOptions& options, const Console& console) {
   writer.EndArray();
   console.json() ? console.PrintJson(json) : console.Print(table.ToString());
   const auto failed = std::count_if(findings.begin(), findings.end(),
-                                    [](const Finding& finding) { return finding.verdict == Verdict::kFailed; });
+                                    [](const Finding& finding) { return finding.verdict == Outcome::kFailed; });
   if (failed == 0) return OkStatus();
   return FailedPrecondition(std::to_string(failed) + " checks failed");
 }

@@ -62,6 +62,7 @@ struct SearchOptions {
   uint32_t top_k = 10;
   uint32_t offset = 0;
   std::string filter;  // JSON, or @FILE
+  std::string at;      // NAME, version:N or time:T
   std::optional<double> score_threshold;
   std::optional<uint32_t> ef_search;
   bool exact = false;
@@ -70,10 +71,12 @@ struct SearchOptions {
 };
 
 struct CollectionOptions {
-  enum class Action : uint8_t { kCreate, kList, kDescribe, kDelete, kAlter };
+  enum class Action : uint8_t { kCreate, kList, kDescribe, kDelete, kAlter, kClone };
   ClientOptions client;
   Action action = Action::kList;
   std::string name;
+  std::string clone_name;
+  std::string at;  // of the clone: NAME, version:N or time:T
   uint32_t dim = 0;
   std::string distance = "Cosine";
   std::string vector_type;
@@ -82,6 +85,24 @@ struct CollectionOptions {
   std::optional<uint32_t> index_m;
   std::optional<uint32_t> ef_construction;
   std::optional<double> recall;
+  bool yes = false;
+};
+
+struct AliasOptions {
+  enum class Action : uint8_t { kList, kSet, kDelete, kSwitch };
+  ClientOptions client;
+  Action action = Action::kList;
+  std::string alias;
+  std::string from;
+  std::string collection;  // that it shall point to
+};
+
+struct SnapshotOptions {
+  enum class Action : uint8_t { kCreate, kList, kDelete, kRevert };
+  ClientOptions client;
+  Action action = Action::kList;
+  std::string collection;
+  std::string name;
   bool yes = false;
 };
 
@@ -129,9 +150,9 @@ struct VersionOptions {
   bool kernels = false;
 };
 
-using Command = std::variant<ServeOptions, IngestOptions, SearchOptions, CollectionOptions, WalInspectOptions,
-                             SegmentInspectOptions, StoreCheckOptions, BenchOptions, ConfigCommandOptions,
-                             DoctorOptions, VersionOptions>;
+using Command = std::variant<ServeOptions, IngestOptions, SearchOptions, CollectionOptions, AliasOptions,
+                             SnapshotOptions, WalInspectOptions, SegmentInspectOptions, StoreCheckOptions, BenchOptions,
+                             ConfigCommandOptions, DoctorOptions, VersionOptions>;
 
 struct CommandLine {
   OutputFormat format = OutputFormat::kHuman;

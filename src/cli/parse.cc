@@ -27,7 +27,7 @@ void AddKeyFlag(CLI::App* app, ConfigOptions* config, const std::string& flag, c
 void AddConfigFlags(CLI::App* app, ConfigOptions* config) {
   app->add_option("--config", config->file, "YAML file")->envname("AKIDB_CONFIG");
   AddKeyFlag(app, config, "--data-dir", "storage.data_dir", "directory of the log and, by default, of the store");
-  AddKeyFlag(app, config, "--store", "storage.store", "file:DIR");
+  AddKeyFlag(app, config, "--store", "storage.store", "file:DIR or s3://BUCKET/PREFIX");
   AddKeyFlag(app, config, "--listen", "server.listen", "HOST:PORT, loopback only");
   AddKeyFlag(app, config, "--ready-file", "server.ready_file", "file that is written when the server is ready");
   AddKeyFlag(app, config, "--log-level", "server.log_level", "debug, info, warn or error");
@@ -54,6 +54,8 @@ class Parser {
     AddIngest();
     AddSearch();
     AddCollection();
+    AddAlias();
+    AddSnapshot();
     AddInspect();
     AddStoreCheck();
     AddBench();
@@ -148,15 +150,17 @@ class Parser {
     app->add_option("--top-k,-k", o->top_k, "results")->capture_default_str();
     app->add_option("--offset", o->offset, "results to pass over")->capture_default_str();
     app->add_option("--filter", o->filter, "filter as JSON; @FILE reads it");
+    app->add_option("--at", o->at, "state of the past: a snapshot's name, version:N or time:RFC3339");
     app->add_option("--score-threshold", o->score_threshold, "worst score that counts");
-    app->add_option("--ef-search", o->ef_search, "breadth of an approximate search");
+    app->add_option("--ef-search", o->ef_search,
+                    "breadth of an approximate search; without effect while every search is exact");
     app->add_flag("--exact", o->exact, "scan everything");
     app->add_flag("--with-vector", o->with_vector, "return vectors");
     app->add_flag("--no-payload", o->no_payload, "leave payloads out");
   }
 
   void AddCollection() {
-    CLI::App* app = app_.add_subcommand("collection", "create, list, describe, delete and alter collections");
+    CLI::App* app = app_.add_subcommand("collection", "create, list, describe, delete, alter and clone collections");
     app->require_subcommand(1);
     auto o = std::make_shared<CollectionOptions>();
     using Action = CollectionOptions::Action;
@@ -187,6 +191,50 @@ class Parser {
     add("describe", "show counts, sizes and settings", Action::kDescribe);
     add("delete", "drop a collection and its data", Action::kDelete)->add_flag("--yes,-y", o->yes, "do not ask");
     add_settings(add("alter", "change settings", Action::kAlter));
+    CLI::App* clone = add("clone", "make a collection of another's rows, without copying them", Action::kClone);
+    clone->add_option("clone", o->clone_name, "name of the new collection")->required();
+    clone->add_option("--at", o->at, "a snapshot's name, version:N or time:RFC3339 (default: now)");
+  }
+
+  void AddSnapshot() {
+    CLI::App* app = app_.add_subcommand("snapshot", "keep states of a collection and go back to them");
+    app->require_subcommand(1);
+    auto o = std::make_shared<SnapshotOptions>();
+    using Action = SnapshotOptions::Action;
+    const auto add = [&](const char* name, const char* help, Action action) {
+      CLI::App* sub = app->add_subcommand(name, help);
+      AddClientFlags(sub, &o->client);
+      AddAction(sub, o, action);
+      sub->add_option("collection", o->collection, "the collection")->required();
+      if (action != Action::kList) sub->add_option("name", o->name, "the snapshot")->required();
+      return sub;
+    };
+    add("create", "keep the state of now", Action::kCreate);
+    add("list", "list snapshots", Action::kList);
+    add("delete", "give a snapshot up", Action::kDelete);
+    add("revert", "make the snapshot's rows the current ones", Action::kRevert)
+        ->add_flag("--yes,-y", o->yes, "do not ask");
+  }
+
+  void AddAlias() {
+    CLI::App* app = app_.add_subcommand("alias", "list, set, delete and switch other names of collections");
+    app->require_subcommand(1);
+    auto o = std::make_shared<AliasOptions>();
+    using Action = AliasOptions::Action;
+    const auto add = [&](const char* name, const char* help, Action action) {
+      CLI::App* sub = app->add_subcommand(name, help);
+      AddClientFlags(sub, &o->client);
+      AddAction(sub, o, action);
+      if (action != Action::kList) sub->add_option("alias", o->alias, "the alias")->required();
+      if (action == Action::kSwitch) sub->add_option("from", o->from, "where it points now")->required();
+      if (action == Action::kSet || action == Action::kSwitch) {
+        sub->add_option("collection", o->collection, "where it shall point")->required();
+      }
+    };
+    add("list", "list aliases", Action::kList);
+    add("set", "create an alias or point it elsewhere", Action::kSet);
+    add("delete", "delete an alias, not its collection", Action::kDelete);
+    add("switch", "point an alias elsewhere if it still points to FROM", Action::kSwitch);
   }
 
   void AddInspect() {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/client.h"
 #include "cli/options.h"
 
 namespace akidb {
@@ -56,9 +57,48 @@ TEST(ParseTest, KnowsTheActionsOfCollection) {
   EXPECT_EQ(create.distance, "Euclidean");
 }
 
+TEST(ParseTest, KnowsTheActionsOfAlias) {
+  using Action = AliasOptions::Action;
+  EXPECT_EQ(Get<AliasOptions>({"alias", "list"}).action, Action::kList);
+  const auto set = Get<AliasOptions>({"alias", "set", "live", "docs"});
+  EXPECT_EQ(set.action, Action::kSet);
+  EXPECT_EQ(set.alias, "live");
+  EXPECT_EQ(set.collection, "docs");
+  EXPECT_EQ(Get<AliasOptions>({"alias", "delete", "live"}).alias, "live");
+  const auto moved = Get<AliasOptions>({"alias", "switch", "live", "blue", "green"});
+  EXPECT_EQ(moved.action, Action::kSwitch);
+  EXPECT_EQ(moved.from, "blue");
+  EXPECT_EQ(moved.collection, "green");
+}
+
+TEST(ParseTest, KnowsTheActionsOfSnapshotAndClone) {
+  using Action = SnapshotOptions::Action;
+  EXPECT_EQ(Get<SnapshotOptions>({"snapshot", "list", "c"}).action, Action::kList);
+  const auto revert = Get<SnapshotOptions>({"snapshot", "revert", "c", "monday", "--yes"});
+  EXPECT_EQ(revert.action, Action::kRevert);
+  EXPECT_EQ(revert.collection, "c");
+  EXPECT_EQ(revert.name, "monday");
+  EXPECT_TRUE(revert.yes);
+  const auto clone = Get<CollectionOptions>({"collection", "clone", "c", "d", "--at", "version:7"});
+  EXPECT_EQ(clone.action, CollectionOptions::Action::kClone);
+  EXPECT_EQ(clone.clone_name, "d");
+  EXPECT_EQ(clone.at, "version:7");
+  EXPECT_EQ(Get<SearchOptions>({"search", "c", "--vector", "1", "--at", "monday"}).at, "monday");
+}
+
+TEST(ParseTest, TurnsAtIntoJson) {
+  EXPECT_EQ(*AtJson("monday"), R"("monday")");
+  EXPECT_EQ(*AtJson("17"), R"("17")");
+  EXPECT_EQ(*AtJson("version:17"), R"({"version":17})");
+  EXPECT_EQ(*AtJson("time:2026-11-23T02:14:17Z"), R"({"time":"2026-11-23T02:14:17Z"})");
+  EXPECT_EQ(AtJson("version:x").error().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(AtJson("version:").error().code(), StatusCode::kInvalidArgument);
+}
+
 TEST(ParseTest, TakesJsonBeforeAndAfterTheCommand) {
-  for (auto arguments : {std::vector<const char*>{"--json", "version"}, std::vector<const char*>{"version", "--json"},
-                         std::vector<const char*>{"collection", "list", "--json"}}) {
+  for (const auto& arguments :
+       {std::vector<const char*>{"--json", "version"}, std::vector<const char*>{"version", "--json"},
+        std::vector<const char*>{"collection", "list", "--json"}}) {
     auto parsed = Parse(arguments);
     ASSERT_TRUE(std::holds_alternative<CommandLine>(parsed));
     EXPECT_EQ(std::get<CommandLine>(parsed).format, OutputFormat::kJson);
@@ -72,7 +112,12 @@ TEST(ParseTest, EndsWithTwoOnMistakesAndZeroOnHelp) {
                                                                {"search", "c"},
                                                                {"search", "c", "--vector", "1", "--like", "x"},
                                                                {"collection"},
+                                                               {"alias"},
+                                                               {"alias", "set", "live"},
+                                                               {"alias", "switch", "live", "blue"},
                                                                {"collection", "create", "c"},
+                                                               {"snapshot", "create", "c"},
+                                                               {"collection", "clone", "c"},
                                                                {"ingest", "f", "--format", "xml"},
                                                                {"serve", "--set", "x"},
                                                                {"bench", "search"},

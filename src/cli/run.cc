@@ -15,6 +15,8 @@ struct Dispatch {
   Status operator()(const IngestOptions& options) const { return RunIngest(options, console); }
   Status operator()(const SearchOptions& options) const { return RunSearch(options, console); }
   Status operator()(const CollectionOptions& options) const { return RunCollection(options, console); }
+  Status operator()(const AliasOptions& options) const { return RunAlias(options, console); }
+  Status operator()(const SnapshotOptions& options) const { return RunSnapshot(options, console); }
   Status operator()(const WalInspectOptions& options) const { return RunWalInspect(options, console); }
   Status operator()(const SegmentInspectOptions& options) const { return RunSegmentInspect(options, console); }
   Status operator()(const StoreCheckOptions& options) const { return RunStoreCheck(options, console); }

@@ -24,15 +24,13 @@ void AppendVector(const std::vector<float>& vector, JsonWriter* writer) {
 Result<std::string> QueryVector(const SearchOptions& options, ApiClient& client) {
   if (!options.like.empty()) {
     std::string body;
-    JsonWriter(&body)
-        .BeginObject()
-        .Key("ids")
-        .BeginArray()
-        .Value(options.like)
-        .EndArray()
-        .Key("with_vector")
-        .Value(true)
-        .EndObject();
+    JsonWriter writer(&body);
+    writer.BeginObject().Key("ids").BeginArray().Value(options.like).EndArray().Key("with_vector").Value(true);
+    if (!options.at.empty()) {
+      AKI_ASSIGN_OR_RETURN(const std::string at, AtJson(options.at));
+      writer.Key("at").Raw(at);
+    }
+    writer.EndObject();
     AKI_ASSIGN_OR_RETURN(const dom::element answer,
                          client.Post(CollectionTarget(options.collection) + "/vectors/get", body, Repeat::kSafe));
     dom::element vector;
@@ -57,6 +55,10 @@ Result<std::string> RequestBody(const SearchOptions& options, const std::string&
   writer.Key("exact").Value(options.exact);
   if (options.score_threshold) writer.Key("score_threshold").Value(*options.score_threshold);
   if (options.ef_search) writer.Key("ef_search").Value(*options.ef_search);
+  if (!options.at.empty()) {
+    AKI_ASSIGN_OR_RETURN(const std::string at, AtJson(options.at));
+    writer.Key("at").Raw(at);
+  }
   if (!options.filter.empty()) {
     AKI_ASSIGN_OR_RETURN(const std::string filter, TextOrFile(options.filter, kTextBytesMax));
     dom::parser parser;

@@ -7,6 +7,8 @@
 #include <cctype>
 #include <charconv>
 
+#include "server/store_url.h"
+
 namespace akidb {
 namespace {
 
@@ -14,6 +16,12 @@ constexpr uint64_t kFileBytesMax = 1u << 20;
 constexpr uint64_t kSecretBytesMax = 64u << 10;
 constexpr std::string_view kVariablePrefix = "AKIDB_";
 constexpr std::string_view kFileSuffix = "_file";
+// Names that are promised to stay, beside AKIDB_SECTION__KEY, which wins.
+constexpr std::pair<std::string_view, std::string_view> kPromised[] = {
+    {"AKIDB_S3_ENDPOINT", "s3.endpoint"},     {"AKIDB_S3_REGION", "s3.region"},
+    {"AKIDB_S3_BUCKET", "s3.bucket"},         {"AKIDB_S3_ACCESS_KEY", "s3.access_key"},
+    {"AKIDB_S3_SECRET_KEY", "s3.secret_key"},
+};
 
 size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
@@ -111,8 +119,14 @@ Status Loader::ReadFile(const std::string& path) {
   return OkStatus();
 }
 
-// AKIDB_SECTION__KEY; variables without "__" belong to others (AKIDB_SIMD, AKIDB_SERVER).
+// The promised names first, then AKIDB_SECTION__KEY; other variables without "__" belong to others (AKIDB_SIMD,
+// AKIDB_SERVER).
 Status Loader::ReadEnvironment(const std::map<std::string, std::string>& environment) {
+  for (const auto& [variable, key] : kPromised) {
+    const auto found = environment.find(std::string(variable));
+    if (found == environment.end()) continue;
+    AKI_RETURN_IF_ERROR(Set(std::string(key), found->second, "environment " + found->first));
+  }
   for (const auto& [variable, value] : environment) {
     if (!variable.starts_with(kVariablePrefix)) continue;
     const size_t split = variable.find("__", kVariablePrefix.size());
@@ -163,9 +177,7 @@ Status ValidateConfig(const ServerConfig& config) {
   }
   if (config.background_threads == 0) return InvalidArgument("server.background_threads is 0, at least 1 is needed");
   if (config.data_dir.empty()) return InvalidArgument("storage.data_dir is empty");
-  if (!config.store_url().starts_with("file:")) {
-    return InvalidArgument("storage.store is '" + config.store + "', expected file:DIR");
-  }
+  AKI_RETURN_IF_ERROR(ValidateStoreUrl(config.store_url(), config.s3).Annotate("storage.store"));
   if (config.engine.limits.request_bytes_max > config.engine.wal_file_bytes / 2) {
     return InvalidArgument("limits.request_bytes_max (" + std::to_string(config.engine.limits.request_bytes_max) +
                            ") is more than half of engine.wal_file_bytes (" +

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "engine/database.h"
+#include "objstore/s3/s3_options.h"
 
 namespace akidb {
 
@@ -32,11 +33,17 @@ struct ServerConfig {
   Duration shutdown_timeout = std::chrono::seconds(30);
   Duration slow_query = std::chrono::seconds(1);
   std::string data_dir = "akidb-data";
-  std::string store;  // empty: file:DATA_DIR/store
+  std::string store;                       // empty: s3://BUCKET if s3.bucket is set, else file:DATA_DIR/store
+  std::string cache_dir;                   // empty: DATA_DIR/cache
+  uint64_t cache_bytes_max = 10ull << 30;  // 0: no cache
   EngineOptions engine;
+  s3::S3Options s3;  // for "s3:" stores; the URL may name the bucket, and names the prefix
 
-  // "file:..." of the store in use.
-  std::string store_url() const { return store.empty() ? "file:" + data_dir + "/store" : store; }
+  // "file:..." or "s3:..." of the store in use.
+  std::string store_url() const {
+    if (!store.empty()) return store;
+    return s3.bucket.empty() ? "file:" + data_dir + "/store" : "s3://" + s3.bucket;
+  }
 };
 
 enum class Secrecy : uint8_t { kPublic, kSecret };

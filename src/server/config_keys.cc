@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <vector>
 
+#include "objstore/s3/uri.h"
 #include "server/config.h"
 #include "server/config_value.h"
 
@@ -79,6 +81,63 @@ void AddRatio(Keys& keys, std::string name, std::string help, At at) {
                   }});
 }
 
+// A value that is never printed, and may come from a file.
+template <class At>
+void AddSecret(Keys& keys, std::string name, std::string help, At at) {
+  AddText(keys, std::move(name), std::move(help), at);
+  keys.back().secrecy = Secrecy::kSecret;
+}
+
+// One of a few words.
+template <class Enum, size_t kCount, class At>
+void AddChoice(Keys& keys, std::string name, std::string help,
+               const std::array<std::pair<std::string_view, Enum>, kCount>& choices, At at) {
+  keys.push_back({std::move(name), std::move(help),
+                  [choices, at](ServerConfig& config, std::string_view text) -> Status {
+                    std::string expected;
+                    for (const auto& [word, value] : choices) {
+                      if (word == text) {
+                        at(config) = value;
+                        return OkStatus();
+                      }
+                      expected += (expected.empty() ? "" : ", ") + std::string(word);
+                    }
+                    return InvalidArgument("'" + std::string(text) + "' is not one of " + expected);
+                  },
+                  [choices, at](const ServerConfig& config) {
+                    for (const auto& [word, value] : choices) {
+                      if (value == at(config)) return std::string(word);
+                    }
+                    return std::string();
+                  }});
+}
+
+void AddEndpoints(Keys& keys) {
+  keys.push_back({"s3.endpoint",
+                  "http://HOST:PORT or https://HOST:PORT; several, with commas between, are used in turn",
+                  [](ServerConfig& config, std::string_view text) -> Status {
+                    std::vector<std::string> endpoints;
+                    while (!text.empty()) {
+                      const size_t comma = std::min(text.find(','), text.size());
+                      std::string_view one = text.substr(0, comma);
+                      while (one.starts_with(' ')) one.remove_prefix(1);
+                      while (one.ends_with(' ')) one.remove_suffix(1);
+                      AKI_RETURN_IF_ERROR(s3::ParseEndpoint(one));
+                      endpoints.emplace_back(one);
+                      text.remove_prefix(std::min(comma + 1, text.size()));
+                    }
+                    config.s3.endpoints = std::move(endpoints);
+                    return OkStatus();
+                  },
+                  [](const ServerConfig& config) {
+                    std::string text;
+                    for (const std::string& endpoint : config.s3.endpoints) {
+                      text += (text.empty() ? "" : ",") + endpoint;
+                    }
+                    return text;
+                  }});
+}
+
 void AddLogLevel(Keys& keys) {
   keys.push_back({"server.log_level", "least severe line that is logged: debug, info, warn or error",
                   [](ServerConfig& config, std::string_view text) -> Status {
@@ -110,7 +169,8 @@ void AddServerKeys(Keys& keys) {
               AKI_AT(shutdown_timeout));
   AddDuration(keys, "server.slow_query", "searches that take longer are logged and counted", AKI_AT(slow_query));
   AddText(keys, "storage.data_dir", "write-ahead log, lock and, by default, the store", AKI_AT(data_dir));
-  AddText(keys, "storage.store", "file:DIR; empty: file:DATA_DIR/store", AKI_AT(store));
+  AddText(keys, "storage.store",
+          "file:DIR or s3://BUCKET/PREFIX; empty: s3.bucket if that is set, else file:DATA_DIR/store", AKI_AT(store));
   AddText(keys, "storage.node", "name of this node in manifests", AKI_AT(engine.node));
 }
 
@@ -123,6 +183,10 @@ void AddEngineKeys(Keys& keys) {
               AKI_AT(engine.trim_delay));
   AddDuration(keys, "engine.gc_grace", "how long an unreferenced object is kept", AKI_AT(engine.gc_grace));
   AddDuration(keys, "engine.gc_interval", "time between two garbage collections", AKI_AT(engine.gc_interval));
+  AddCount(keys, "engine.retain_versions", "newest versions that can be read with `at` without a snapshot",
+           AKI_AT(engine.retain_versions));
+  AddDuration(keys, "engine.retain_age", "how long a version that was replaced can be read with `at`",
+              AKI_AT(engine.retain_age));
   AddCount(keys, "engine.merge_fanout", "segments of one size class that are merged together",
            AKI_AT(engine.merge_fanout));
   AddSize(keys, "engine.segment_bytes_max", "merges do not build larger segments", AKI_AT(engine.segment_bytes_max));
@@ -130,6 +194,58 @@ void AddEngineKeys(Keys& keys) {
            AKI_AT(engine.merge_deleted_ratio));
   AddSize(keys, "engine.payload_cache_bytes", "memory for decompressed payload blocks",
           AKI_AT(engine.payload_cache_bytes));
+}
+
+constexpr std::array<std::pair<std::string_view, s3::AddressStyle>, 2> kAddressStyles = {
+    {{"path", s3::AddressStyle::kPath}, {"virtual", s3::AddressStyle::kVirtual}}};
+constexpr std::array<std::pair<std::string_view, s3::LockMode>, 3> kLockModes = {
+    {{"none", s3::LockMode::kNone},
+     {"governance", s3::LockMode::kGovernance},
+     {"compliance", s3::LockMode::kCompliance}}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> kYesNo = {{{"no", false}, {"yes", true}}};
+
+void AddS3Keys(Keys& keys) {
+  AddEndpoints(keys);
+  AddText(keys, "s3.region", "region that requests are signed for", AKI_AT(s3.region));
+  AddText(keys, "s3.bucket", "bucket of a store whose URL names none", AKI_AT(s3.bucket));
+  AddChoice(keys, "s3.address_style", "path: HOST/BUCKET/KEY, as MinIO has it; virtual: BUCKET.HOST/KEY",
+            kAddressStyles, AKI_AT(s3.style));
+  AddText(keys, "s3.ca_file", "PEM certificates that https endpoints are checked against; empty: the system's",
+          AKI_AT(s3.dial.ca_file));
+  AddSecret(keys, "s3.access_key", "access key", AKI_AT(s3.credentials.access_key));
+  AddSecret(keys, "s3.secret_key", "secret key", AKI_AT(s3.credentials.secret_key));
+  AddSecret(keys, "s3.session_token", "session token of short-lived keys", AKI_AT(s3.credentials.session_token));
+  AddText(keys, "s3.credentials_file", "AWS credentials file, used if there is no access key; read again when refused",
+          AKI_AT(s3.credentials.file));
+  AddText(keys, "s3.profile", "profile in the credentials file", AKI_AT(s3.credentials.profile));
+  AddText(keys, "s3.role_arn", "role to assume over STS with the keys above, or with the web identity",
+          AKI_AT(s3.credentials.role_arn));
+  AddText(keys, "s3.role_session_name", "name of the session of an assumed role",
+          AKI_AT(s3.credentials.role_session_name));
+  AddText(keys, "s3.web_identity_token_file", "file with a token for AssumeRoleWithWebIdentity",
+          AKI_AT(s3.credentials.web_identity_token_file));
+  AddText(keys, "s3.sts_endpoint", "where STS listens; empty: at s3.endpoint", AKI_AT(s3.credentials.sts_endpoint));
+  AddDuration(keys, "s3.session_duration", "life of what STS issues; renewed before it ends",
+              AKI_AT(s3.credentials.session_duration));
+  AddDuration(keys, "s3.connect_timeout", "how long a connection may take to be made", AKI_AT(s3.dial.connect_timeout));
+  AddDuration(keys, "s3.stall_timeout", "how long a connection may be silent inside a request",
+              AKI_AT(s3.dial.stall_timeout));
+  AddDuration(keys, "s3.dns_ttl", "how long a resolved address is used", AKI_AT(s3.dial.dns_ttl));
+  AddSize(keys, "s3.part_bytes", "objects above this are uploaded in parts of it", AKI_AT(s3.part_bytes));
+  AddCount(keys, "s3.parts_in_flight", "parts of one object that are uploaded at once; each is held in memory",
+           AKI_AT(s3.parts_in_flight));
+  AddText(keys, "s3.sse_kms_key", "key of the store's KMS that objects are encrypted with", AKI_AT(s3.sse_kms_key));
+  AddChoice(keys, "s3.lock_mode", "Object Lock of every object written: none, governance or compliance", kLockModes,
+            AKI_AT(s3.lock.mode));
+  AddDuration(keys, "s3.lock_retain", "how long that lock lasts", AKI_AT(s3.lock.retain));
+  AddChoice(keys, "s3.lock_legal_hold", "yes: a legal hold too; needs s3.lock_mode", kYesNo,
+            AKI_AT(s3.lock.legal_hold));
+}
+
+void AddCacheKeys(Keys& keys) {
+  AddText(keys, "cache.dir", "blocks of a bucket's objects; may be deleted at any time; empty: DATA_DIR/cache",
+          AKI_AT(cache_dir));
+  AddSize(keys, "cache.bytes_max", "size of the cache on disk; 0: none", AKI_AT(cache_bytes_max));
 }
 
 void AddLimitKeys(Keys& keys) {
@@ -150,6 +266,7 @@ void AddLimitKeys(Keys& keys) {
   AddCount(keys, "limits.collection_name_bytes_max", "length of a collection's name",
            AKI_AT(engine.limits.collection_name_bytes_max));
   AddCount(keys, "limits.collections_max", "collections of a database", AKI_AT(engine.limits.collections_max));
+  AddCount(keys, "limits.snapshots_max", "snapshots of one collection", AKI_AT(engine.limits.snapshots_max));
   AddSize(keys, "limits.unflushed_bytes_max", "unflushed bytes beyond which writes get 429",
           AKI_AT(engine.limits.unflushed_bytes_max));
   AddSize(keys, "limits.wal_bytes_max", "log on the local disk beyond which writes get 429",
@@ -170,6 +287,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
     Keys all;
     AddServerKeys(all);
     AddEngineKeys(all);
+    AddCacheKeys(all);
+    AddS3Keys(all);
     AddLimitKeys(all);
     return all;
   }();

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "server/config_value.h"
+#include "server/store_url.h"
 
 namespace akidb {
 namespace {
@@ -76,7 +77,7 @@ TEST_F(ConfigTest, BadValuesAreErrorsThatNameKeyAndExpectation) {
   EXPECT_THAT(ErrorOf("limits:\n  payload_bytes_max: 5GiB\n"), HasSubstr("more than"));
   EXPECT_THAT(ErrorOf("limits:\n  request_bytes_max: 60MiB\n"), HasSubstr("one write must fit in one log file"));
   EXPECT_THAT(ErrorOf("server:\n  log_level: loud\n"), HasSubstr("debug, info, warn or error"));
-  EXPECT_THAT(ErrorOf("storage:\n  store: ftp://x\n"), HasSubstr("expected file:DIR"));
+  EXPECT_THAT(ErrorOf("storage:\n  store: ftp://x\n"), HasSubstr("expected file:DIR or s3://BUCKET/PREFIX"));
 }
 
 TEST_F(ConfigTest, BrokenYamlIsAnErrorWithItsLine) {
@@ -102,6 +103,50 @@ TEST_F(ConfigTest, SecretsComeFromFilesAndOnlySecretsDo) {
   EXPECT_EQ(loaded->config.engine.node, "s3cret");
   EXPECT_FALSE(LoadConfig(PosixFileSystem(), keys, {"", {{"AKIDB_TEST__TOKEN_FILE", dir_ + "/absent"}}, {}}));
   EXPECT_THAT(Load({"", {{"AKIDB_STORAGE__NODE_FILE", secret}}, {}}).error().message(), HasSubstr("unknown key"));
+}
+
+TEST_F(ConfigTest, ShortNamesOfTheStoreYieldToLongOnes) {
+  const auto loaded = Load({"",
+                            {{"AKIDB_S3_ENDPOINT", "http://127.0.0.1:9000,https://store.example"},
+                             {"AKIDB_S3_REGION", "eu-west-1"},
+                             {"AKIDB_S3_BUCKET", "vectors"},
+                             {"AKIDB_S3_ACCESS_KEY", "short"},
+                             {"AKIDB_S3__ACCESS_KEY", "long"},
+                             {"AKIDB_S3_SECRET_KEY", "secret"}},
+                            {}});
+  ASSERT_TRUE(loaded) << loaded.error().ToString();
+  EXPECT_EQ(loaded->config.store_url(), "s3://vectors");
+  EXPECT_EQ(loaded->config.s3.endpoints, (std::vector<std::string>{"http://127.0.0.1:9000", "https://store.example"}));
+  EXPECT_EQ(loaded->config.s3.region, "eu-west-1");
+  EXPECT_EQ(loaded->config.s3.credentials.access_key, "long");
+  EXPECT_EQ(loaded->config.s3.credentials.secret_key, "secret");
+  EXPECT_EQ(loaded->origins.at("s3.secret_key"), "environment AKIDB_S3_SECRET_KEY");
+}
+
+TEST_F(ConfigTest, BucketsNeedEndpointAndKeys) {
+  EXPECT_THAT(ErrorOf("storage:\n  store: s3://vectors\n"), HasSubstr("s3.endpoint is not set"));
+  const std::string endpoint = "s3:\n  endpoint: http://127.0.0.1:9000\n";
+  EXPECT_THAT(ErrorOf(endpoint + "storage:\n  store: s3://vectors\n"), HasSubstr("no credentials for the store"));
+  const std::string keys = endpoint + "  access_key: a\n  secret_key: b\n";
+  EXPECT_EQ(ErrorOf(keys + "storage:\n  store: s3://vectors/some/prefix/\n"), "");
+  EXPECT_THAT(ErrorOf(keys + "storage:\n  store: s3://Vectors\n"), HasSubstr("bucket 'Vectors'"));
+  EXPECT_THAT(ErrorOf(keys + "storage:\n  store: s3://vectors/a//b\n"), HasSubstr("empty"));
+  EXPECT_THAT(ErrorOf(keys + "storage:\n  store: s3:///prefix\n"), HasSubstr("the bucket is missing"));
+  EXPECT_EQ(ErrorOf(keys + "  bucket: vectors\nstorage:\n  store: s3:///prefix\n"), "");
+  EXPECT_THAT(ErrorOf(keys + "  bucket: vectors\n  lock_legal_hold: yes\n"), HasSubstr("s3.lock_mode is not set"));
+  EXPECT_THAT(ErrorOf("s3:\n  endpoint: 127.0.0.1:9000\n"), HasSubstr("expected http://HOST:PORT"));
+}
+
+TEST(StoreUrlTest, BucketAndPrefixComeFromTheUrl) {
+  s3::S3Options base;
+  base.bucket = "other";
+  const auto options = S3OptionsOfStoreUrl("s3://vectors/a/b/", base);
+  ASSERT_TRUE(options) << options.error().ToString();
+  EXPECT_EQ(options->bucket, "vectors");
+  EXPECT_EQ(options->prefix, "a/b");
+  EXPECT_EQ(S3OptionsOfStoreUrl("s3:///p", base)->bucket, "other");
+  EXPECT_EQ(S3OptionsOfStoreUrl("s3://vectors", base)->prefix, "");
+  EXPECT_FALSE(S3OptionsOfStoreUrl("s3:vectors", base));
 }
 
 TEST_F(ConfigTest, EveryKeyPrintsAValueThatItReadsBack) {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "objstore/probe/store_probe.h"
 #include "server/store_metrics.h"
 #include "server/store_url.h"
 #include "server/version.h"
@@ -38,6 +39,8 @@ class ServerImpl final : public Server {
 
  private:
   Status OpenDatabase(OpContext& ctx);
+  void OpenCache(OpContext& ctx);
+  Status JudgeStore(OpContext& ctx);
   Status OpenService();
   std::vector<HealthCheck> HealthChecks();
 
@@ -47,6 +50,7 @@ class ServerImpl final : public Server {
   // In the order of building; torn down in the reverse one.
   std::unique_ptr<Random> random_;
   std::unique_ptr<Executor> executor_;
+  std::shared_ptr<BlockCache> cache_;  // null for a directory
   OpenedStore store_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Service> service_;
@@ -69,9 +73,36 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   EngineOptions options = config_.engine;
   options.lock_note = LockNote("serve");
   AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
-  AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), options.lock_note));
+  if (IsBucketUrl(config_.store_url()) && config_.cache_bytes_max > 0) OpenCache(ctx);
+  AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));
+  options.shared_store = store_.shared;
+  if (store_.shared) AKI_RETURN_IF_ERROR(JudgeStore(ctx));
   AKI_ASSIGN_OR_RETURN(database_, Database::Open(ctx, env_, store_.store, options));
   return OkStatus();
+}
+
+// Without it every read asks the bucket: slower, and no reason not to start.
+void ServerImpl::OpenCache(OpContext& ctx) {
+  BlockCacheOptions options;
+  options.dir = config_.cache_dir.empty() ? config_.data_dir + "/cache" : config_.cache_dir;
+  options.size_max = config_.cache_bytes_max;
+  auto opened = BlockCache::Open(ctx, env_, options);
+  if (opened) {
+    cache_ = std::move(*opened);
+  } else {
+    Log(LogLevel::kWarn, "no block cache", {{"error", opened.error().ToString()}});
+  }
+}
+
+// A store that breaks the rules of the commit protocol is refused before anything is written to it (I9).
+Status ServerImpl::JudgeStore(OpContext& ctx) {
+  StoreProbeOptions options;
+  options.run_together = RunTogether;
+  std::string endpoints;
+  for (const std::string& endpoint : config_.s3.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
+  const auto verdict = EnsureStoreVerdict(ctx, *store_.store, *random_, options);
+  Status status = verdict ? RequireForSeveralNodes(*verdict) : verdict.error();
+  return std::move(status).Annotate("S3 store " + config_.store_url() + " at " + endpoints);
 }
 
 Status ServerImpl::OpenService() {
@@ -82,8 +113,11 @@ Status ServerImpl::OpenService() {
   service_options.slow_query = config_.slow_query;
   service_options.health_checks = HealthChecks();
   service_ = std::make_unique<Service>(*database_, env_, *queue_, std::move(service_options));
-  service_->metrics().AddCollector(
-      [this](PrometheusText& text) { WriteStoreMetrics(store_.metrics->Snapshot(), &text); });
+  service_->metrics().AddCollector([this](PrometheusText& text) {
+    WriteStoreMetrics(store_.metrics->Snapshot(), &text);
+    if (store_.breaker) WriteBreakerMetrics(store_.breaker->Snapshot(), &text);
+    if (cache_) WriteCacheMetrics(cache_->Stats(), &text);
+  });
   HttpServerOptions http_options;
   http_options.address = address_.host;
   http_options.port = address_.port;

@@ -68,4 +68,29 @@ void WriteStoreMetrics(const StoreSnapshot& snapshot, PrometheusText* text) {
   text->Sample("akidb_storage_bytes_total", MetricLabel("direction", "written"), written);
 }
 
+void WriteBreakerMetrics(const BreakerSnapshot& breaker, PrometheusText* text) {
+  text->Family("akidb_circuit_breaker_state", "gauge", "Of the object store: 0 closed, 1 open, 2 half open.");
+  text->Sample("akidb_circuit_breaker_state", "", static_cast<uint64_t>(breaker.state));
+  text->Family("akidb_circuit_breaker_refused_total", "counter", "Requests that were not sent because it was open.");
+  text->Sample("akidb_circuit_breaker_refused_total", "", breaker.refused);
+}
+
+void WriteCacheMetrics(const BlockCacheStats& cache, PrometheusText* text) {
+  const std::string tier = MetricLabel("tier", "disk");
+  const auto count = [&](std::string_view name, std::string_view type, std::string_view help, uint64_t value) {
+    text->Family(name, type, help);
+    text->Sample(name, tier, value);
+  };
+  const uint64_t asked = cache.hits + cache.misses;
+  text->Family("akidb_cache_hit_ratio", "gauge", "Share of blocks that were there when they were asked for.");
+  text->Sample("akidb_cache_hit_ratio", tier, asked == 0 ? 0.0 : static_cast<double>(cache.hits) / asked);
+  count("akidb_cache_hits_total", "counter", "Blocks read from the cache.", cache.hits);
+  count("akidb_cache_misses_total", "counter", "Blocks fetched from the store.", cache.misses);
+  count("akidb_cache_evictions_total", "counter", "Blocks that made room for others.", cache.evictions);
+  count("akidb_cache_corruptions_total", "counter", "Blocks dropped because their checksum was wrong.",
+        cache.corruptions);
+  count("akidb_cache_size_bytes", "gauge", "Bytes of the cache's files.", cache.used_bytes);
+  count("akidb_cache_size_bytes_max", "gauge", "What they may become.", cache.size_max);
+}
+
 }  // namespace akidb

@@ -7,6 +7,9 @@
 namespace akidb {
 namespace {
 
+constexpr std::string_view kAtOrCommit =
+    "give either \"at\", which is a state of the past, or \"min_commit\", which asks for the present";
+
 Status BadParameter(std::string_view name, std::string_view problem) {
   return InvalidArgument("query parameter \"" + std::string(name) + "\" " + std::string(problem))
       .WithReason("invalid_parameter");
@@ -65,7 +68,8 @@ void ReadTiming(Fields* fields, const Limits& limits, ReadOptions* options) {
   options->timeout_ms = limits.timeout_ms_default;
   fields->Uint("timeout_ms", 1, limits.timeout_ms_max, &options->timeout_ms);
   fields->Position("min_commit", &options->min_commit);
-  fields->RefuseAt();
+  fields->ReadAt("at", &options->at);
+  if (options->at && options->min_commit) fields->Fail("invalid_field", std::string(kAtOrCommit));
 }
 
 Result<ReadOptions> ReadOptionsFromQuery(const Call& call, const Limits& limits, ReadOptions options) {
@@ -87,9 +91,11 @@ Result<ReadOptions> ReadOptionsFromQuery(const Call& call, const Limits& limits,
     if (!position) return std::unexpected(BadParameter("min_commit", "is not a commit token"));
     options.min_commit = *position;
   }
-  if (call.Query("at")) {
-    return std::unexpected(
-        BadParameter("at", "is not supported by this server: it keeps no snapshots and no older versions"));
+  if (const auto text = call.Query("at")) {
+    Result<ReadPoint> point = ReadPointFromQuery(*text);
+    if (!point) return std::unexpected(std::move(point).error().WithReason("invalid_parameter"));
+    options.at = std::move(*point);
+    if (options.min_commit) return std::unexpected(BadParameter("at", ": " + std::string(kAtOrCommit)));
   }
   return options;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/json_writer.h"
+#include "engine/collection.h"
 #include "format/manifest_format.h"
 #include "query/search.h"
 #include "service/core/call.h"
@@ -28,6 +29,9 @@ void AppendRows(std::string_view key, const std::vector<ResultRow>& rows, const 
 // The spec's fields and those behind them, in an object that stays open.
 void BeginCollection(const CollectionSpec& spec, std::string_view created_at, JsonWriter* writer);
 
+// A collection with its statistics.
+std::string DescribeJson(Collection& collection);
+
 double Milliseconds(Duration duration);
 
 // The fields of a call's JSON body. An empty body has none where `body` is kOptional.
@@ -39,11 +43,12 @@ struct ReadOptions {
   Include payload = Include::kYes;
   Include vectors = Include::kNo;
   std::optional<Position> min_commit;
+  std::optional<ReadPoint> at;
   uint32_t timeout_ms = 0;
 };
 // with_payload, with_vector.
 void ReadIncludes(Fields* fields, ReadOptions* options);
-// min_commit, timeout_ms; refuses `at`.
+// min_commit, at (not both), timeout_ms.
 void ReadTiming(Fields* fields, const Limits& limits, ReadOptions* options);
 // All of them from the query string.
 Result<ReadOptions> ReadOptionsFromQuery(const Call& call, const Limits& limits, ReadOptions options);

@@ -22,24 +22,6 @@ Result<CollectionSpec> ParseSpec(std::string_view json, const Limits& limits, Ac
   return spec;
 }
 
-std::string DescribeJson(Collection& collection) {
-  const CollectionStats stats = collection.stats();
-  std::string json;
-  JsonWriter writer(&json);
-  BeginCollection(collection.spec(), collection.created_at(), &writer);
-  writer.Key("vector_count").Value(stats.live_rows);
-  writer.Key("growing_count").Value(stats.growing_rows);
-  writer.Key("deleted_count").Value(stats.deleted_rows);
-  writer.Key("segment_count").Value(stats.segment_count);
-  writer.Key("store_bytes").Value(stats.store_bytes);
-  writer.Key("memory_bytes").Value(stats.memory_bytes);
-  writer.Key("unflushed_bytes").Value(stats.unflushed_bytes);
-  writer.Key("unflushed_age_ms").Value(Milliseconds(stats.unflushed_age));
-  writer.Key("manifest_version").Value(stats.manifest_version.value());
-  writer.EndObject();
-  return json;
-}
-
 // `patch` over `current`, member by member; members of `index` likewise.
 std::string Overlay(simdjson::dom::object current, simdjson::dom::object patch) {
   std::string out;
@@ -68,6 +50,26 @@ std::string Overlay(simdjson::dom::object current, simdjson::dom::object patch) 
 }
 
 }  // namespace
+
+std::string DescribeJson(Collection& collection) {
+  const CollectionStats stats = collection.stats();
+  std::string json;
+  JsonWriter writer(&json);
+  BeginCollection(collection.spec(), collection.created_at(), &writer);
+  writer.Key("vector_count").Value(stats.live_rows);
+  writer.Key("growing_count").Value(stats.growing_rows);
+  writer.Key("deleted_count").Value(stats.deleted_rows);
+  writer.Key("segment_count").Value(stats.segment_count);
+  writer.Key("store_bytes").Value(stats.store_bytes);
+  writer.Key("memory_bytes").Value(stats.memory_bytes);
+  writer.Key("unflushed_bytes").Value(stats.unflushed_bytes);
+  writer.Key("unflushed_age_ms").Value(Milliseconds(stats.unflushed_age));
+  writer.Key("manifest_version").Value(stats.manifest_version.value());
+  writer.Key("oldest_version").Value(stats.oldest_version.value());
+  writer.Key("snapshot_count").Value(stats.snapshot_count);
+  writer.EndObject();
+  return json;
+}
 
 Status CreateCollection(Service& service, const CallPtr& call) {
   AKI_RETURN_IF_ERROR(call->RequireContentType());

@@ -5,13 +5,18 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/clock.h"
 #include "base/json_writer.h"
+#include "format/collection_spec.h"
 #include "service/core/json_cursor.h"
 
 namespace akidb {
 namespace {
 
 constexpr size_t kFieldsMax = 64;
+constexpr size_t kNameBytesMax = 255;
+constexpr size_t kTimeBytesMax = 64;
+constexpr uint64_t kVersionMax = UINT64_MAX - 1;
 
 Status Bad(std::string_view reason, std::string message) {
   return InvalidArgument(std::move(message)).WithReason(reason);
@@ -89,6 +94,12 @@ void Fields::Bool(std::string_view key, bool* out) {
 }
 
 void Fields::Uint(std::string_view key, uint64_t min, uint64_t max, uint32_t* out) {
+  uint64_t value = *out;
+  Uint(key, min, max, &value);
+  *out = static_cast<uint32_t>(value);
+}
+
+void Fields::Uint(std::string_view key, uint64_t min, uint64_t max, uint64_t* out) {
   const auto raw = Raw(key);
   if (!raw) return;
   const std::string_view digits = WithoutZeroFraction(*raw);
@@ -99,7 +110,7 @@ void Fields::Uint(std::string_view key, uint64_t min, uint64_t max, uint32_t* ou
     return FailField(key, "is " + std::string(raw->substr(0, 32)) + "; it must be an integer from " +
                               std::to_string(min) + " to " + std::to_string(max));
   }
-  *out = static_cast<uint32_t>(value);
+  *out = value;
 }
 
 void Fields::Double(std::string_view key, double min, double max, std::optional<double>* out) {
@@ -204,8 +215,61 @@ void Fields::Position(std::string_view key, std::optional<akidb::Position>* out)
   *out = *position;
 }
 
-void Fields::RefuseAt() {
-  if (Raw("at")) FailField("at", "is not supported by this server: it keeps no snapshots and no older versions");
+bool Fields::Has(std::string_view key) const { return std::ranges::find(fields_, key, &Field::key) != fields_.end(); }
+
+void Fields::ReadAt(std::string_view key, std::optional<ReadPoint>* out) {
+  const auto raw = Raw(key);
+  if (!raw || *raw == "null") return;
+  std::string snapshot;
+  std::string time;
+  uint64_t version = 0;
+  size_t given = 1;
+  if (raw->starts_with('{')) {
+    Fields inner = Parse(*raw, where_ + std::string(key) + ".");
+    given = static_cast<size_t>(inner.Has("snapshot")) + static_cast<size_t>(inner.Has("version")) +
+            static_cast<size_t>(inner.Has("time"));
+    inner.String("snapshot", kNameBytesMax, &snapshot);
+    inner.Uint("version", 1, kVersionMax, &version);
+    inner.String("time", kTimeBytesMax, &time);
+    if (Status status = inner.Done(); !status.ok()) {
+      if (status_.ok()) status_ = std::move(status);
+      return;
+    }
+  } else if (raw->starts_with('"')) {
+    String(key, kNameBytesMax, &snapshot);
+  } else {
+    given = 0;
+  }
+  if (given != 1) {
+    return FailField(key, R"(must be a snapshot's name or one of {"snapshot"}, {"version"} and {"time"})");
+  }
+  if (version > 0) {
+    *out = AtVersion{ManifestVersion(version)};
+  } else if (!time.empty()) {
+    const auto parsed = ParseRfc3339(time);
+    if (!parsed) return FailField(key, "has a time that is not of RFC 3339, as 2026-11-23T02:14:17Z is");
+    *out = AtTime{*parsed};
+  } else {
+    const Status valid = ValidateName(key, snapshot);
+    if (!valid.ok()) return FailField(key, "names no snapshot: " + std::string(valid.message()));
+    *out = AtSnapshot{snapshot};
+  }
+}
+
+Result<ReadPoint> ReadPointFromQuery(std::string_view text) {
+  std::string json;
+  if (text.starts_with('{')) {
+    json = "{\"at\":" + std::string(text) + "}";
+  } else {
+    JsonWriter(&json).BeginObject().Key("at").Value(text).EndObject();
+  }
+  const size_t size = json.size();
+  json.resize(size + simdjson::SIMDJSON_PADDING);
+  Fields fields = Fields::Parse(std::string_view(json).substr(0, size), "");
+  std::optional<ReadPoint> point;
+  fields.ReadAt("at", &point);
+  AKI_RETURN_IF_ERROR(fields.Done());
+  return *point;
 }
 
 Status Fields::Done() {

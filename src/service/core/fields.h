@@ -17,6 +17,7 @@
 
 #include "base/limits.h"
 #include "base/status.h"
+#include "engine/read_point.h"
 #include "engine/write.h"
 #include "filter/filter.h"
 
@@ -29,6 +30,7 @@ class Fields {
 
   void Require(std::string_view key);
   void Bool(std::string_view key, bool* out);
+  void Uint(std::string_view key, uint64_t min, uint64_t max, uint64_t* out);
   void Uint(std::string_view key, uint64_t min, uint64_t max, uint32_t* out);
   void Double(std::string_view key, double min, double max, std::optional<double>* out);
   void String(std::string_view key, size_t size_max, std::string* out);  // null counts as absent
@@ -39,8 +41,9 @@ class Fields {
   void Position(std::string_view key, std::optional<akidb::Position>* out);
   // The value as text, unchecked but for balanced brackets.
   std::optional<std::string_view> Raw(std::string_view key);
-  // Refuses a field of the product that this server cannot honour yet.
-  void RefuseAt();
+  // A snapshot's name, or {"snapshot"}, {"version"} or {"time"}.
+  void ReadAt(std::string_view key, std::optional<ReadPoint>* out);
+  bool Has(std::string_view key) const;
 
   void Fail(std::string_view reason, std::string message);
   // The first error; else an unknown field.
@@ -58,6 +61,9 @@ class Fields {
   std::vector<Field> fields_;
   Status status_;
 };
+
+// The same in a query string: a snapshot's name, or JSON.
+Result<ReadPoint> ReadPointFromQuery(std::string_view text);
 
 // Calls visit(index, raw) for each item of the array `text`.
 Status ForEachItem(std::string_view text, size_t count_max, std::string_view what,

@@ -1,5 +1,6 @@
-// One function per operation of the API, grouped by file: collections, vectors_write, vectors_read, search,
-// maintenance, operations. A handler answers through its call, now or later; a Status it returns is the answer.
+// One function per operation of the API, grouped by file: collections, aliases, vectors_write, vectors_read, search,
+// snapshots, maintenance, operations. A handler answers through its call, now or later; a Status it returns is the
+// answer.
 //
 // Threads: run on an I/O thread; what may take long moves to the work queue.
 // Errors:  each becomes application/problem+json by the table in problem.cc.
@@ -19,6 +20,11 @@ Status DescribeCollection(Service& service, const CallPtr& call);
 Status AlterCollection(Service& service, const CallPtr& call);
 Status DropCollection(Service& service, const CallPtr& call);
 
+Status ListAliases(Service& service, const CallPtr& call);
+Status SetAlias(Service& service, const CallPtr& call);
+Status DropAlias(Service& service, const CallPtr& call);
+Status SwitchAlias(Service& service, const CallPtr& call);
+
 Status WriteVectors(Service& service, const CallPtr& call);
 Status DeleteVector(Service& service, const CallPtr& call);
 Status DeleteVectors(Service& service, const CallPtr& call);
@@ -31,6 +37,13 @@ Status CountVectors(Service& service, const CallPtr& call);
 
 Status SearchVectors(Service& service, const CallPtr& call);
 Status BatchSearch(Service& service, const CallPtr& call);
+
+Status CreateSnapshot(Service& service, const CallPtr& call);
+Status ListSnapshots(Service& service, const CallPtr& call);
+Status DescribeSnapshot(Service& service, const CallPtr& call);
+Status DeleteSnapshot(Service& service, const CallPtr& call);
+Status RevertToSnapshot(Service& service, const CallPtr& call);
+Status CloneCollection(Service& service, const CallPtr& call);
 
 Status FlushCollection(Service& service, const CallPtr& call);
 Status MergeCollection(Service& service, const CallPtr& call);

@@ -89,6 +89,7 @@ Status ShowLimits(Service& service, const CallPtr& call) {
   writer.Key("scroll_limit_max").Value(limits.scroll_limit_max);
   writer.Key("collection_name_bytes_max").Value(limits.collection_name_bytes_max);
   writer.Key("collections_max").Value(limits.collections_max);
+  writer.Key("snapshots_max").Value(limits.snapshots_max);
   writer.Key("unflushed_bytes_max").Value(limits.unflushed_bytes_max);
   writer.Key("wal_bytes_max").Value(limits.wal_bytes_max);
   writer.Key("timeout_ms_default").Value(limits.timeout_ms_default);
@@ -131,6 +132,7 @@ void Service::CollectEngine(PrometheusText& text) {
   uint64_t growing = 0;
   uint64_t segments = 0;
   uint64_t memory = 0;
+  uint64_t snapshots = 0;
   Duration age{};
   const std::vector<std::shared_ptr<Collection>> loaded = database_.Loaded();
   for (const auto& collection : loaded) {
@@ -139,6 +141,7 @@ void Service::CollectEngine(PrometheusText& text) {
     growing += stats.growing_rows;
     segments += stats.segment_count;
     memory += stats.memory_bytes;
+    snapshots += stats.snapshot_count;
     age = std::max(age, stats.unflushed_age);
   }
   const WalStats wal = database_.wal_stats();
@@ -147,6 +150,7 @@ void Service::CollectEngine(PrometheusText& text) {
   text.Single("akidb_index_vectors_total", "gauge", "Live vectors of all loaded collections.", number(rows));
   text.Single("akidb_growing_vectors", "gauge", "Rows not yet in a segment.", number(growing));
   text.Single("akidb_segments", "gauge", "Segments that the manifests of loaded collections name.", number(segments));
+  text.Single("akidb_snapshots", "gauge", "Snapshots of loaded collections.", number(snapshots));
   text.Single("akidb_collections_memory_bytes", "gauge", "Memory of loaded collections.", number(memory));
   text.Family("akidb_wal_operations_total", "counter", "Operations of the write-ahead log.");
   text.Sample("akidb_wal_operations_total", MetricLabel("operation", "append"), wal.records_appended);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +18,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "engine/read_point.h"
 #include "engine/snapshot.h"
 #include "filter/filter.h"
 
@@ -26,6 +28,7 @@ struct ScrollCursor {
   CollectionId collection;
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<const Filter> filter;
+  std::optional<ReadPoint> at{};  // as the first page asked for
 };
 
 class ScrollCursors {

@@ -74,7 +74,8 @@ Status RunSearch(Service& service, OpContext& ctx, const Snapshot& snapshot, con
 struct Batch {
   std::vector<Result<SearchArguments>> queries;
   std::vector<std::string> answers;
-  std::shared_ptr<const Snapshot> snapshot;
+  std::shared_ptr<Collection> collection;
+  std::shared_ptr<const Snapshot> snapshot;  // for queries without `at`
   std::atomic<size_t> next{0};
   std::atomic<size_t> unfinished{0};
 };
@@ -103,7 +104,11 @@ std::string QueryAnswer(Service& service, Call& call, Batch& batch, size_t index
     OpContext ctx(call.ctx.clock());
     ctx.set_request_id(call.ctx.request_id());
     ctx.set_deadline(call.started + std::chrono::milliseconds(query->options.timeout_ms));
-    return RunSearch(service, ctx, *batch.snapshot, *query, &writer);
+    std::shared_ptr<const Snapshot> snapshot = batch.snapshot;
+    if (query->options.at) {
+      AKI_ASSIGN_OR_RETURN(snapshot, batch.collection->ReadAt(ctx, *query->options.at));
+    }
+    return RunSearch(service, ctx, *snapshot, *query, &writer);
   };
   Status status;
   try {
@@ -140,10 +145,10 @@ Status SearchVectors(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(SearchArguments arguments, ParseSearch(std::move(fields), collection->spec(), service.limits()));
   SetTimeout(&call->ctx, arguments.options);
   service.ObserveStage(Service::Stage::kParse, call->ctx.clock().Now() - call->started);
-  const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(
-      call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
-        AKI_ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> snapshot, collection->Read(call->ctx));
+  const ReadOptions options = arguments.options;
+  return service.RunOnSnapshot(
+      call, collection, options,
+      [&service, call, arguments = std::move(arguments)](std::shared_ptr<const Snapshot> snapshot) mutable -> Status {
         const uint64_t elements = ScanElements(*snapshot);
         service.RunSized(
             call, elements,
@@ -169,7 +174,9 @@ Status BatchSearch(Service& service, const CallPtr& call) {
   AKI_RETURN_IF_ERROR(fields.Done());
 
   auto batch = std::make_shared<Batch>();
+  batch->collection = collection;
   std::optional<Position> min_commit;
+  bool reads_the_past = false;  // opens versions, which may read from the store
   const CollectionSpec spec = collection->spec();
   const auto parse = [&](size_t index, std::string_view raw) -> Status {
     Result<SearchArguments> query =
@@ -177,28 +184,30 @@ Status BatchSearch(Service& service, const CallPtr& call) {
     if (query && query->options.min_commit && (!min_commit || min_commit->lsn < query->options.min_commit->lsn)) {
       min_commit = query->options.min_commit;
     }
+    reads_the_past = reads_the_past || (query && query->options.at);
     batch->queries.push_back(std::move(query));
     return OkStatus();
   };
   AKI_RETURN_IF_ERROR(ForEachItem(*queries, service.limits().queries_per_batch_max, "queries", parse));
   batch->answers.resize(batch->queries.size());
   batch->unfinished.store(batch->queries.size());
-  return service.RunWhenVisible(call, collection, min_commit, [&service, call, collection, batch]() -> Status {
-    AKI_ASSIGN_OR_RETURN(batch->snapshot, collection->Read(call->ctx));
-    if (batch->queries.empty()) {
-      AnswerBatch(call, *batch);
-      return OkStatus();
-    }
-    const uint64_t elements = ScanElements(*batch->snapshot) * batch->queries.size();
-    if (elements > service.options().inline_elements_max) {
-      const size_t helpers = std::min(service.queue().threads(), batch->queries.size());
-      for (size_t i = 0; i < helpers; ++i)
-        service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
-      return OkStatus();
-    }
-    WorkOnBatch(service, call, batch);
-    return OkStatus();
-  });
+  return service.RunWhenVisible(
+      call, collection, min_commit, [&service, call, collection, batch, reads_the_past]() -> Status {
+        AKI_ASSIGN_OR_RETURN(batch->snapshot, collection->Read(call->ctx));
+        if (batch->queries.empty()) {
+          AnswerBatch(call, *batch);
+          return OkStatus();
+        }
+        const uint64_t elements = ScanElements(*batch->snapshot) * batch->queries.size();
+        if (reads_the_past || elements > service.options().inline_elements_max) {
+          const size_t helpers = std::min(service.queue().threads(), batch->queries.size());
+          for (size_t i = 0; i < helpers; ++i)
+            service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
+          return OkStatus();
+        }
+        WorkOnBatch(service, call, batch);
+        return OkStatus();
+      });
 }
 
 }  // namespace akidb

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "service/core/answers.h"
 #include "service/core/problem.h"
 #include "service/core/router.h"
 
@@ -162,8 +163,31 @@ Result<AckLevel> Service::ResolveAck(const Collection& collection, std::optional
           .WithReason("ack_not_available"));
 }
 
+Status Service::RunOnSnapshot(const CallPtr& call, const std::shared_ptr<Collection>& collection,
+                              const ReadOptions& options,
+                              std::move_only_function<Status(std::shared_ptr<const Snapshot>)> work) {
+  if (!options.at) {
+    return RunWhenVisible(call, collection, options.min_commit,
+                          [call, collection, work = std::move(work)]() mutable -> Status {
+                            AKI_ASSIGN_OR_RETURN(auto snapshot, collection->Read(call->ctx));
+                            return work(std::move(snapshot));
+                          });
+  }
+  queue_.Post([call, collection, at = *options.at, work = std::move(work)]() mutable {
+    call->Guard([&]() -> Status {
+      AKI_ASSIGN_OR_RETURN(auto snapshot, collection->ReadAt(call->ctx, at));
+      return work(std::move(snapshot));
+    });
+  });
+  return OkStatus();
+}
+
 void Service::AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
                                      const WriteReceipt& receipt, HttpResponse response) {
+  // A store may be away for long; a client is told in time that it cannot be said.
+  if (collection->ack() != AckLevel::kLocal && call->ctx.deadline() == MonotonicTime::max()) {
+    call->ctx.set_timeout(std::chrono::milliseconds(limits().timeout_ms_default));
+  }
   auto answer = [this, call, ack, collection, response = std::move(response)](const Status& durable) mutable {
     if (!durable.ok()) return call->Fail(durable);
     if (ack <= collection->ack()) return call->Answer(std::move(response));

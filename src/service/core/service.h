@@ -27,6 +27,8 @@
 
 namespace akidb {
 
+struct ReadOptions;
+
 // Something the server needs; a failing check makes /health/ready answer 503 and name it.
 struct HealthCheck {
   std::string name;
@@ -75,6 +77,10 @@ class Service {
                         const std::optional<Position>& commit, std::move_only_function<Status()> work);
   // What a write asks for: `asked`, or else the collection's setting. kInvalidArgument if the store cannot promise it.
   Result<AckLevel> ResolveAck(const Collection& collection, std::optional<AckLevel> asked) const;
+  // Runs `work` with the state that `options` ask for: the newest, once min_commit is visible, or an earlier one. That
+  // happens on the work queue, because opening it may read from the store.
+  Status RunOnSnapshot(const CallPtr& call, const std::shared_ptr<Collection>& collection, const ReadOptions& options,
+                       std::move_only_function<Status(std::shared_ptr<const Snapshot>)> work);
   // Answers with `response` once the write stands as `ack` asks.
   void AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
                               const WriteReceipt& receipt, HttpResponse response);

@@ -20,29 +20,30 @@ struct ScrollArguments {
   std::string page_token;
 };
 
-Status RunScroll(Service& service, const CallPtr& call, Collection& collection, ScrollArguments arguments) {
-  ScrollCursors& cursors = service.cursors();
-  ScrollCursor cursor{collection.id(), nullptr, arguments.request.filter};
-  std::string name;
-  if (arguments.page_token.empty()) {
-    AKI_ASSIGN_OR_RETURN(cursor.snapshot, collection.Read(call->ctx));
-  } else {
-    AKI_ASSIGN_OR_RETURN(ScrollCursors::Page page, cursors.Find(arguments.page_token));
-    if (page.cursor.collection != collection.id()) {
-      return InvalidArgument("page_token belongs to another collection").WithReason("invalid_field");
-    }
-    const auto canonical = [](const std::shared_ptr<const Filter>& filter) {
-      return filter ? filter->Canonical() : std::string();
-    };
-    if (arguments.request.filter && canonical(arguments.request.filter) != canonical(page.cursor.filter)) {
-      return InvalidArgument("filter differs from that of the first page; leave it out or send the same")
-          .WithReason("invalid_field");
-    }
-    name = std::move(page.name);
-    cursor = std::move(page.cursor);
-    arguments.request.after_id = std::move(page.after_id);
-    arguments.request.filter = cursor.filter;
+// Where an earlier page left off.
+Result<ScrollCursors::Page> FindCursor(ScrollCursors& cursors, CollectionId collection, ScrollArguments* arguments) {
+  AKI_ASSIGN_OR_RETURN(ScrollCursors::Page page, cursors.Find(arguments->page_token));
+  const auto bad = [](std::string message) {
+    return std::unexpected(InvalidArgument(std::move(message)).WithReason("invalid_field"));
+  };
+  if (page.cursor.collection != collection) return bad("page_token belongs to another collection");
+  const auto canonical = [](const std::shared_ptr<const Filter>& filter) {
+    return filter ? filter->Canonical() : std::string();
+  };
+  if (arguments->request.filter && canonical(arguments->request.filter) != canonical(page.cursor.filter)) {
+    return bad("filter differs from that of the first page; leave it out or send the same");
   }
+  if (arguments->options.at && arguments->options.at != page.cursor.at) {
+    return bad("at differs from that of the first page; leave it out or send the same");
+  }
+  arguments->request.after_id = page.after_id;
+  arguments->request.filter = page.cursor.filter;
+  return page;
+}
+
+// Answers one page; `name` is that of the cursor, empty on the first page.
+Status RunScroll(Service& service, const CallPtr& call, const ScrollArguments& arguments, ScrollCursor cursor,
+                 std::string name) {
   AKI_ASSIGN_OR_RETURN(const ScrollPage page, Scroll(call->ctx, *cursor.snapshot, arguments.request));
   std::string json;
   JsonWriter writer(&json);
@@ -50,10 +51,10 @@ Status RunScroll(Service& service, const CallPtr& call, Collection& collection, 
   AppendRows("vectors", page.rows,
              {.score = false, .payload = arguments.options.payload, .vectors = arguments.options.vectors}, &writer);
   if (page.more && !page.rows.empty()) {
-    if (name.empty()) name = cursors.Add(std::move(cursor));
+    if (name.empty()) name = service.cursors().Add(std::move(cursor));
     writer.Key("next_page_token").Value(ScrollCursors::Token(name, page.rows.back().id));
   } else {
-    if (!name.empty()) cursors.Remove(name);
+    if (!name.empty()) service.cursors().Remove(name);
     writer.Key("next_page_token").Null();
   }
   writer.EndObject();
@@ -69,8 +70,7 @@ Status GetVector(Service& service, const CallPtr& call) {
   options.vectors = Include::kYes;
   AKI_ASSIGN_OR_RETURN(options, ReadOptionsFromQuery(*call, service.limits(), options));
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(call, collection, options.min_commit, [call, collection, options]() -> Status {
-    AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
+  return service.RunOnSnapshot(call, collection, options, [call, options](auto snapshot) -> Status {
     AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
                          GetRows(call->ctx, *snapshot, {call->params[1]}, options.payload, options.vectors));
     if (rows.empty()) return NotFound("there is no vector with this id").WithReason("id_not_found");
@@ -94,10 +94,9 @@ Status GetVectors(Service& service, const CallPtr& call) {
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(
-      call, collection, options.min_commit, [call, collection, options, ids = std::move(ids)]() -> Status {
+  return service.RunOnSnapshot(
+      call, collection, options, [call, options, ids = std::move(ids)](auto snapshot) -> Status {
         const std::vector<std::string_view> views(ids.begin(), ids.end());
-        AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
         AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
                              GetRows(call->ctx, *snapshot, views, options.payload, options.vectors));
         call->Reply(200, RowsJson(rows, options));
@@ -118,14 +117,25 @@ Status ScrollVectors(Service& service, const CallPtr& call) {
   arguments.request.payload = arguments.options.payload;
   arguments.request.vectors = arguments.options.vectors;
   SetTimeout(&call->ctx, arguments.options);
-  const std::optional<Position> min_commit = arguments.options.min_commit;
-  return service.RunWhenVisible(
-      call, collection, min_commit, [&service, call, collection, arguments = std::move(arguments)]() mutable -> Status {
-        AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
+  if (!arguments.page_token.empty()) {
+    AKI_ASSIGN_OR_RETURN(ScrollCursors::Page page, FindCursor(service.cursors(), collection->id(), &arguments));
+    const uint64_t elements = ScanElements(*page.cursor.snapshot);
+    service.RunSized(call, elements,
+                     [&service, call, arguments = std::move(arguments), page = std::move(page)]() mutable {
+                       return RunScroll(service, call, arguments, std::move(page.cursor), std::move(page.name));
+                     });
+    return OkStatus();
+  }
+  const ReadOptions options = arguments.options;
+  return service.RunOnSnapshot(
+      call, collection, options,
+      [&service, call, collection, arguments = std::move(arguments)](auto snapshot) mutable -> Status {
         const uint64_t elements = ScanElements(*snapshot);
-        service.RunSized(call, elements, [&service, call, collection, arguments = std::move(arguments)]() mutable {
-          return RunScroll(service, call, *collection, std::move(arguments));
-        });
+        ScrollCursor cursor{collection->id(), std::move(snapshot), arguments.request.filter, arguments.options.at};
+        service.RunSized(call, elements,
+                         [&service, call, arguments = std::move(arguments), cursor = std::move(cursor)]() mutable {
+                           return RunScroll(service, call, arguments, std::move(cursor), {});
+                         });
         return OkStatus();
       });
 }
@@ -139,8 +149,7 @@ Status CountVectors(Service& service, const CallPtr& call) {
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
   SetTimeout(&call->ctx, options);
-  return service.RunWhenVisible(call, collection, options.min_commit, [&service, call, collection, filter]() -> Status {
-    AKI_ASSIGN_OR_RETURN(const std::shared_ptr<const Snapshot> snapshot, collection->Read(call->ctx));
+  return service.RunOnSnapshot(call, collection, options, [&service, call, filter](auto snapshot) -> Status {
     service.RunSized(call, filter ? ScanElements(*snapshot) : 0, [call, snapshot, filter]() -> Status {
       AKI_ASSIGN_OR_RETURN(const uint64_t count, Count(call->ctx, *snapshot, filter.get()));
       call->Reply(200, "{\"count\":" + std::to_string(count) + "}");

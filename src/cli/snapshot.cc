@@ -1,0 +1,71 @@
+// `akidb snapshot create | list | delete | revert`.
+#include "base/json_writer.h"
+#include "cli/api_client.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "format/collection_spec.h"
+
+namespace akidb {
+namespace {
+
+namespace dom = simdjson::dom;
+using Action = SnapshotOptions::Action;
+
+Result<dom::element> Ask(const SnapshotOptions& options, ApiClient& client) {
+  const std::string all = CollectionTarget(options.collection) + "/snapshots";
+  const std::string one = all + "/" + options.name;
+  switch (options.action) {
+    case Action::kList: return client.Get(all);
+    case Action::kDelete: return client.Call("DELETE", one, {}, {}, Repeat::kUnsafe);
+    case Action::kRevert: return client.Post(one + "/revert", "{}", Repeat::kUnsafe);
+    case Action::kCreate: break;
+  }
+  std::string body;
+  JsonWriter(&body).BeginObject().Key("name").Value(options.name).EndObject();
+  return client.Post(all, body, Repeat::kUnsafe);
+}
+
+void PrintList(const dom::element& answer, const Console& console) {
+  Table table({{"NAME"}, {"VERSION", Align::kRight}, {"CREATED"}});
+  dom::array snapshots;
+  if (answer["snapshots"].get(snapshots) != simdjson::SUCCESS) return;
+  for (const dom::element item : snapshots) {
+    table.Add({JsonText(item, "name"), std::to_string(JsonUint(item, "version")), JsonText(item, "created_at")});
+  }
+  console.Print(table.ToString());
+}
+
+void PrintAnswer(const SnapshotOptions& options, const dom::element& answer, const Console& console) {
+  const std::string version = std::to_string(JsonUint(answer, "version"));
+  switch (options.action) {
+    case Action::kList: return PrintList(answer, console);
+    case Action::kDelete: return console.Print("deleted '" + options.name + "'\n");
+    case Action::kCreate: return console.Print("created '" + options.name + "' of version " + version + "\n");
+    case Action::kRevert:
+      return console.Print("'" + options.collection + "' is as in '" + options.name + "' (version " + version +
+                           "), in its new version " + std::to_string(JsonUint(answer, "manifest_version")) + "\n");
+  }
+}
+
+}  // namespace
+
+Status RunSnapshot(const SnapshotOptions& options, const Console& console) {
+  AKI_ASSIGN_OR_RETURN(const ServerUrl url, ParseServerUrl(options.client.server));
+  if (options.action != Action::kList) AKI_RETURN_IF_ERROR(ValidateName("snapshot", options.name));
+  if (options.action == Action::kRevert) {
+    AKI_RETURN_IF_ERROR(
+        ConfirmByName("Replace the rows of '" + options.collection + "' by those of snapshot '" + options.name + "'",
+                      options.name, options.yes, console));
+  }
+  ApiClient client(url, HttpOptionsOf(options.client), RealClock());
+  AKI_ASSIGN_OR_RETURN(const dom::element answer, Ask(options, client));
+  if (console.json()) {
+    console.PrintJson(client.text());
+  } else {
+    PrintAnswer(options, answer, console);
+  }
+  return OkStatus();
+}
+
+}  // namespace akidb
