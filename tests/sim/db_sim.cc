@@ -25,6 +25,8 @@ EngineOptions RandomEngineOptions(Dice& dice) {
   options.payload_cache_bytes = dice.Between(1, 64) << 10;
   options.limits.unflushed_bytes_max = dice.Between(48, 512) << 10;
   options.limits.wal_bytes_max = dice.Between(384, 2048) << 10;
+  options.retain_versions = static_cast<uint32_t>(dice.Between(1, 5));
+  options.retain_age = std::chrono::seconds(dice.Below(60));
   return options;
 }
 
@@ -41,6 +43,7 @@ class DatabaseSim {
         probe_dice_(run.seed, 42),
         options_(RandomEngineOptions(dice_)) {
     machine_.world.trace().set_printing(run.trace);
+    machine_.model.set_one_log(store != StoreKind::kShared);
     DrawWeather();
     DrawMix();
     machine_.world.set_on_io([this] { MaybeProbe(); });
@@ -81,7 +84,7 @@ class DatabaseSim {
       maybe(&disk.dir_sync_error_ppm, 50'000);
       if (dice_.Chance(200'000)) disk.capacity_bytes = dice_.Between(256, 1536) << 10;
     }
-    if (store_ == StoreKind::kBucket && weather_ == Weather::kAny) {
+    if (store_ != StoreKind::kLocalFs && weather_ == Weather::kAny) {
       for (uint32_t* ppm : {&bucket.unavailable_ppm, &bucket.lost_request_ppm, &bucket.lost_answer_ppm,
                             &bucket.late_request_ppm, &bucket.broken_body_ppm, &bucket.slow_ppm}) {
         if (dice_.Coin()) *ppm = static_cast<uint32_t>(dice_.Between(1, 100'000));

@@ -15,7 +15,8 @@
 
 namespace akidb::sim {
 
-enum class StoreKind : uint8_t { kLocalFs, kBucket };
+// kShared: a bucket that several nodes may use, so that logs lie in it and the node's disk holds nothing.
+enum class StoreKind : uint8_t { kLocalFs, kBucket, kShared };
 
 struct Machine {
   explicit Machine(uint64_t seed) : world(seed), disk(world, 11), bucket(world, 12) {}
@@ -49,6 +50,8 @@ class Process {
   OpContext Context();
 
  private:
+  Status TakeOver(OpContext& ctx);
+
   Machine* machine_;
   std::shared_ptr<Life> life_ = std::make_shared<Life>();
   StoreKind store_kind_;

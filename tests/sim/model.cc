@@ -110,6 +110,7 @@ void Model::BeginWrite(const std::string& name, Changes changes) {
 void Model::EndWrite(const std::string& name, uint64_t lsn) {
   Table& table = tables_.at(name);
   for (const auto& [other, t] : tables_) {
+    if (!one_log_ && other != name) continue;
     for (const Write& write : t.writes) {
       if (write.lsn != kLsnOpen && write.lsn >= lsn && !table.writes.back().changes.empty()) {
         throw Violation{"I1: write of " + name + " got LSN " + std::to_string(lsn) + " after LSN " +
@@ -169,8 +170,9 @@ uint64_t Model::CertainLsn() const {
 }
 
 void Model::ProcessEnded() {
-  const uint64_t certain = CertainLsn();
+  const uint64_t certain_everywhere = CertainLsn();
   for (auto& [name, t] : tables_) {
+    const uint64_t certain = one_log_ ? certain_everywhere : std::max(t.seen_lsn, t.acked_lsn);
     while (!t.writes.empty() && t.writes.front().lsn <= certain && t.writes.front().lsn != kLsnOpen) {
       ApplyChanges(t.writes.front().changes, &t.base);
       t.writes.pop_front();
@@ -181,27 +183,9 @@ void Model::ProcessEnded() {
   }
 }
 
-void Model::Recovered(const std::map<std::string, Rows>& actual, bool late_requests, Coverage* coverage) {
-  for (auto it = open_ddl_.begin(); it != open_ddl_.end();) {
-    const bool present = actual.contains(it->first);
-    if (late_requests && present != it->second.creates) {
-      ++it;
-      continue;
-    }
-    coverage->Count(present == it->second.creates ? "open.ddl_survived" : "open.ddl_lost");
-    if (it->second.creates && present) tables_[it->first].spec = it->second.spec;
-    if (!it->second.creates && !present) tables_.erase(it->first);
-    it = open_ddl_.erase(it);
-  }
-  for (const auto& [name, t] : tables_) {
-    if (!actual.contains(name) && !open_ddl_.contains(name))
-      throw Violation{"I1: collection " + name + " is gone after recovery"};
-  }
-  for (const auto& [name, rows] : actual) {
-    if (!tables_.contains(name) && !open_ddl_.contains(name))
-      throw Violation{"I2: collection " + name + " came back after recovery"};
-  }
-
+// Tables that share a log: a prefix of what it held survived.
+void Model::Settle(const std::vector<std::string>& names, const std::map<std::string, Rows>& actual,
+                   std::map<std::string, Rows>* settled, Coverage* coverage) {
   struct Open {
     uint64_t lsn;
     Table* table;
@@ -210,7 +194,8 @@ void Model::Recovered(const std::map<std::string, Rows>& actual, bool late_reque
   };
   std::vector<Open> open;
   std::map<std::string, Rows> state;
-  for (auto& [name, t] : tables_) {
+  for (const std::string& name : names) {
+    Table& t = tables_.at(name);
     state[name] = t.base;
     if (!actual.contains(name)) continue;
     for (const Write& write : t.writes) open.push_back({write.lsn, &t, &name, &write.changes});
@@ -245,6 +230,38 @@ void Model::Recovered(const std::map<std::string, Rows>& actual, bool late_reque
       throw Violation{message};
     }
     ApplyChanges(*open[survived].changes, &state[*open[survived].name]);
+  }
+  settled->merge(state);
+}
+
+void Model::Recovered(const std::map<std::string, Rows>& actual, bool late_requests, Coverage* coverage) {
+  for (auto it = open_ddl_.begin(); it != open_ddl_.end();) {
+    const bool present = actual.contains(it->first);
+    if (late_requests && present != it->second.creates) {
+      ++it;
+      continue;
+    }
+    coverage->Count(present == it->second.creates ? "open.ddl_survived" : "open.ddl_lost");
+    if (it->second.creates && present) tables_[it->first].spec = it->second.spec;
+    if (!it->second.creates && !present) tables_.erase(it->first);
+    it = open_ddl_.erase(it);
+  }
+  for (const auto& [name, t] : tables_) {
+    if (!actual.contains(name) && !open_ddl_.contains(name))
+      throw Violation{"I1: collection " + name + " is gone after recovery"};
+  }
+  for (const auto& [name, rows] : actual) {
+    if (!tables_.contains(name) && !open_ddl_.contains(name))
+      throw Violation{"I2: collection " + name + " came back after recovery"};
+  }
+
+  std::map<std::string, Rows> state;
+  if (one_log_) {
+    std::vector<std::string> all;
+    for (const auto& [name, t] : tables_) all.push_back(name);
+    Settle(all, actual, &state, coverage);
+  } else {
+    for (const auto& [name, t] : tables_) Settle({name}, actual, &state, coverage);
   }
   for (auto& [name, t] : tables_) {
     if (!actual.contains(name)) continue;

@@ -63,6 +63,9 @@ inline constexpr uint64_t kLsnOpen = UINT64_MAX;  // of a request that has not r
 
 class Model {
  public:
+  // Whether all collections share one log, and so one sequence of LSNs.
+  void set_one_log(bool one_log) { one_log_ = one_log; }
+
   struct Write {
     uint64_t lsn = kLsnOpen;
     Changes changes;
@@ -109,6 +112,10 @@ class Model {
   void Recovered(const std::map<std::string, Rows>& actual, bool late_requests, Coverage* coverage);
 
  private:
+  void Settle(const std::vector<std::string>& names, const std::map<std::string, Rows>& actual,
+              std::map<std::string, Rows>* settled, Coverage* coverage);
+
+  bool one_log_ = true;
   uint64_t CertainLsn() const;
 
   std::map<std::string, Table> tables_;

@@ -85,7 +85,7 @@ std::vector<std::string_view> DbMustReach(StoreKind store) {
       "fault.short_write",
       "fault.disk_full",
   };
-  if (store == StoreKind::kBucket) {
+  if (store != StoreKind::kLocalFs) {
     for (const char* what :
          {"fault.unavailable", "fault.lost_request", "fault.lost_answer", "fault.late_request", "fault.broken_body",
           "fault.slow", "bucket.late_applied", "bucket.late_refused", "io.delete"}) {
@@ -98,6 +98,17 @@ std::vector<std::string_view> DbMustReach(StoreKind store) {
   return out;
 }
 
+// The node's disk holds a lock only.
+std::vector<std::string_view> SharedMustReach() {
+  std::vector<std::string_view> out = DbMustReach(StoreKind::kShared);
+  std::erase_if(out, [](std::string_view what) {
+    return what.starts_with("wal.") || what.starts_with("disk.") || what == "step.prepare" || what == "crash.died" ||
+           what == "fault.sync_error" || what == "fault.read_error" || what == "fault.short_write" ||
+           what == "fault.disk_full";
+  });
+  return out;
+}
+
 }  // namespace
 
 const std::vector<Mode>& Modes() {
@@ -107,6 +118,8 @@ const std::vector<Mode>& Modes() {
        DbMustReach(kLocalFs)},
       {"bucket", "the database over a simulated bucket, its log on the simulated disk", &Db<kBucket, Lie::kNone>, false,
        DbMustReach(kBucket)},
+      {"shared", "the database over a simulated bucket that holds its logs too", &Db<kShared, Lie::kNone>, false,
+       SharedMustReach()},
       {"clock",
        "as localfs, in good weather with a jumping wall clock",
        &Db<kLocalFs, Lie::kNone, Weather::kWallClockJumps>,
@@ -134,6 +147,11 @@ const std::vector<Mode>& Modes() {
       {"lie-forget-objects",
        "a store that forgets objects after they were read back",
        &Db<kBucket, Lie::kForgetObjects>,
+       true,
+       {}},
+      {"lie-shared-ignore-if-absent",
+       "a bucket with logs that ignores create-if-absent",
+       &Db<kShared, Lie::kIgnoreConditions>,
        true,
        {}},
       {"lie-wal-drop-syncs", "the log alone on a disk that drops syncs", &Wal<Lie::kDropSyncs>, true, {}},

@@ -264,7 +264,8 @@ void Workload::Create(Process& process) {
   const std::string name = "c" + std::to_string(dice_.Below(kTablesMax));
   Model& model = machine_->model;
   if (model.open_ddl().contains(name)) return;
-  const CollectionSpec spec = RandomSpec(name);
+  CollectionSpec spec = RandomSpec(name);
+  spec.ack = process.db().default_ack();
   const bool exists = model.has(name);
   if (!exists) model.BeginDdl(name, true, spec);
   OpContext ctx = process.Context();
@@ -337,8 +338,17 @@ void Workload::Commit(Process& process) {
   for (const Unacked& u : now) {
     OpContext ctx = process.Context();
     auto acked = std::make_shared<bool>(false);
+    if (machine_->model.open_ddl().contains(u.name)) continue;
     const auto collection = Get(process, u.name);
     if (collection == nullptr) continue;
+    if (collection->ack() == AckLevel::kObject) {
+      // Sent by the log's own task, or by whoever waits.
+      if (const Status durable = collection->WaitDurable(ctx, Lsn(u.lsn)); !durable.ok()) {
+        Excuse(durable, "waiting for " + u.name);
+        unacked_.push_back(u);
+        continue;
+      }
+    }
     collection->NotifyDurable(ctx, Lsn(u.lsn), [this, u, acked](const Status& durable) {
       *acked = true;
       Require(durable.ok(), "NotifyDurable failed for " + u.name + ": " + durable.ToString());
