@@ -5,14 +5,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
   cat <<END
-usage: scripts/dev-init.sh [--port N] [--data-dir DIR] [--no-start]
+usage: scripts/dev-init.sh [--port N] [--data-dir DIR] [--minio] [--no-start]
        scripts/dev-init.sh --stop [--data-dir DIR]
 
-Installs what is missing, builds, and starts a server on 127.0.0.1 whose store is a directory.
+Installs what is missing, builds, and starts a server on 127.0.0.1 whose store is a directory, or a bucket of a local MinIO.
 
   --port N        port to listen on (default: 8080)
   --data-dir DIR  log, lock and store (default: akidb-data in the repository)
-  --stop          stop the server of that data directory, and end
+  --minio         the store is a bucket: obtains MinIO (scripts/minio.sh --help), starts it on 127.0.0.1 with its drives in
+                  DIR-minio, creates the bucket; the data directory may then be deleted while the server is stopped
+  --stop          stop the server of that data directory, and its MinIO, and end
   --no-start      install and build only
 END
 }
@@ -20,10 +22,12 @@ END
 port=8080
 data_dir=$ROOT/akidb-data
 action=start
+minio=''
 while [ $# -gt 0 ]; do
   case $1 in
     --port) [ $# -ge 2 ] || die "--port needs a number"; port=$2; shift ;;
-    --data-dir) [ $# -ge 2 ] || die "--data-dir needs a directory"; data_dir=$2; shift ;;
+    --data-dir) [ $# -ge 2 ] || die "--data-dir needs a directory"; data_dir=${2%/}; shift ;;
+    --minio) minio=yes ;;
     --stop) action=stop ;;
     --no-start) action=build ;;
     --help | -h) usage; exit 0 ;;
@@ -43,14 +47,24 @@ running_pid() {
   echo "$pid"
 }
 
-if [ "$action" = stop ]; then
-  pid=$(running_pid) || { say "no server is running on $data_dir"; exit 0; }
+stop_server() {
+  local pid
+  pid=$(running_pid) || { say "no server is running on $data_dir"; return; }
   kill -TERM "$pid"
   for _ in $(seq 400); do
-    kill -0 "$pid" 2>/dev/null || { rm -f "$pid_file"; say "stopped"; exit 0; }
+    kill -0 "$pid" 2>/dev/null || { rm -f "$pid_file"; say "stopped"; return; }
     sleep 0.1
   done
   die "process $pid is still stopping after 40 s; see $data_dir/server.log"
+}
+
+minio_sh() { "$ROOT/scripts/minio.sh" "$@" --data "$data_dir-minio"; }
+
+if [ "$action" = stop ]; then
+  # First the server, which still has to write what it holds.
+  stop_server
+  [ ! -f "$data_dir-minio/minio.pid" ] || minio_sh stop
+  exit 0
 fi
 
 mkdir -p "$BUILD"
@@ -61,6 +75,7 @@ say "building (build/release)"
 ninja -C "$BUILD/release" akidb >"$BUILD/build-release.log" 2>&1 ||
   { grep -A 12 -m 3 -E 'error:|FAILED' "$BUILD/build-release.log" >&2 || true; die "the build failed; see build/build-release.log"; }
 akidb=$BUILD/release/bin/akidb
+[ -z "$minio" ] || "$ROOT/scripts/minio.sh" path >/dev/null
 [ "$action" = build ] && { say "built build/release/bin/akidb"; exit 0; }
 
 first_line() {
@@ -71,6 +86,11 @@ AkiDB serves $data_dir on http://127.0.0.1:$1 (stop: $stop)
 Try:  curl http://127.0.0.1:$1/version
 END
 }
+
+if [ -n "$minio" ]; then
+  minio_sh start
+  minio_sh bucket akidb
+fi
 
 if pid=$(running_pid); then
   port=$(sed -n 's/.*:\([0-9]*\)$/\1/p' "$data_dir/ready" 2>/dev/null || true)
@@ -84,7 +104,15 @@ mkdir -p "$data_dir"
 data_dir=$(cd "$data_dir" && pwd)
 pid_file=$data_dir/akidb.pid
 rm -f "$data_dir/ready"
-setsid "$akidb" serve --data-dir "$data_dir" --listen "127.0.0.1:$port" --ready-file "$data_dir/ready" \
+store=()
+if [ -n "$minio" ]; then
+  settings=$(minio_sh env)
+  eval "$settings"
+  store=(--store s3://akidb/dev)
+elif [ -d "$data_dir-minio" ]; then
+  say "note: what was written with --minio is in $data_dir-minio and not served now"
+fi
+setsid "$akidb" serve --data-dir "$data_dir" "${store[@]}" --listen "127.0.0.1:$port" --ready-file "$data_dir/ready" \
   </dev/null >>"$data_dir/server.log" 2>&1 &
 pid=$!
 echo "$pid" >"$pid_file"

@@ -1,4 +1,5 @@
 # What dev-init.sh and test.sh share: installing what is missing. Sourced, not run; sets ROOT and BUILD.
+# shellcheck shell=bash
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
 VENV=$BUILD/venv

@@ -15,10 +15,15 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+import minio  # noqa: E402
+
 BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
 JOBS = os.cpu_count() or 2
@@ -158,6 +163,16 @@ def part_compat(options):
     return build("dev", targets_of("dev", "akidb_.*_test")) or run_label("dev", "compat")
 
 
+def part_model(options):
+    # Bounded by states, not by time; the limit only stops what hangs.
+    code = run([sys.executable, "tests/model/run.py"], "model.log", 1800)
+    last = re.search(r"^(\d+) passed, (\d+) failed$", (LOGS / "model.log").read_text(), re.MULTILINE)
+    if not last:
+        return failure(f"tests/model/run.py ended with {code} (build/test-logs/model.log)")
+    return Count(passed=int(last[1]), failed=int(last[2]),
+                 failures=["models of the protocol (build/test-logs/model.log)"] if int(last[2]) else [])
+
+
 def part_sim(options):
     broken = build("release", targets_of("release", "akidb_sim.*"))
     if broken:
@@ -183,23 +198,63 @@ def part_fuzz(options):
         "fuzz", "fuzz", environment={**SANITIZER_ENVIRONMENT, "AKIDB_FUZZ_SECONDS": str(seconds)})
 
 
+class MinioServer:
+    """The server of the end-to-end tests. Building it takes minutes the first time, so that begins with the suite and goes on
+    beside the parts that do not need it."""
+
+    log = "minio-build.log"
+
+    def begin(self):
+        with open(LOGS / self.log, "wb") as log:
+            self.process = subprocess.Popen(["nice", str(minio.SCRIPT), "path"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait(self):
+        """None when it is there, or the failure to report: these tests are not skipped."""
+        if self.process.wait() == 0:
+            return None
+        reason = (LOGS / self.log).read_text(errors="replace").strip().splitlines()[-1:]
+        return failure(f"no MinIO for the end-to-end tests: {''.join(reason)}")
+
+
+MINIO = MinioServer()
+
+
+def run_live_test(target):
+    """Cases of a C++ test that talks to a MinIO of its own."""
+    broken = build("dev", [target])
+    if broken:
+        return broken
+    program = next((BUILD / "dev").rglob(target))
+    with tempfile.TemporaryDirectory() as work, minio.running(pathlib.Path(work) / "minio", kms=True) as server:
+        access_key, secret_key = server.credentials
+        return run_test("dev", target, [program], 600, {
+            "AKIDB_TEST_S3_ENDPOINT": server.endpoint, "AKIDB_TEST_S3_ACCESS_KEY": access_key, "AKIDB_TEST_S3_SECRET_KEY": secret_key,
+            "AKIDB_TEST_S3_KMS_KEY": minio.KMS_KEY})
+
+
 def part_e2e(options):
     broken = build("release", ["akidb"])
     if broken:
         return broken
+    count = MINIO.wait() or Count()
+    if count.failed == 0:
+        for target in targets_of("dev", "akidb_.*_live_test"):
+            count.add(run_live_test(target))
     report = LOGS / "e2e.xml"
     report.unlink(missing_ok=True)
     arguments = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/e2e", f"--junit-xml={report}"]
     if options.slow:
         arguments.append("--slow")
-    code = run(arguments, "e2e.log", 3600 if options.slow else 1200, PYTHONDONTWRITEBYTECODE="1")
+    code = run(arguments, "e2e.log", 3600 if options.slow else 1800, PYTHONDONTWRITEBYTECODE="1")
     try:
-        count = count_cases(report)
+        cases = count_cases(report)
     except (OSError, ElementTree.ParseError):
-        return failure(f"pytest ended with {code} (build/test-logs/e2e.log)")
-    count.failures = [f"{case} (build/test-logs/e2e.log)" for case in count.failures]
-    if code != 0 and count.failed == 0:
         count.fail(f"pytest ended with {code} (build/test-logs/e2e.log)")
+        return count
+    cases.failures = [f"{case} (build/test-logs/e2e.log)" for case in cases.failures]
+    if code != 0 and cases.failed == 0:
+        cases.fail(f"pytest ended with {code} (build/test-logs/e2e.log)")
+    count.add(cases)
     return count
 
 
@@ -208,8 +263,9 @@ PARTS = {
     "check": (part_check, "tools/check: format, layers, headers, clang-tidy, paths in documents"),
     "unit": (part_unit, "tests beside the code"),
     "compat": (part_compat, "golden bytes of every released format version"),
+    "model": (part_model, "models of the commit protocol, searched exhaustively, and what they must catch"),
     "sim": (part_sim, "seeded simulation over virtual disk, clock and bucket"),
-    "e2e": (part_e2e, "the akidb binary from outside: README, API, bad input, crashes, real data"),
+    "e2e": (part_e2e, "the akidb binary from outside, and a real MinIO: README, API, bad input, crashes, real data"),
     "asan": (part_asan, "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"),
     "tsan": (part_tsan, "tests of the concurrent parts under ThreadSanitizer"),
     "fuzz": (part_fuzz, "every fuzz target for a few seconds"),
@@ -226,11 +282,14 @@ def main():
     options = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     total = Count()
-    for name in options.part or (QUICK if options.quick else PARTS):
+    parts = options.part or (QUICK if options.quick else list(PARTS))
+    if "e2e" in parts:
+        MINIO.begin()
+    for name in parts:
         start = time.monotonic()
         try:
             count = PARTS[name][0](options)
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
+        except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
             count = failure(f"{name} could not run: {error}")
         skipped = f", {count.skipped} skipped" if count.skipped else ""
         print(f"{name:8}{count.passed} passed, {count.failed} failed{skipped} in {time.monotonic() - start:.0f} s", flush=True)

@@ -26,10 +26,11 @@ def run_cli(*arguments, timeout=600, **environment):
 class Server:
     """One data directory and the process that serves it, which may be started and killed many times."""
 
-    def __init__(self, data_dir, *flags):
+    def __init__(self, data_dir, *flags, environment=None):
         self.data_dir = pathlib.Path(data_dir)
         self.log_path = self.data_dir.with_name(self.data_dir.name + ".log")
         self.flags = [str(flag) for flag in flags]
+        self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.url = None
         self.session = None
@@ -39,7 +40,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(BINARY), "serve", "--data-dir", str(self.data_dir), "--listen", "127.0.0.1:0", *self.flags],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=self.environment)
         return self
 
     def start(self):
