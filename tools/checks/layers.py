@@ -9,7 +9,7 @@ LAYERS = [
     ["base"],
     ["simd", "format"],
     ["ann", "filter", "objstore"],
-    ["wal", "segment", "manifest"],
+    ["wal", "segment", "manifest", "cache"],
     ["engine"],
     ["query", "ingest"],
     ["service"],
@@ -18,7 +18,7 @@ LAYERS = [
 ]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 # Implementations that only those who wire the program together may name.
-CONCRETE = ("src/objstore/localfs/", "src/objstore/memory/", "src/service/rest/")
+CONCRETE = ("src/objstore/localfs/", "src/objstore/memory/", "src/objstore/s3/", "src/service/rest/")
 WIRING = {"server", "cli"}
 
 LIBRARY = re.compile(r"^akidb_library\((\w+)([^)]*)\)", re.MULTILINE)
