@@ -36,8 +36,9 @@
 
 namespace akidb {
 
-// What all collections of a database share. Outlives them.
-struct CollectionDeps {
+// What all collections of a database share. Each keeps it alive: a request may hold a collection longer than its
+// database lives.
+struct CollectionDeps : std::enable_shared_from_this<CollectionDeps> {
   Environment env;
   std::shared_ptr<ObjectStore> store;
   Wal* wal = nullptr;  // null while the log is being replayed
@@ -365,6 +366,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   };
   Result<Garbage> FindGarbage(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
 
+  const std::shared_ptr<CollectionDeps> deps_owner_;
   CollectionDeps& deps_;
   const CollectionId id_;
   const std::string created_at_;

@@ -8,7 +8,8 @@
 
 namespace akidb {
 CollectionImpl::CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry)
-    : deps_(deps),
+    : deps_owner_(deps.shared_from_this()),
+      deps_(deps),
       id_(entry.id),
       created_at_(entry.created_at),
       committer_(*deps.store, deps.env, entry.id),

@@ -79,7 +79,8 @@ class DatabaseImpl final : public Database {
                        Manifests manifests);
   void StopTasks();
 
-  CollectionDeps deps_;
+  const std::shared_ptr<CollectionDeps> deps_owner_ = std::make_shared<CollectionDeps>();
+  CollectionDeps& deps_ = *deps_owner_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Wal> wal_;  // null on a shared store
