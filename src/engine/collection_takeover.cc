@@ -142,13 +142,13 @@ Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest)
     if (opening_log_->fenced()) superseded_.store(true, std::memory_order_release);
     return begun;
   }
-  // From here on nothing can fail, so that no record is ever applied twice; and what a reader had of the log is shown
-  // again before anybody reads.
-  const HiddenView hidden(*this);
-  LoadView(std::move(units));
-  AKI_RETURN_IF_ERROR(ReplayStreams(ctx, manifest, streams));
-  old_streams_due_ = true;
   {
+    // From here on nothing can fail, so that no record is ever applied twice; and what a reader had of the log is shown
+    // again before anybody reads.
+    const HiddenView hidden(*this);
+    LoadView(std::move(units));
+    AKI_RETURN_IF_ERROR(ReplayStreams(ctx, manifest, streams));
+    old_streams_due_ = true;
     MutexLock state(state_mutex_);
     log_ = std::move(opening_log_);
   }
