@@ -4,9 +4,11 @@
 //
 // Sends ROWS upserts of one row each over one connection to 127.0.0.1:PORT, and between every few hundred writes as
 // many 4-KiB chunks with an fdatasync each: `overwrite` into a file that was written with zeros before, `append` at the
-// end of one that grows. FILE.a and FILE.b are made and removed; they belong on the server's disk. The client is as
-// lean as it can be (blocking sockets, requests made before), so that what is measured is the server and the kernel.
-// Prints one JSON object with p50_us and p99_us of each of the three.
+// end of one that grows, and `overwrite_paced`, `append_paced`: the same with the disk left alone between two of them
+// for as long as the server leaves it alone between two requests. Disks answer later after a pause, virtual ones most
+// of all: what the host puts to sleep must wake. FILE.a and FILE.b are made and removed; they belong on the server's
+// disk. The client is as lean as it can be (blocking sockets, requests made before), so that what is measured is the
+// server and the kernel. Prints one JSON object with p50_us and p99_us of each of the five.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -105,6 +107,11 @@ int OpenNew(const std::string& path, size_t zeros) {
   return fd;
 }
 
+double Median(std::vector<double> us) {
+  std::ranges::nth_element(us, us.begin() + static_cast<ptrdiff_t>(us.size() / 2));
+  return us[us.size() / 2];
+}
+
 std::string Percentiles(std::vector<double>& us) {
   std::ranges::sort(us);
   char text[80];
@@ -122,20 +129,33 @@ int main(int argc, char** argv) {
   const int server = Connect(static_cast<uint16_t>(std::strtoul(argv[1], nullptr, 10)));
   const int overwritten = OpenNew(path + ".a", rows), appended = OpenNew(path + ".b", 0);
   const std::string chunk(kChunkBytes, 'x');
-  std::vector<double> upserts, overwrites, appends;
+  std::vector<double> upserts, overwrites, appends, paced_overwrites, paced_appends;
   const auto timed = [](std::vector<double>& into, auto run) {
     const auto start = SteadyClock::now();
     run();
     into.push_back(std::chrono::duration<double, std::micro>(SteadyClock::now() - start).count());
   };
+  const auto last_turn = [](const std::vector<double>& us) { return Median({us.end() - kTurn, us.end()}); };
   for (size_t turn = 0; turn < rows; turn += kTurn) {
     std::vector<std::string> requests;
     for (size_t i = turn; i < turn + kTurn; ++i) requests.push_back(Request(collection, i, vector));
     for (const std::string& request : requests) timed(upserts, [&] { Upsert(server, request); });
     for (size_t i = turn; i < turn + kTurn; ++i) timed(overwrites, [&] { WriteAndSync(overwritten, chunk, i); });
-    for (size_t i = turn; i < turn + kTurn; ++i) timed(appends, [&] { WriteAndSync(appended, chunk, i); });
+    for (size_t i = turn; i < turn + kTurn; ++i) timed(appends, [&] { WriteAndSync(appended, chunk, turn + i); });
+    const std::chrono::duration<double, std::micro> pause(std::max(last_turn(upserts) - last_turn(overwrites), 0.0));
+    const auto paced = [&](std::vector<double>& into, auto run) {
+      // Awake, so that only the disk gets the chance to fall asleep.
+      for (const auto start = SteadyClock::now(); SteadyClock::now() - start < pause;) {
+      }
+      timed(into, run);
+    };
+    for (size_t i = turn; i < turn + kTurn; ++i) paced(paced_overwrites, [&] { WriteAndSync(overwritten, chunk, i); });
+    for (size_t i = turn; i < turn + kTurn; ++i) {
+      paced(paced_appends, [&] { WriteAndSync(appended, chunk, turn + kTurn + i); });
+    }
   }
-  std::printf("{\"upsert\":%s,\"overwrite\":%s,\"append\":%s}\n", Percentiles(upserts).c_str(),
-              Percentiles(overwrites).c_str(), Percentiles(appends).c_str());
+  std::printf("{\"upsert\":%s,\"overwrite\":%s,\"append\":%s,\"overwrite_paced\":%s,\"append_paced\":%s}\n",
+              Percentiles(upserts).c_str(), Percentiles(overwrites).c_str(), Percentiles(appends).c_str(),
+              Percentiles(paced_overwrites).c_str(), Percentiles(paced_appends).c_str());
   return 0;
 }
