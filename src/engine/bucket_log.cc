@@ -61,9 +61,10 @@ BucketLog::BucketLog(const Environment& env, std::shared_ptr<ObjectStore> store,
 }
 
 BucketLog::~BucketLog() {
-  for (auto& [lsn, waiter] : waiters_) {
-    waiter.done(Unavailable("this node stopped writing before the store confirmed the write").WithEffectUnknown());
-  }
+  LsnWaiters::Finished finished;
+  waiters_.TakeAll(Unavailable("this node stopped writing before the store confirmed the write").WithEffectUnknown(),
+                   &finished);
+  LsnWaiters::RunAll(std::move(finished));
 }
 
 std::shared_ptr<BucketLog> BucketLog::New(const Environment& env, std::shared_ptr<ObjectStore> store,
@@ -129,7 +130,7 @@ void BucketLog::NotifyDurable(OpContext& ctx, Lsn lsn, Done done) {
   {
     MutexLock lock(mutex_);
     if (lsn > durable_lsn() && !fenced()) {
-      waiters_.emplace(lsn, Waiter{ctx.deadline(), std::move(done)});
+      waiters_.Add(lsn, ctx.deadline(), std::move(done));
       env_.executor->Wake(task_);
       return;
     }
@@ -195,40 +196,26 @@ bool BucketLog::BeginSend() {
   return true;
 }
 
-void BucketLog::TakeExpired(Finished* finished) {
-  const MonotonicTime now = env_.clock->Now();
-  for (auto it = waiters_.begin(); it != waiters_.end();) {
-    if (it->second.deadline > now) {
-      ++it;
-      continue;
-    }
-    finished->emplace_back(std::move(it->second.done),
-                           Unavailable("the store did not confirm the write in time").WithEffectUnknown());
-    it = waiters_.erase(it);
-  }
-}
-
-void BucketLog::EndSend(const Result<Verdict>& verdict, Finished* finished) {
+void BucketLog::EndSend(const Result<Verdict>& verdict, LsnWaiters::Finished* finished) {
   sending_ = false;
   sent_.NotifyAll();
   failing_ = !verdict;
-  if (!verdict) return TakeExpired(finished);
+  if (!verdict) {
+    return waiters_.TakeExpired(
+        env_.clock->Now(), Unavailable("the store did not confirm the write in time").WithEffectUnknown(), finished);
+  }
   if (*verdict == Verdict::kLost) {
     fenced_.store(true, std::memory_order_release);
     groups_.clear();
     under_way_.reset();
     under_way_bytes_.clear();
-    for (auto& [lsn, waiter] : waiters_) finished->emplace_back(std::move(waiter.done), NotTheWriter());
-    waiters_.clear();
-    return;
+    return waiters_.TakeAll(NotTheWriter(), finished);
   }
   objects_.push_back(*under_way_);
   durable_.store(std::max(durable_.load(), under_way_->last_lsn.value()), std::memory_order_release);
   under_way_.reset();
   under_way_bytes_.clear();
-  const auto end = waiters_.upper_bound(durable_lsn());
-  for (auto it = waiters_.begin(); it != end; ++it) finished->emplace_back(std::move(it->second.done), OkStatus());
-  waiters_.erase(waiters_.begin(), end);
+  waiters_.TakeUpTo(durable_lsn(), finished);
 }
 
 Result<bool> BucketLog::SendStep(OpContext& ctx) {
@@ -246,7 +233,7 @@ Result<bool> BucketLog::SendStep(OpContext& ctx) {
   attempt.set_deadline(std::min(ctx.deadline(), ctx.clock().Now() + kTryTimeout));
   const Result<Verdict> verdict =
       chain_.pending() ? chain_.Resolve(attempt) : chain_.Create(attempt, sequence, std::move(bytes));
-  Finished finished;
+  LsnWaiters::Finished finished;
   bool more = false;
   bool newly_failing = false;
   {
@@ -255,7 +242,7 @@ Result<bool> BucketLog::SendStep(OpContext& ctx) {
     EndSend(verdict, &finished);
     more = !groups_.empty() || under_way_.has_value();
   }
-  for (auto& [done, status] : finished) done(status);
+  LsnWaiters::RunAll(std::move(finished));
   if (newly_failing) {
     Log(LogLevel::kWarn, "a log object is not confirmed",
         {{"collection", collection_.value()}, {"sequence", sequence.value()}, {"error", verdict.error().ToString()}});

@@ -21,6 +21,7 @@
 
 #include "base/mutex.h"
 #include "engine/collection_log.h"
+#include "engine/lsn_waiters.h"
 #include "format/wal_object.h"
 #include "manifest/version_chain.h"
 
@@ -65,19 +66,12 @@ class BucketLog final : public CollectionLog, public std::enable_shared_from_thi
     Lsn last;
     uint32_t count = 0;
   };
-  struct Waiter {
-    MonotonicTime deadline;
-    Done done;
-  };
-  using Finished = std::vector<std::pair<Done, Status>>;
-
   BucketLog(const Environment& env, std::shared_ptr<ObjectStore> store, CollectionId collection, Epoch epoch,
             Lsn newest);
 
   // Makes the pending records the group under way, if none is. False if there is nothing to send.
   bool BeginSend() AKI_REQUIRES(mutex_);
-  void EndSend(const Result<Verdict>& verdict, Finished* finished) AKI_REQUIRES(mutex_);
-  void TakeExpired(Finished* finished) AKI_REQUIRES(mutex_);
+  void EndSend(const Result<Verdict>& verdict, LsnWaiters::Finished* finished) AKI_REQUIRES(mutex_);
   Status NotTheWriter() const;
   void PutUnderWay(const Group& group) AKI_REQUIRES(mutex_);
 
@@ -103,7 +97,7 @@ class BucketLog final : public CollectionLog, public std::enable_shared_from_thi
   std::optional<Object> under_way_ AKI_GUARDED_BY(mutex_);
   std::string under_way_bytes_ AKI_GUARDED_BY(mutex_);
   std::deque<Object> objects_ AKI_GUARDED_BY(mutex_);  // in the bucket, not trimmed
-  std::multimap<Lsn, Waiter> waiters_ AKI_GUARDED_BY(mutex_);
+  LsnWaiters waiters_ AKI_GUARDED_BY(mutex_);
 };
 
 // An ended stream from where a watermark ends.

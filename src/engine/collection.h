@@ -62,7 +62,9 @@ class Collection {
   // commit of the log.
   virtual void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) = 0;
   virtual Status WaitDurable(OpContext& ctx, Lsn lsn) = 0;
-  // What NotifyDurable promises; stronger levels need a flush.
+  // The same for the manifest that carries the write; asks for a flush at once. Holds no thread.
+  virtual void NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) = 0;
+  // What NotifyDurable promises; NotifyCommitted promises AckLevel::kCommitted.
   virtual AckLevel ack() const = 0;
   // Runs `done` once: with OK when Read() shows everything up to `position`, which any node may have given out.
   virtual void NotifyVisible(OpContext& ctx, const Position& position, Done done) = 0;

@@ -59,7 +59,9 @@ std::optional<MonotonicTime> CollectionImpl::FlushDueAt() {
   MutexLock lock(write_mutex_);
   if (dropped_ || batch_first_lsn_.value() == 0) return std::nullopt;
   const auto current = view();
-  if (current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) return deps_.env.clock->Now();
+  if ((current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) || CommitIsAwaited()) {
+    return deps_.env.clock->Now();
+  }
   return batch_since_ + deps_.options.seal_age;
 }
 
@@ -68,6 +70,12 @@ bool CollectionImpl::FlushDue(FlushTrigger trigger) {
   if (!due) return false;
   return trigger == FlushTrigger::kNow || deps_.env.clock->Now() >= *due ||
          deps_.unflushed_bytes.load(std::memory_order_relaxed) > deps_.options.limits.unflushed_bytes_max / 2;
+}
+
+std::optional<Lsn> CollectionImpl::AllPublished() {
+  MutexLock lock(write_mutex_);
+  if (flush_job_ || batch_first_lsn_.value() != 0) return std::nullopt;
+  return Lsn(applied_lsn_.load(std::memory_order_relaxed));
 }
 
 bool CollectionImpl::Seal() {
@@ -94,8 +102,9 @@ Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
   AKI_RETURN_IF_ERROR(SettleMerge(ctx));
   if (!flush_job_) {
     // Nothing is unflushed before the takeover is complete.
-    if (!epoch_taken_ || !FlushDue(trigger)) return false;
-    return Seal();
+    if (!epoch_taken_) return false;
+    if (const auto published = AllPublished()) NoteCommitted(*published);
+    return FlushDue(trigger) && Seal();
   }
   {
     MutexLock write(write_mutex_);
@@ -257,7 +266,9 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
        {"version", head->manifest.version.value()},
        {"rows", job.origins.size()},
        {"watermark", job.watermark.value()}});
+  const Lsn watermark = job.watermark;
   flush_job_.reset();
+  NoteCommitted(watermark);
   return OkStatus();
 }
 

@@ -1,6 +1,6 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
-// _flush.cc, _merge.cc, _verify.cc, _collect.cc, _retain.cc, _history.cc (reads of earlier versions), _snapshot.cc,
-// _revert.cc, _clone.cc.
+// _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _verify.cc, _collect.cc, _retain.cc, _history.cc (reads
+// of earlier versions), _snapshot.cc, _revert.cc, _clone.cc.
 //
 // Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;
@@ -28,6 +28,7 @@
 #include "engine/collection.h"
 #include "engine/database.h"
 #include "engine/growing.h"
+#include "engine/lsn_waiters.h"
 #include "engine/segment_unit.h"
 #include "engine/validate.h"
 #include "engine/version_history.h"
@@ -83,6 +84,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status Merge(OpContext& ctx, MergeScope scope) override;
   void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) override;
   Status WaitDurable(OpContext& ctx, Lsn lsn) override;
+  void NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) override;
   AckLevel ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
   void NotifyVisible(OpContext& ctx, const Position& position, Done done) override;
   Result<std::shared_ptr<const Snapshot>> ReadAt(OpContext& ctx, const ReadPoint& point) override;
@@ -128,6 +130,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<bool> MergeStep(OpContext& ctx, MergeScope scope);
   // Re-reads what was committed long enough ago, so that the log may be trimmed.
   Status ConfirmStep(OpContext& ctx);
+  // Answers those whose deadline passed while they waited for a commit.
+  void AnswerLateCommits();
   Status CollectStep(OpContext& ctx);
   // When a flush becomes due by age; nullopt if nothing is unflushed.
   std::optional<MonotonicTime> FlushDueAt();
@@ -297,12 +301,20 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   // flush
   bool FlushDue(FlushTrigger trigger) AKI_REQUIRES(maintenance_mutex_);
+  // The newest LSN, if nothing is unflushed.
+  std::optional<Lsn> AllPublished() AKI_REQUIRES(maintenance_mutex_);
   bool Seal() AKI_REQUIRES(maintenance_mutex_);
   Status UploadFlush(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
   Status WriteDeletes(OpContext& ctx, const View& view, FlushJob* job) AKI_REQUIRES(maintenance_mutex_);
   Status CommitFlush(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
   Result<ObjectRef> PutDeletes(OpContext& ctx, const SegmentUnit& unit, const std::vector<RowIndex>& rows,
                                ManifestVersion start) AKI_REQUIRES(maintenance_mutex_);
+
+  // committed
+  bool CommitIsAwaited();
+  // A manifest carries everything up to `lsn`.
+  void NoteCommitted(Lsn lsn);
+  void EndCommitted(const Status& status);
 
   // merge
   Result<std::vector<std::shared_ptr<SegmentUnit>>> PickMerge(MergeScope scope) AKI_REQUIRES(maintenance_mutex_);
@@ -403,6 +415,10 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::atomic<bool> epoch_taken_{false};
   std::atomic<uint64_t> epoch_{0};
   std::atomic<bool> superseded_{false};
+
+  Mutex committed_mutex_;  // the last in the lock order
+  Lsn committed_lsn_ AKI_GUARDED_BY(committed_mutex_);
+  LsnWaiters committed_waiters_ AKI_GUARDED_BY(committed_mutex_);
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;

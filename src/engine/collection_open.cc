@@ -18,7 +18,10 @@ CollectionImpl::CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry)
       view_(std::make_shared<View>()),
       spec_(entry.spec) {}
 
-CollectionImpl::~CollectionImpl() { deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_, std::memory_order_relaxed); }
+CollectionImpl::~CollectionImpl() {
+  deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_, std::memory_order_relaxed);
+  EndCommitted(Unavailable("this node stopped before the write was published; it is in the log").WithEffectUnknown());
+}
 
 Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, CollectionDeps& deps,
                                                                const CatalogEntry& entry) {
@@ -130,9 +133,12 @@ CollectionSpec CollectionImpl::spec() const {
 }
 
 void CollectionImpl::MarkDropped() {
-  MutexLock lock(write_mutex_);
-  dropped_ = true;
-  deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_.exchange(0), std::memory_order_relaxed);
+  {
+    MutexLock lock(write_mutex_);
+    dropped_ = true;
+    deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_.exchange(0), std::memory_order_relaxed);
+  }
+  EndCommitted(NotFound("the collection was dropped").WithReason("collection_dropped"));
 }
 
 }  // namespace akidb

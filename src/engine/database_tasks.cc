@@ -76,6 +76,7 @@ NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) {
   const MonotonicTime now = ctx.clock().Now();
   MonotonicTime next_due = now + kIdlePause;
   for (const auto& collection : collections) {
+    collection->AnswerLateCommits();
     const auto stepped = collection->FlushStep(ctx, CollectionImpl::FlushTrigger::kIfDue);
     if (!stepped) {
       LogFailure("flush", collection->id(), stepped.error());
@@ -120,6 +121,7 @@ NextStep DatabaseImpl::FollowTaskStep(OpContext& ctx) {
     catalog_due_ = now + kCatalogPause;
   }
   for (const auto& collection : LoadedImpls()) {
+    collection->AnswerLateCommits();
     const auto due = collection->FollowStep(ctx);
     if (!due) {
       LogFailure("follow", collection->id(), due.error());

@@ -311,6 +311,57 @@ TEST_F(SharedStoreTest, ReadWithAPositionWaitsUntilItIsSeen) {
   EXPECT_EQ(seen[1].reason(), "commit_not_visible");
 }
 
+TEST_F(SharedStoreTest, OneCommitAnswersAllWhoWaitForIt) {
+  auto a = Node("a");
+  const auto c = a->Create("docs", 2);
+  const auto first = a->Write(*c, {{"1", {1, 0}}});
+  const auto second = a->Write(*c, {{"2", {1, 0}}});
+  ASSERT_TRUE(first && second);
+  std::vector<Status> seen;
+  const auto note = [&](const Status& status) { seen.push_back(status); };
+  c->NotifyCommitted(a->ctx(), second->position.lsn, note);
+  c->NotifyCommitted(a->ctx(), first->position.lsn, note);
+  EXPECT_TRUE(seen.empty());
+  const ManifestVersion before = Head(c->id()).version;
+  for (int i = 0; i < 3 && seen.empty(); ++i) a->executor().Step("flush");  // seal, upload, commit; nothing is old yet
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_TRUE(seen[0].ok() && seen[1].ok());
+  EXPECT_EQ(Head(c->id()).version, before.Next());
+  c->NotifyCommitted(a->ctx(), first->position.lsn, note);  // nothing to wait for
+  EXPECT_EQ(seen.size(), 3u);
+}
+
+TEST_F(SharedStoreTest, WhoWaitsForACommitIsAnsweredInTime) {
+  auto line = Line();
+  auto a = Node("a", line);
+  const auto c = a->Create("docs", 2);
+  const auto written = a->Write(*c, {{"1", {1, 0}}});
+  ASSERT_TRUE(written && c->WaitDurable(a->ctx(), written->position.lsn).ok());
+  std::vector<Status> seen;
+  const auto note = [&](const Status& status) { seen.push_back(status); };
+  OpContext ctx(a->clock());
+  ctx.set_timeout(std::chrono::seconds(10));
+  line->SetPlan(FaultPlan::Everywhere({.refuse = 1}));
+  c->NotifyCommitted(ctx, written->position.lsn, note);
+  a->executor().Step("flush");
+  EXPECT_TRUE(seen.empty());
+  a->clock().Advance(std::chrono::seconds(11));
+  a->executor().Step("flush");
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(seen[0].effect(), Effect::kUnknown);
+  EXPECT_EQ(seen[0].code(), StatusCode::kUnavailable);
+
+  line->SetPlan(FaultPlan::Nothing());
+  c->NotifyCommitted(a->ctx(), written->position.lsn, note);
+  auto b = Node("b");
+  const auto of_b = b->Get("docs");
+  b->Upsert(*of_b, {{"2", {1, 0}}});  // takes over
+  for (int i = 0; i < 4 && seen.size() < 2; ++i) a->executor().Step("flush");
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[1].effect(), Effect::kUnknown);
+  EXPECT_EQ(seen[1].reason(), "not_the_writer");
+}
+
 TEST_F(SharedStoreTest, ReadersFollowTheLogAndTakeItOver) {
   auto a = Node("a");
   const auto of_a = a->Create("docs", 2);

@@ -175,7 +175,6 @@ Status ValidateConfig(const ServerConfig& config) {
                              std::to_string(kThreadsMax) + " are allowed");
     }
   }
-  if (config.background_threads == 0) return InvalidArgument("server.background_threads is 0, at least 1 is needed");
   if (config.data_dir.empty()) return InvalidArgument("storage.data_dir is empty");
   AKI_RETURN_IF_ERROR(ValidateStoreUrl(config.store_url(), config.s3).Annotate("storage.store"));
   if (config.engine.limits.request_bytes_max > config.engine.wal_file_bytes / 2) {

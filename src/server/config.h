@@ -26,10 +26,9 @@ struct ServerConfig {
   std::string listen = "127.0.0.1:8080";
   std::string ready_file;  // written when the server is ready
   LogLevel log_level = LogLevel::kInfo;
-  uint32_t io_threads = 0;      // 0: chosen by the number of processors
-  uint32_t worker_threads = 0;  // likewise
-  uint32_t background_threads =
-      3;  // flush, merge, collection; one is left to prepare log files, which writers wait for
+  uint32_t io_threads = 0;          // 0: chosen by the number of processors
+  uint32_t worker_threads = 0;      // 0: chosen by processors and store
+  uint32_t background_threads = 0;  // 0: chosen by the store
   Duration shutdown_timeout = std::chrono::seconds(30);
   Duration slow_query = std::chrono::seconds(1);
   std::string data_dir = "akidb-data";

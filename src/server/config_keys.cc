@@ -162,8 +162,9 @@ void AddServerKeys(Keys& keys) {
   AddText(keys, "server.ready_file", "a file that is written when the server is ready", AKI_AT(ready_file));
   AddLogLevel(keys);
   AddCount(keys, "server.io_threads", "threads that read and write sockets; 0: by processors", AKI_AT(io_threads));
-  AddCount(keys, "server.worker_threads", "threads that execute requests; 0: by processors", AKI_AT(worker_threads));
-  AddCount(keys, "server.background_threads", "threads for flush, merge and garbage collection",
+  AddCount(keys, "server.worker_threads", "threads that execute requests; 0: by processors, on a bucket 16 at least",
+           AKI_AT(worker_threads));
+  AddCount(keys, "server.background_threads", "threads for flush, merge and garbage collection; 0: 3, on a bucket 16",
            AKI_AT(background_threads));
   AddDuration(keys, "server.shutdown_timeout", "how long running requests may take when the server stops",
               AKI_AT(shutdown_timeout));

@@ -38,6 +38,7 @@ class ServerImpl final : public Server {
   Status Stop() override;
 
  private:
+  bool on_bucket() const { return IsBucketUrl(config_.store_url()); }
   Status OpenDatabase(OpContext& ctx);
   void OpenCache(OpContext& ctx);
   Status JudgeStore(OpContext& ctx);
@@ -62,7 +63,9 @@ Status ServerImpl::Open() {
   AKI_ASSIGN_OR_RETURN(address_, ParseListenAddress(config_.listen));
   AKI_RETURN_IF_ERROR(CheckListenAddress(address_.host));
   random_ = NewSystemRandom();
-  executor_ = NewThreadExecutor(RealClock(), ThreadsOr(config_.background_threads, 1));
+  // Flush, merge and collection, and one that prepares log files, which writers wait for; on a bucket, where each
+  // collection that is written has a task of its own, they wait for answers most of the time.
+  executor_ = NewThreadExecutor(RealClock(), ThreadsOr(config_.background_threads, on_bucket() ? 16 : 3));
   env_ = {&RealClock(), random_.get(), &PosixFileSystem(), executor_.get(), Die};
   OpContext ctx(RealClock());
   AKI_RETURN_IF_ERROR(OpenDatabase(ctx));
@@ -73,7 +76,7 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   EngineOptions options = config_.engine;
   options.lock_note = LockNote("serve");
   AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
-  if (IsBucketUrl(config_.store_url()) && config_.cache_bytes_max > 0) OpenCache(ctx);
+  if (on_bucket() && config_.cache_bytes_max > 0) OpenCache(ctx);
   AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));
   options.shared_store = store_.shared;
   if (store_.shared) AKI_RETURN_IF_ERROR(JudgeStore(ctx));
@@ -107,7 +110,7 @@ Status ServerImpl::JudgeStore(OpContext& ctx) {
 
 Status ServerImpl::OpenService() {
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-  queue_ = NewThreadWorkQueue(ThreadsOr(config_.worker_threads, std::max(2u, processors)));
+  queue_ = NewThreadWorkQueue(ThreadsOr(config_.worker_threads, std::max(on_bucket() ? 16u : 2u, processors)));
   ServiceOptions service_options;
   service_options.version = Version();
   service_options.slow_query = config_.slow_query;

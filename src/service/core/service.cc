@@ -188,19 +188,17 @@ void Service::AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collec
   if (collection->ack() != AckLevel::kLocal && call->ctx.deadline() == MonotonicTime::max()) {
     call->ctx.set_timeout(std::chrono::milliseconds(limits().timeout_ms_default));
   }
-  auto answer = [this, call, ack, collection, response = std::move(response)](const Status& durable) mutable {
+  const Lsn lsn = receipt.position.lsn;
+  auto answer = [call, ack, lsn, collection, response = std::move(response)](const Status& durable) mutable {
     if (!durable.ok()) return call->Fail(durable);
     if (ack <= collection->ack()) return call->Answer(std::move(response));
-    queue_.Post([call, collection = std::move(collection), response = std::move(response)]() mutable {
-      call->Guard([&]() -> Status {
-        // The rows are in the log already, whatever becomes of the publication.
-        if (Status status = collection->Flush(call->ctx); !status.ok()) return std::move(status).WithEffectUnknown();
-        call->Answer(std::move(response));
-        return OkStatus();
-      });
-    });
+    collection->NotifyCommitted(call->ctx, lsn,
+                                [call, response = std::move(response)](const Status& published) mutable {
+                                  if (!published.ok()) return call->Fail(published);
+                                  call->Answer(std::move(response));
+                                });
   };
-  collection->NotifyDurable(call->ctx, receipt.position.lsn, std::move(answer));
+  collection->NotifyDurable(call->ctx, lsn, std::move(answer));
 }
 
 void Service::ObserveSearch(std::string_view collection, Duration took) {

@@ -1,0 +1,59 @@
+// Answers to requests that wait until a manifest carries their write (ack=committed). They hold no thread: the flush
+// task publishes for all of them at once, so many writers cost as many store requests as one.
+#include "engine/collection_impl.h"
+
+namespace akidb {
+
+void CollectionImpl::NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) {
+  Status verdict;
+  {
+    MutexLock lock(committed_mutex_);
+    if (lsn > committed_lsn_ && !superseded()) {
+      committed_waiters_.Add(lsn, ctx.deadline(), std::move(done));
+      deps_.wake_flush();
+      return;
+    }
+    // The record is in the log: whoever writes now may publish it.
+    if (lsn > committed_lsn_) verdict = NotTheWriter().WithEffectUnknown();
+  }
+  done(verdict);
+}
+
+bool CollectionImpl::CommitIsAwaited() {
+  MutexLock lock(committed_mutex_);
+  return !committed_waiters_.empty();
+}
+
+void CollectionImpl::NoteCommitted(Lsn lsn) {
+  LsnWaiters::Finished finished;
+  {
+    MutexLock lock(committed_mutex_);
+    committed_lsn_ = std::max(committed_lsn_, lsn);
+    committed_waiters_.TakeUpTo(committed_lsn_, &finished);
+  }
+  LsnWaiters::RunAll(std::move(finished));
+}
+
+void CollectionImpl::AnswerLateCommits() {
+  LsnWaiters::Finished finished;
+  {
+    MutexLock lock(committed_mutex_);
+    if (superseded()) committed_waiters_.TakeAll(NotTheWriter().WithEffectUnknown(), &finished);
+    committed_waiters_.TakeExpired(
+        deps_.env.clock->Now(),
+        Unavailable("the store did not confirm the publication in time; the write is in the log").WithEffectUnknown(),
+        &finished);
+  }
+  LsnWaiters::RunAll(std::move(finished));
+}
+
+void CollectionImpl::EndCommitted(const Status& status) {
+  LsnWaiters::Finished finished;
+  {
+    MutexLock lock(committed_mutex_);
+    committed_waiters_.TakeAll(status, &finished);
+  }
+  LsnWaiters::RunAll(std::move(finished));
+}
+
+}  // namespace akidb
