@@ -53,6 +53,7 @@ void PrintList(const dom::element& answer, const Console& console) {
                JsonText(item, "vector_type"), JsonText(item, "ack"), JsonText(item, "created_at")});
   }
   console.Print(table.ToString());
+  console.Print("'akidb collection describe NAME' counts rows and bytes\n");
 }
 
 // Every field of the answer, bytes made readable.

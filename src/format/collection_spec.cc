@@ -102,8 +102,9 @@ Status ForEachField(std::string_view what, const simdjson::dom::element& json, F
   return OkStatus();
 }
 
-Status UnknownField(std::string_view field) {
-  return Wrong(field.substr(0, 64), "is not a known field").WithReason("unknown_field");
+Status UnknownField(std::string_view field, std::string_view known) {
+  return Wrong(field.substr(0, 64), "is not a known field; known are " + std::string(known))
+      .WithReason("unknown_field");
 }
 
 Status ReadIndex(const simdjson::dom::element& json, IndexSpec* index) {
@@ -112,7 +113,7 @@ Status ReadIndex(const simdjson::dom::element& json, IndexSpec* index) {
     if (key == "m") return ReadUint32("index.m", value, &index->m);
     if (key == "ef_construction") return ReadUint32("index.ef_construction", value, &index->ef_construction);
     if (key == "layout") return ReadEnum("index.layout", value, kLayoutNames, &index->layout);
-    return UnknownField("index." + std::string(key));
+    return UnknownField("index." + std::string(key), "kind, m, ef_construction, layout");
   });
 }
 
@@ -206,7 +207,7 @@ Result<CollectionSpec> ParseCollectionSpec(const simdjson::dom::element& json, c
         if (key == "index") return ReadIndex(value, &spec.index);
         if (key == "recall") return ReadRecall(value, &spec.recall);
         if (key == "schema") return ReadSchema(value, &spec.schema_json);
-        return UnknownField(key);
+        return UnknownField(key, "name, vector_dim, distance, vector_type, ack, index, recall, schema");
       }));
   if (!has_name) return std::unexpected(Wrong("name", "is required"));
   if (!has_dim) return std::unexpected(Wrong("vector_dim", "is required"));

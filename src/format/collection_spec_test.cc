@@ -63,8 +63,10 @@ TEST(CollectionSpecTest, ErrorsNameTheField) {
   EXPECT_EQ(ErrorOf(R"({"vector_dim":384,"distance":"Cosine"})"), "name is required");
   EXPECT_EQ(ErrorOf(R"({"name":"x","distance":"Cosine"})"), "vector_dim is required");
   EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":384})"), "distance is required");
-  EXPECT_EQ(ErrorOf(With(R"("dim":3)")), "dim is not a known field");
-  EXPECT_EQ(ErrorOf(With(R"("index":{"M":3})")), "index.M is not a known field");
+  EXPECT_EQ(ErrorOf(With(R"("dim":3)")),
+            "dim is not a known field; known are name, vector_dim, distance, vector_type, ack, index, recall, schema");
+  EXPECT_EQ(ErrorOf(With(R"("index":{"M":3})")),
+            "index.M is not a known field; known are kind, m, ef_construction, layout");
   EXPECT_EQ(ErrorOf(With(R"("name":"y")")), "name is given twice");
   EXPECT_EQ(ErrorOf(R"({"name":7,"vector_dim":384,"distance":"Cosine"})"), "name must be a string");
   EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":0,"distance":"Cosine"})"), "vector_dim is 0, must be 1 to 16384");

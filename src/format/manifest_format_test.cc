@@ -143,7 +143,8 @@ TEST(ManifestFormatTest, ErrorsNameTheField) {
             "DATA_LOSS: manifest.segments[0].deletes.id is not a string");
   EXPECT_EQ(ErrorOf("\"sequence\":40}", "\"sequence\":40,\"x\":1}"), "DATA_LOSS: manifest.open_epochs[0].x is unknown");
   EXPECT_EQ(ErrorOf("\"spec\":{", "\"spec\":{\"color\":1,"),
-            "DATA_LOSS: manifest.spec is wrong: color is not a known field");
+            "DATA_LOSS: manifest.spec is wrong: color is not a known field; known are name, "
+            "vector_dim, distance, vector_type, ack, index, recall, schema");
   EXPECT_THAT(ErrorOf("\"home\":\"node-b\"", "\"home\":\"node-b\",\"later\":1"),
               HasSubstr("manifest.later is unknown"));
   EXPECT_EQ(ErrorOf("akidb.manifest/2", "akidb.manifest/3"),

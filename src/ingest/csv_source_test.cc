@@ -110,6 +110,7 @@ TEST(CsvSourceTest, ReportsBadVectors) {
   for (const auto& [cell, reason] :
        std::vector<std::pair<std::string, std::string>>{{"1 x", "element 1 is not a number"},
                                                         {"[1 2", "no closing"},
+                                                        {"{vector: [1]}", "is a JSON object"},
                                                         {"", "empty"},
                                                         {"1 2 3", "expected 2"},
                                                         {"1 nan", "not finite"}}) {

@@ -26,6 +26,7 @@ Status AppendVectorText(std::string_view text, size_t length_max, std::vector<fl
     p = SkipBlanks(p + 1, --end);
   }
   if (p == end) return InvalidArgument("vector is empty");
+  if (*p == '{') return InvalidArgument("vector is a JSON object; numbers alone are expected, as in [0.1, 0.2]");
   for (size_t i = 0;; ++i) {
     if (i == length_max) return InvalidArgument("vector has more than " + std::to_string(length_max) + " elements");
     float value = 0;

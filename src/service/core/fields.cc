@@ -66,6 +66,7 @@ Fields Fields::Parse(std::string_view text, std::string where) {
 }
 
 std::optional<std::string_view> Fields::Raw(std::string_view key) {
+  if (std::ranges::find(asked_, key) == asked_.end()) asked_.push_back(key);
   for (Field& field : fields_) {
     if (field.key != key) continue;
     field.known = true;
@@ -201,7 +202,9 @@ void Fields::FilterTree(std::string_view key, const Limits& limits, std::shared_
   if (filter) {
     *out = std::move(*filter);
   } else if (status_.ok()) {
-    status_ = std::move(filter).error().Annotate(where_ + std::string(key));
+    // The message begins with "filter" already.
+    status_ = std::move(filter).error();
+    if (!where_.empty()) status_ = std::move(status_).Annotate(std::string_view(where_).substr(0, where_.size() - 1));
   }
 }
 
@@ -276,7 +279,10 @@ Status Fields::Done() {
   AKI_RETURN_IF_ERROR(status_);
   for (const Field& field : fields_) {
     if (!field.known) {
-      return Bad("unknown_field", "unknown field \"" + where_ + std::string(field.key.substr(0, 64)) + "\"");
+      std::string known;
+      for (const std::string_view key : asked_) known.append(known.empty() ? "" : ", ").append(key);
+      return Bad("unknown_field", "unknown field \"" + where_ + std::string(field.key.substr(0, 64)) + "\"; " +
+                                      (known.empty() ? "no field is known here" : "known are " + known));
     }
   }
   return OkStatus();

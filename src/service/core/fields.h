@@ -39,14 +39,14 @@ class Fields {
   void Ids(std::string_view key, size_t count_max, std::vector<std::string>* out);
   void FilterTree(std::string_view key, const Limits& limits, std::shared_ptr<const Filter>* out);  // null is absent
   void Position(std::string_view key, std::optional<akidb::Position>* out);
-  // The value as text, unchecked but for balanced brackets.
+  // The value as text, unchecked but for balanced brackets. `key` must outlive this object, as literals do.
   std::optional<std::string_view> Raw(std::string_view key);
   // A snapshot's name, or {"snapshot"}, {"version"} or {"time"}.
   void ReadAt(std::string_view key, std::optional<ReadPoint>* out);
   bool Has(std::string_view key) const;
 
   void Fail(std::string_view reason, std::string message);
-  // The first error; else an unknown field.
+  // The first error; else an unknown field, with those that were asked for.
   Status Done();
 
  private:
@@ -59,6 +59,7 @@ class Fields {
 
   std::string where_;
   std::vector<Field> fields_;
+  std::vector<std::string_view> asked_;  // each key once, in order
   Status status_;
 };
 

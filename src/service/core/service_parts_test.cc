@@ -118,6 +118,29 @@ TEST_F(FieldsTest, NamesFieldValueAndLimit) {
   EXPECT_EQ(top_k, 10u);
 }
 
+TEST_F(FieldsTest, AnUnknownFieldIsToldWhichAreKnown) {
+  Fields fields = Parse(R"({"topk": 3})");
+  uint32_t top_k = 10;
+  std::vector<float> vector;
+  fields.Floats("vector", 2, &vector);
+  fields.Uint("top_k", 1, 10000, &top_k);
+  EXPECT_EQ(fields.Done().message(), "unknown field \"topk\"; known are vector, top_k");
+  EXPECT_EQ(Parse(R"({"x": 3})").Done().message(), "unknown field \"x\"; no field is known here");
+}
+
+TEST_F(FieldsTest, AWrongFilterIsNamedOnce) {
+  const auto message = [&](std::string where) {
+    text_ = R"({"filter":{"must":7}})";
+    text_.reserve(text_.size() + 64);
+    Fields fields = Fields::Parse(text_, std::move(where));
+    std::shared_ptr<const Filter> filter;
+    fields.FilterTree("filter", Limits{}, &filter);
+    return std::string(fields.Done().message());
+  };
+  EXPECT_EQ(message(""), "filter at /must: expected a condition or an array of conditions, got 7");
+  EXPECT_EQ(message("queries[3]."), "queries[3]: filter at /must: expected a condition or an array of conditions, got 7");
+}
+
 TEST_F(FieldsTest, RefusesUnknownDuplicateAndMistypedFields) {
   const auto reason = [&](std::string text) {
     Fields fields = Parse(std::move(text));
