@@ -360,6 +360,9 @@ def main():
     parser.add_argument("--tests-cold-seconds", type=float)
     parser.add_argument("--tests-warm-seconds", type=float)
     args = parser.parse_args()
+    needed = [pathlib.Path(args.build, p) for p in ("bin/akidb", "bench/single_bench", "bench/flat/flat_bench", "bench/libnosync.so", "src/wal/wal_bench")]
+    if missing := [str(p) for p in needed if not (ROOT / p).exists()]:
+        sys.exit(f"missing: {', '.join(missing)}; build them: ninja -C {args.build} akidb akidb_sim benchmarks")
     bench = Bench(args)
     try:
         for part in args.only.split(","):
