@@ -170,7 +170,8 @@ Status CollectionImpl::WriteDeletes(OpContext& ctx, const View& current, FlushJo
 
 Status CollectionImpl::UploadFlush(OpContext& ctx) {
   FlushJob& job = *flush_job_;
-  AKI_RETURN_IF_ERROR(log()->WaitDurable(ctx, job.watermark));
+  // The log is made durable meanwhile; CommitFlush waits for it.
+  log()->NotifyDurable(ctx, job.watermark, [](const Status&) {});
   job.start = committer_.head()->manifest.version;
   job.origins.clear();
   for (uint32_t group = 0; group < job.groups.size(); ++group) {
@@ -199,6 +200,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     // Read back before anything names it: a segment that cannot be opened is never published.
     AKI_ASSIGN_OR_RETURN(job.unit, OpenUnit(ctx, *job.segment));
   }
+  AKI_RETURN_IF_ERROR(log()->WaitDurable(ctx, job.watermark));
   const Epoch epoch(epoch_.load());
   const WalSequence sequence = log()->SequenceAt(job.watermark);
   const CollectionSpec current_spec = spec();

@@ -182,23 +182,21 @@ Status Service::RunOnSnapshot(const CallPtr& call, const std::shared_ptr<Collect
   return OkStatus();
 }
 
-void Service::AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
+void Service::AnswerWhenAcknowledged(const CallPtr& call, const std::shared_ptr<Collection>& collection, AckLevel ack,
                                      const WriteReceipt& receipt, HttpResponse response) {
   // A store may be away for long; a client is told in time that it cannot be said.
-  if (collection->ack() != AckLevel::kLocal && call->ctx.deadline() == MonotonicTime::max()) {
+  if (ack != AckLevel::kLocal && call->ctx.deadline() == MonotonicTime::max()) {
     call->ctx.set_timeout(std::chrono::milliseconds(limits().timeout_ms_default));
   }
-  const Lsn lsn = receipt.position.lsn;
-  auto answer = [call, ack, lsn, collection, response = std::move(response)](const Status& durable) mutable {
-    if (!durable.ok()) return call->Fail(durable);
-    if (ack <= collection->ack()) return call->Answer(std::move(response));
-    collection->NotifyCommitted(call->ctx, lsn,
-                                [call, response = std::move(response)](const Status& published) mutable {
-                                  if (!published.ok()) return call->Fail(published);
-                                  call->Answer(std::move(response));
-                                });
+  auto answer = [call, response = std::move(response)](const Status& status) mutable {
+    if (!status.ok()) return call->Fail(status);
+    call->Answer(std::move(response));
   };
-  collection->NotifyDurable(call->ctx, lsn, std::move(answer));
+  if (ack <= collection->ack()) {
+    collection->NotifyDurable(call->ctx, receipt.position.lsn, std::move(answer));
+  } else {
+    collection->NotifyCommitted(call->ctx, receipt.position.lsn, std::move(answer));
+  }
 }
 
 void Service::ObserveSearch(std::string_view collection, Duration took) {

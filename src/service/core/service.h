@@ -82,7 +82,7 @@ class Service {
   Status RunOnSnapshot(const CallPtr& call, const std::shared_ptr<Collection>& collection, const ReadOptions& options,
                        std::move_only_function<Status(std::shared_ptr<const Snapshot>)> work);
   // Answers with `response` once the write stands as `ack` asks.
-  void AnswerWhenAcknowledged(const CallPtr& call, std::shared_ptr<Collection> collection, AckLevel ack,
+  void AnswerWhenAcknowledged(const CallPtr& call, const std::shared_ptr<Collection>& collection, AckLevel ack,
                               const WriteReceipt& receipt, HttpResponse response);
 
   void ObserveSearch(std::string_view collection, Duration took);
