@@ -138,7 +138,8 @@ TEST_F(FieldsTest, AWrongFilterIsNamedOnce) {
     return std::string(fields.Done().message());
   };
   EXPECT_EQ(message(""), "filter at /must: expected a condition or an array of conditions, got 7");
-  EXPECT_EQ(message("queries[3]."), "queries[3]: filter at /must: expected a condition or an array of conditions, got 7");
+  EXPECT_EQ(message("queries[3]."),
+            "queries[3]: filter at /must: expected a condition or an array of conditions, got 7");
 }
 
 TEST_F(FieldsTest, RefusesUnknownDuplicateAndMistypedFields) {
