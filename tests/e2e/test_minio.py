@@ -129,6 +129,40 @@ def test_a_killed_node_leaves_everything_in_the_bucket(node):
     assert stored(start_empty(node)) == {**expected, "d7": 0}
 
 
+def test_many_who_wait_for_the_commit_share_it(make_server, minio, bucket):
+    # Nothing gets old or large here: only who waits makes it publish.
+    server = make_server("--store", f"s3://{bucket}/db", environment=minio.akidb_environment()).start()
+    server.create("docs", DIM, ack="committed")
+    each, threads_count = 20, 16
+    positions = []
+
+    def write(thread):
+        session = requests.Session()
+        session.trust_env = False
+        for n in range(each):
+            answer = session.post(server.url + "/collections/docs/vectors", json={"vectors": [row(thread * each + n)]}, timeout=60)
+            assert answer.status_code == 200, answer.text
+            positions.append(answer.json()["commit"])
+
+    threads = [threading.Thread(target=write, args=(t,)) for t in range(threads_count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(positions) == each * threads_count
+    described = server.ok("GET", "/collections/docs")
+    assert described["growing_count"] == 0 and described["vector_count"] == each * threads_count
+    versions = described["manifest_version"]
+    assert versions < each * threads_count / 2, f"{versions} versions for {each * threads_count} writes of {threads_count} writers"
+    server.kill()
+    # The manifest has them all: the log is not needed.
+    client = minio.client()
+    for key in client.keys(bucket):
+        if "/wal/" in key:
+            client.delete(bucket, key)
+    assert stored(start_empty(server)).keys() == {f"d{n}" for n in range(each * threads_count)}
+
+
 def policy_of_the_manual(bucket):
     text = (ROOT / "docs" / "operating" / "minio.md").read_text()
     return json.loads(re.search(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1].replace("BUCKET", bucket).replace("PREFIX", "db"))
