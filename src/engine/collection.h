@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,15 @@ struct CollectionStats {
   ManifestVersion manifest_version;
   ManifestVersion oldest_version;  // it and all later ones can be read; older ones only where a snapshot pins them
   uint64_t snapshot_count = 0;
+};
+
+// Where writes of a collection belong.
+struct WriterPlace {
+  std::string process;  // of the live writer elsewhere; empty: here
+  std::string address;  // of that one, "http://HOST:PORT"
+  Epoch epoch;          // that it was seen to write in
+
+  bool here() const { return process.empty(); }
 };
 
 class Collection {
@@ -68,6 +78,17 @@ class Collection {
   virtual AckLevel ack() const = 0;
   // Runs `done` once: with OK when Read() shows everything up to `position`, which any node may have given out.
   virtual void NotifyVisible(OpContext& ctx, const Position& position, Done done) = 0;
+  // The epoch that this node writes in; 0 if it is not the writer.
+  virtual Epoch writer_epoch() const = 0;
+  // Makes this node the writer, unless another node that is alive is: then where that one is, as far as this node
+  // knows. kUnavailable (reason "not_the_writer") if this object is no use any more: get the collection anew.
+  virtual Result<WriterPlace> PlaceWrite(OpContext& ctx) = 0;
+  // Looks at once for what other nodes published.
+  virtual Status FollowHead(OpContext& ctx) = 0;
+  // Another node answered a write that came through this one: reads here are to show it.
+  virtual void NoteWrittenElsewhere(const Position& position) = 0;
+  // The newest such write, while it is not visible here.
+  virtual std::optional<Position> promised() const = 0;
   // The rows of an earlier version, exactly: what was published in it, without what was only in the log. Opened
   // versions share segments with the current one, and a few stay open.
   virtual Result<std::shared_ptr<const Snapshot>> ReadAt(OpContext& ctx, const ReadPoint& point) = 0;

@@ -1,6 +1,6 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
 // _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _verify.cc, _collect.cc, _retain.cc, _history.cc (reads
-// of earlier versions), _snapshot.cc, _revert.cc, _clone.cc.
+// of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes _takeover.cc, _follow.cc, _place.cc.
 //
 // Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;
@@ -29,13 +29,18 @@
 #include "engine/database.h"
 #include "engine/growing.h"
 #include "engine/lsn_waiters.h"
+#include "engine/node_leases.h"
 #include "engine/segment_unit.h"
 #include "engine/validate.h"
 #include "engine/version_history.h"
+#include "format/node_lease.h"
 #include "manifest/manifest_committer.h"
 #include "segment/segment_writer.h"
 
 namespace akidb {
+
+// The reason of a takeover that somebody else was faster with.
+inline constexpr std::string_view kOvertaken = "overtaken";
 
 // What all collections of a database share. Each keeps it alive: a request may hold a collection longer than its
 // database lives.
@@ -45,6 +50,10 @@ struct CollectionDeps : std::enable_shared_from_this<CollectionDeps> {
   Wal* wal = nullptr;  // null while the log is being replayed
   EngineOptions options;
   std::shared_ptr<PayloadBlockCache> payload_cache;
+  std::string process;                // name of this process in claims and leases
+  std::unique_ptr<NodeLeases> nodes;  // null where no other node could be the writer, or none is asked
+  std::atomic<uint64_t> claims{0};    // of epochs, so far
+  std::atomic<uint64_t> takeovers{0};
   std::atomic<uint64_t> unflushed_bytes{0};
   std::function<void()> wake_flush = [] {};
   std::function<void()> wake_follow = [] {};
@@ -87,6 +96,11 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   void NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) override;
   AckLevel ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
   void NotifyVisible(OpContext& ctx, const Position& position, Done done) override;
+  Epoch writer_epoch() const override;
+  Result<WriterPlace> PlaceWrite(OpContext& ctx) override;
+  Status FollowHead(OpContext& ctx) override;
+  void NoteWrittenElsewhere(const Position& position) override;
+  std::optional<Position> promised() const override;
   Result<std::shared_ptr<const Snapshot>> ReadAt(OpContext& ctx, const ReadPoint& point) override;
   Result<SnapshotInfo> CreateSnapshot(OpContext& ctx, std::string_view name) override;
   Result<SnapshotInfo> FindSnapshot(std::string_view name) override;
@@ -94,8 +108,9 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status DeleteSnapshot(OpContext& ctx, std::string_view name) override;
   Result<ManifestVersion> Revert(OpContext& ctx, const ReadPoint& point) override;
 
-  // Makes this process the writer: commits a new epoch, once a process. It comes before the first record is replayed or
-  // written, because a request of an earlier process may still arrive and move the head.
+  // Makes this process the writer, unless another that is alive is it (kUnavailable, reason "not_the_writer"): commits a
+  // new epoch, once a process. It comes before the first record is replayed or written, because a request of an earlier
+  // process may still arrive and move the head.
   Status EnsureEpoch(OpContext& ctx) AKI_EXCLUDES(maintenance_mutex_);
   // Once the node's log is open: writes go there from now on. Requires EnsureEpoch.
   void AttachNodeLog();
@@ -117,6 +132,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // May move the boundary, so that older versions that did are given up.
   Result<std::optional<CollectionId>> SourceToRelease(OpContext& ctx);
   Status ForgetSource(OpContext& ctx);
+  // When it was read or written last.
+  MonotonicTime last_used() const { return MonotonicTime(Duration(last_used_ns_.load(std::memory_order_relaxed))); }
   // Greatest LSN that the manifest knows.
   Lsn manifest_lsn() const { return Lsn(base_lsn_.load(std::memory_order_acquire)); }
 
@@ -233,7 +250,10 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     }
     CollectionImpl& collection_;
   };
-  Status EnsureEpochLocked(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  // kAborted (kOvertaken) if the epoch to be ended is not `from` any more.
+  Status EnsureEpochLocked(OpContext& ctx, std::optional<Epoch> from = std::nullopt) AKI_REQUIRES(maintenance_mutex_);
+  Status FollowHeadLocked(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  std::string NextClaim() { return EpochClaim(deps_.process, ++deps_.claims); }
 
   // takeover
   // Fences every older stream, replays what no segment has, and begins the stream of this epoch.
@@ -436,7 +456,9 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   CollectionSpec spec_ AKI_GUARDED_BY(state_mutex_);
   std::shared_ptr<CollectionLog> log_ AKI_GUARDED_BY(state_mutex_);  // null until this process is the writer
 
-  Mutex follow_mutex_;
+  mutable Mutex follow_mutex_;
+  std::atomic<uint64_t> promised_lsn_{0};                  // of promised_
+  Position promised_ AKI_GUARDED_BY(follow_mutex_);        // newest write that another node answered through this one
   std::vector<VisibleWaiter> waiters_ AKI_GUARDED_BY(follow_mutex_);
   MonotonicTime follow_at_ AKI_GUARDED_BY(follow_mutex_){};
   Duration follow_interval_ AKI_GUARDED_BY(follow_mutex_){};

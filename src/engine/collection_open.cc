@@ -28,7 +28,8 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, C
   std::shared_ptr<CollectionImpl> collection(new CollectionImpl(deps, entry));
   Manifest first;
   first.epoch = Epoch(1);
-  first.open_epochs.push_back({Epoch(1), deps.options.node, Lsn(0)});
+  if (deps.nodes) AKI_RETURN_IF_ERROR(deps.nodes->Ensure(ctx));
+  first.open_epochs.push_back({Epoch(1), collection->NextClaim(), Lsn(0)});
   first.log = deps.options.shared_store ? LogKind::kBucket : LogKind::kLocal;
   first.spec = entry.spec;
   MutexLock lock(collection->maintenance_mutex_);

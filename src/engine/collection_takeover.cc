@@ -57,18 +57,18 @@ void CollectionImpl::AttachNodeLog() {
 Status CollectionImpl::EnsureEpoch(OpContext& ctx) {
   last_used_ns_.store(deps_.env.clock->Now().time_since_epoch().count(), std::memory_order_relaxed);
   if (epoch_taken_.load(std::memory_order_acquire)) return superseded() ? NotTheWriter() : OkStatus();
-  MutexLock lock(maintenance_mutex_);
-  return EnsureEpochLocked(ctx);
+  AKI_ASSIGN_OR_RETURN(const WriterPlace place, PlaceWrite(ctx));
+  return place.here() ? OkStatus() : NotTheWriter();
 }
 
-Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
+Status CollectionImpl::EnsureEpochLocked(OpContext& ctx, std::optional<Epoch> from) {
   if (superseded()) return NotTheWriter();
   if (epoch_taken_.load(std::memory_order_acquire)) return OkStatus();
   // Names this claim over failed tries: after an unknown outcome the edit may meet its own effect, or that of an
   // earlier process whose request arrived late. An object that was superseded claims no more, so a claim is one
   // acquisition.
   const bool first_try = epoch_claim_.empty();
-  if (first_try) epoch_claim_ = deps_.options.node + "." + deps_.env.random->Hex(16);
+  if (first_try) epoch_claim_ = NextClaim();
   const std::string claim = epoch_claim_;
   // A claim that was tried before may have been overtaken since, and the streams that it saw open may be gone.
   if (!first_try && deps_.options.shared_store) {
@@ -77,6 +77,8 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
   }
   // A node that cannot read the segments must not depose one that can.
   AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
+  // Others must be able to see that who claims is alive.
+  if (deps_.nodes) AKI_RETURN_IF_ERROR(deps_.nodes->Ensure(ctx));
   const CollectionSpec current = spec();
   AKI_ASSIGN_OR_RETURN(const auto head,
                        committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
@@ -85,6 +87,9 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
                          }
                          if (manifest->open_epochs.size() > 0 && manifest->open_epochs.back().node == claim) {
                            return ManifestCommitter::Edited::kAlreadyThere;
+                         }
+                         if (from && manifest->epoch != *from) {
+                           return std::unexpected(Aborted("another node took over first").WithReason(kOvertaken));
                          }
                          manifest->epoch = manifest->epoch.Next();
                          manifest->open_epochs.push_back({manifest->epoch, claim, Lsn(0), WalSequence(0)});
@@ -103,6 +108,7 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx) {
   // Only now, of the manifest that carries the new epoch: whoever wrote before can raise no watermark any more.
   AKI_RETURN_IF_ERROR(TakeOverStreams(ctx, head->manifest));
   epoch_taken_.store(true, std::memory_order_release);
+  if (deps_.options.shared_store) deps_.takeovers.fetch_add(1, std::memory_order_relaxed);
   Log(LogLevel::kDebug, "epoch taken", {{"collection", id_.value()}, {"epoch", epoch_.load()}});
   return OkStatus();
 }

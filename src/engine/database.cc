@@ -26,6 +26,10 @@ DatabaseImpl::DatabaseImpl(const Environment& env, std::shared_ptr<ObjectStore> 
   deps_.env = env;
   deps_.store = std::move(store);
   deps_.options = options;
+  deps_.process = ProcessName(options.node, env.random->Hex(kIncarnationDigits));
+  if (options.shared_store && options.leases) {
+    deps_.nodes = std::make_unique<NodeLeases>(env, deps_.store, deps_.process);
+  }
   deps_.payload_cache = NewPayloadBlockCache(options.payload_cache_bytes);
 }
 
@@ -214,6 +218,7 @@ Status DatabaseImpl::Close(OpContext& ctx) {
     // What a node has that was taken over is in the log, for whoever is the writer now.
     if (first_error.ok() && !collection->superseded()) first_error = std::move(status);
   }
+  if (deps_.nodes) deps_.nodes->Release(ctx).IgnoreError("others find out in time that this node is gone");
   MutexLock lock(map_mutex_);
   loaded_.clear();
   lock_.reset();

@@ -16,6 +16,7 @@
 #include "base/environment.h"
 #include "base/limits.h"
 #include "engine/collection.h"
+#include "engine/node_leases.h"
 #include "manifest/catalog_state.h"
 #include "objstore/object_store.h"
 #include "wal/wal.h"
@@ -25,6 +26,9 @@ namespace akidb {
 struct EngineOptions {
   // Several nodes may open the store at once: logs lie in it, and this data directory holds nothing that matters.
   bool shared_store = false;
+  // On a shared store: a write does not depose a writer that is alive (node_leases.h); it belongs there
+  // (Collection::PlaceWrite). Without, whoever is written to takes over.
+  bool leases = false;
   std::string data_dir;  // holds wal/, the lock and, by default, store/
   std::string node = "local";
   std::string lock_note = "another process";  // who holds the data directory, for the second one's error message
@@ -78,6 +82,10 @@ class Database {
   // Of the node's own log; zeros on a shared store.
   virtual WalStats wal_stats() const = 0;
   virtual uint64_t unflushed_bytes() const = 0;
+  // What this node knows of others; null without EngineOptions::leases.
+  virtual NodeLeases* nodes() = 0;
+  // How often this node became the writer of a collection of a shared store.
+  virtual uint64_t takeovers() const = 0;
   virtual const Limits& limits() const = 0;
 
   // Stops background tasks, publishes every unflushed row and releases the data directory.

@@ -45,6 +45,8 @@ class DatabaseImpl final : public Database {
   AckLevel default_ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
   WalStats wal_stats() const override { return wal_ ? wal_->stats() : WalStats{}; }
   uint64_t unflushed_bytes() const override { return deps_.unflushed_bytes.load(std::memory_order_relaxed); }
+  NodeLeases* nodes() override { return deps_.nodes.get(); }
+  uint64_t takeovers() const override { return deps_.takeovers.load(std::memory_order_relaxed); }
   const Limits& limits() const override { return deps_.options.limits; }
   Status Close(OpContext& ctx) override;
 
@@ -55,6 +57,7 @@ class DatabaseImpl final : public Database {
   NextStep CollectTaskStep(OpContext& ctx);
   NextStep PrepareTaskStep(OpContext& ctx);
   NextStep FollowTaskStep(OpContext& ctx);
+  NextStep LeaseTaskStep(OpContext& ctx);
 
  private:
   // The entry of a collection's own name, for changes.

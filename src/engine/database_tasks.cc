@@ -11,6 +11,8 @@ constexpr Duration kErrorPause = std::chrono::seconds(1);
 constexpr Duration kIdlePause = std::chrono::seconds(1);
 constexpr Duration kCatalogPause = std::chrono::seconds(2);
 constexpr Duration kPreparePause = std::chrono::milliseconds(50);
+// A writer that nobody used for so long sends fewer heartbeats.
+constexpr Duration kIdleAfter = std::chrono::seconds(30);
 
 class StepTask final : public Task {
  public:
@@ -46,6 +48,7 @@ void DatabaseImpl::StartTasks() {
   };
   if (wal_) add("prepare", &DatabaseImpl::PrepareTaskStep);
   if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep, Priority::kQuery);
+  if (deps_.nodes) add("lease", &DatabaseImpl::LeaseTaskStep, Priority::kQuery);
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   add("merge", &DatabaseImpl::MergeTaskStep);
   add("trim", &DatabaseImpl::TrimTaskStep);
@@ -130,6 +133,20 @@ NextStep DatabaseImpl::FollowTaskStep(OpContext& ctx) {
     next = std::min(next, *due);
   }
   return NextStep::After(std::max(next - ctx.clock().Now(), Duration(std::chrono::milliseconds(1))));
+}
+
+NextStep DatabaseImpl::LeaseTaskStep(OpContext& ctx) {
+  auto activity = NodeLeases::Activity::kNone;
+  for (const auto& collection : LoadedImpls()) {
+    if (collection->writer_epoch().value() == 0) continue;
+    activity = std::max(activity, NodeLeases::Activity::kIdleWriter);
+    if (ctx.clock().Now() - collection->last_used() < kIdleAfter) activity = NodeLeases::Activity::kWriter;
+  }
+  ctx.set_timeout(kErrorPause * 2);  // what comes later would not be a sign of life
+  const auto next = deps_.nodes->Step(ctx, activity);
+  if (next) return NextStep::After(*next);
+  LogFailure("lease", CollectionId(0), next.error());
+  return NextStep::After(kErrorPause);
 }
 
 NextStep DatabaseImpl::CollectTaskStep(OpContext& ctx) {
