@@ -18,7 +18,7 @@ bool NamesThisMachine(const ConfigKey& key) {
     if (key.name == name) return true;
   }
   return key.name == "storage.data_dir" || key.name == "storage.store" || key.name == "storage.node" ||
-         key.name == "server.ready_file" || key.name == "server.listen";
+         key.name == "server.ready_file" || key.name == "server.listen" || key.name == "server.advertise";
 }
 
 std::string ShownValue(const ConfigKey& key, const ServerConfig& config, bool redact) {

@@ -29,6 +29,7 @@ void AddConfigFlags(CLI::App* app, ConfigOptions* config) {
   AddKeyFlag(app, config, "--data-dir", "storage.data_dir", "directory of the log and, by default, of the store");
   AddKeyFlag(app, config, "--store", "storage.store", "file:DIR or s3://BUCKET/PREFIX");
   AddKeyFlag(app, config, "--listen", "server.listen", "HOST:PORT, loopback only");
+  AddKeyFlag(app, config, "--advertise", "server.advertise", "http://HOST:PORT where other nodes reach this one");
   AddKeyFlag(app, config, "--ready-file", "server.ready_file", "file that is written when the server is ready");
   AddKeyFlag(app, config, "--log-level", "server.log_level", "debug, info, warn or error");
   app->add_option_function<std::vector<std::string>>(

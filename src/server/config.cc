@@ -7,7 +7,9 @@
 #include <cctype>
 #include <charconv>
 
+#include "format/node_lease.h"
 #include "server/store_url.h"
+#include "server/write_forwarder.h"
 
 namespace akidb {
 namespace {
@@ -164,8 +166,34 @@ Result<LoadedConfig> LoadConfig(FileSystem& fs, const std::vector<ConfigKey>& ke
   return loaded;
 }
 
+namespace {
+
+// It becomes a header's value, and must not be guessed.
+Status ValidateForwardSecret(std::string_view secret) {
+  constexpr size_t kBytesMin = 16;
+  constexpr size_t kBytesMax = 1024;
+  if (secret.empty()) return OkStatus();
+  const bool plain = std::ranges::all_of(secret, [](char c) { return c > 0x20 && c < 0x7F; });
+  if (plain && secret.size() >= kBytesMin && secret.size() <= kBytesMax) return OkStatus();
+  return InvalidArgument("server.forward_secret has " + std::to_string(secret.size()) +
+                         " bytes; it must be 16 to 1024 printable ASCII characters without spaces");
+}
+
+Status ValidateNode(const ServerConfig& config) {
+  AKI_RETURN_IF_ERROR(ValidateForwardSecret(config.forward_secret));
+  AKI_RETURN_IF_ERROR(AdvertisedEndpoint(config.advertise, "127.0.0.1", 0, config.forward_secret));
+  if (config.node.empty()) return OkStatus();
+  AKI_RETURN_IF_ERROR(ValidateName("storage.node", config.node));
+  if (config.node.size() <= kNodeNameBytesMax) return OkStatus();
+  return InvalidArgument("storage.node has " + std::to_string(config.node.size()) + " bytes, the limit is " +
+                         std::to_string(kNodeNameBytesMax));
+}
+
+}  // namespace
+
 Status ValidateConfig(const ServerConfig& config) {
   AKI_RETURN_IF_ERROR(ParseListenAddress(config.listen));
+  AKI_RETURN_IF_ERROR(ValidateNode(config));
   constexpr uint32_t kThreadsMax = 1024;
   for (const auto& [name, value] :
        {std::pair{"server.io_threads", config.io_threads}, std::pair{"server.worker_threads", config.worker_threads},

@@ -24,7 +24,9 @@ namespace akidb {
 
 struct ServerConfig {
   std::string listen = "127.0.0.1:8080";
-  std::string ready_file;  // written when the server is ready
+  std::string advertise;       // URL for other nodes; empty: where it listens
+  std::string forward_secret;  // empty: none
+  std::string ready_file;      // written when the server is ready
   LogLevel log_level = LogLevel::kInfo;
   uint32_t io_threads = 0;          // 0: chosen by the number of processors
   uint32_t worker_threads = 0;      // 0: chosen by processors and store
@@ -32,6 +34,7 @@ struct ServerConfig {
   Duration shutdown_timeout = std::chrono::seconds(30);
   Duration slow_query = std::chrono::seconds(1);
   std::string data_dir = "akidb-data";
+  std::string node;                        // empty: DefaultNodeName
   std::string store;                       // empty: s3://BUCKET if s3.bucket is set, else file:DATA_DIR/store
   std::string cache_dir;                   // empty: DATA_DIR/cache
   uint64_t cache_bytes_max = 10ull << 30;  // 0: no cache

@@ -159,6 +159,12 @@ void AddLogLevel(Keys& keys) {
 
 void AddServerKeys(Keys& keys) {
   AddText(keys, "server.listen", "HOST:PORT; only loopback addresses until authentication exists", AKI_AT(listen));
+  AddText(keys, "server.advertise",
+          "http://HOST:PORT or https://HOST:PORT where other nodes of the bucket reach this one; empty: where it listens",
+          AKI_AT(advertise));
+  AddSecret(keys, "server.forward_secret",
+            "shared by the nodes of a bucket, which prove with it that a forwarded request is theirs",
+            AKI_AT(forward_secret));
   AddText(keys, "server.ready_file", "a file that is written when the server is ready", AKI_AT(ready_file));
   AddLogLevel(keys);
   AddCount(keys, "server.io_threads", "threads that read and write sockets; 0: by processors", AKI_AT(io_threads));
@@ -172,7 +178,10 @@ void AddServerKeys(Keys& keys) {
   AddText(keys, "storage.data_dir", "write-ahead log, lock and, by default, the store", AKI_AT(data_dir));
   AddText(keys, "storage.store",
           "file:DIR or s3://BUCKET/PREFIX; empty: s3.bucket if that is set, else file:DATA_DIR/store", AKI_AT(store));
-  AddText(keys, "storage.node", "name of this node in manifests", AKI_AT(engine.node));
+  AddText(keys, "storage.node",
+          "name of this node in manifests and leases, another for each node of a bucket; empty: made of the names of "
+          "machine and data directory",
+          AKI_AT(node));
 }
 
 void AddEngineKeys(Keys& keys) {

@@ -78,6 +78,10 @@ TEST_F(ConfigTest, BadValuesAreErrorsThatNameKeyAndExpectation) {
   EXPECT_THAT(ErrorOf("limits:\n  request_bytes_max: 60MiB\n"), HasSubstr("one write must fit in one log file"));
   EXPECT_THAT(ErrorOf("server:\n  log_level: loud\n"), HasSubstr("debug, info, warn or error"));
   EXPECT_THAT(ErrorOf("storage:\n  store: ftp://x\n"), HasSubstr("expected file:DIR or s3://BUCKET/PREFIX"));
+  EXPECT_THAT(ErrorOf("storage:\n  node: a/b\n"), HasSubstr("storage.node"));
+  EXPECT_THAT(ErrorOf("server:\n  advertise: http://10.0.0.1:80\n"), HasSubstr("set server.forward_secret_file"));
+  EXPECT_THAT(ErrorOf("server:\n  forward_secret: short\n"), HasSubstr("must be 16 to 1024 printable"));
+  EXPECT_THAT(ErrorOf("server:\n  forward_secret: 'sixteen characters and spaces'\n"), HasSubstr("without spaces"));
 }
 
 TEST_F(ConfigTest, BrokenYamlIsAnErrorWithItsLine) {

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
 #include <thread>
 
 #include "base/log.h"
@@ -10,6 +12,7 @@
 #include "server/store_metrics.h"
 #include "server/store_url.h"
 #include "server/version.h"
+#include "server/write_forwarder.h"
 #include "service/core/service.h"
 #include "service/rest/http_server.h"
 
@@ -18,6 +21,8 @@ namespace {
 
 constexpr int kExitDied = 70;
 constexpr uint64_t kFreeBytesMin = 64ull << 20;
+// Requests that may wait for another node at once; each holds a thread, which costs next to nothing while it waits.
+constexpr int kForwardThreads = 64;
 
 int ThreadsOr(uint32_t configured, unsigned chosen) { return static_cast<int>(configured > 0 ? configured : chosen); }
 
@@ -43,6 +48,9 @@ class ServerImpl final : public Server {
   void OpenCache(OpContext& ctx);
   Status JudgeStore(OpContext& ctx);
   Status OpenService();
+  Status OpenForwarding(ForwardingOptions* forwarding);
+  Result<s3::Endpoint> Advertised(uint16_t port) const;
+  std::string NodeName() const;
   std::vector<HealthCheck> HealthChecks();
 
   const ServerConfig config_;
@@ -55,7 +63,8 @@ class ServerImpl final : public Server {
   OpenedStore store_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Service> service_;
-  std::unique_ptr<WorkQueue> queue_;  // finishes its work before the service goes
+  std::unique_ptr<WorkQueue> queue_;          // finishes its work before the service goes
+  std::unique_ptr<WorkQueue> forward_queue_;  // likewise, and before queue_, to which it posts; null for a directory
   std::unique_ptr<HttpServer> http_;
 };
 
@@ -64,7 +73,8 @@ Status ServerImpl::Open() {
   AKI_RETURN_IF_ERROR(CheckListenAddress(address_.host));
   random_ = NewSystemRandom();
   // Flush, merge and collection, and one that prepares log files, which writers wait for; on a bucket, where each
-  // collection that is written has a task of its own, they wait for answers most of the time.
+  // collection that is written has a task of its own and heartbeats must not be late, they wait for answers most of the
+  // time.
   executor_ = NewThreadExecutor(RealClock(), ThreadsOr(config_.background_threads, on_bucket() ? 16 : 3));
   env_ = {&RealClock(), random_.get(), &PosixFileSystem(), executor_.get(), Die};
   OpContext ctx(RealClock());
@@ -78,7 +88,8 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
   if (on_bucket() && config_.cache_bytes_max > 0) OpenCache(ctx);
   AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));
-  options.shared_store = store_.shared;
+  options.shared_store = options.leases = store_.shared;
+  options.node = NodeName();
   if (store_.shared) AKI_RETURN_IF_ERROR(JudgeStore(ctx));
   AKI_ASSIGN_OR_RETURN(database_, Database::Open(ctx, env_, store_.store, options));
   return OkStatus();
@@ -115,6 +126,7 @@ Status ServerImpl::OpenService() {
   service_options.version = Version();
   service_options.slow_query = config_.slow_query;
   service_options.health_checks = HealthChecks();
+  if (database_->nodes() != nullptr) AKI_RETURN_IF_ERROR(OpenForwarding(&service_options.forwarding));
   service_ = std::make_unique<Service>(*database_, env_, *queue_, std::move(service_options));
   service_->metrics().AddCollector([this](PrometheusText& text) {
     WriteStoreMetrics(store_.metrics->Snapshot(), &text);
@@ -129,7 +141,38 @@ Status ServerImpl::OpenService() {
   http_options.header_bytes_max = config_.engine.limits.header_bytes_max;
   http_options.connections_max = config_.engine.limits.connections_max;
   AKI_ASSIGN_OR_RETURN(http_, HttpServer::Start(*service_, http_options));
+  if (database_->nodes() == nullptr) return OkStatus();
+  AKI_ASSIGN_OR_RETURN(const s3::Endpoint advertised, Advertised(http_->port()));
+  database_->nodes()->SetAddress(advertised.Url());
   return OkStatus();
+}
+
+Status ServerImpl::OpenForwarding(ForwardingOptions* forwarding) {
+  forward_queue_ = NewThreadWorkQueue(kForwardThreads);
+  ForwarderOptions options;
+  s3::DialOptions dial;
+  dial.connect_timeout = options.connect_timeout;
+  dial.stall_timeout = options.stall_timeout;
+  dial.ca_file = config_.s3.dial.ca_file;
+  AKI_ASSIGN_OR_RETURN(std::unique_ptr<s3::Dialer> dialer, s3::NewSocketDialer(dial, s3::SystemResolver()));
+  AKI_ASSIGN_OR_RETURN(const s3::Endpoint own, Advertised(address_.port));
+  forwarding->forwarder = NewWriteForwarder(own, options, std::move(dialer));
+  forwarding->queue = forward_queue_.get();
+  forwarding->secret = config_.forward_secret;
+  return OkStatus();
+}
+
+Result<s3::Endpoint> ServerImpl::Advertised(uint16_t port) const {
+  return AdvertisedEndpoint(config_.advertise, address_.host, port, config_.forward_secret);
+}
+
+std::string ServerImpl::NodeName() const {
+  if (!config_.node.empty()) return config_.node;
+  if (!store_.shared) return EngineOptions().node;
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  std::error_code ignored;
+  return DefaultNodeName(host.data(), std::filesystem::weakly_canonical(config_.data_dir, ignored).string());
 }
 
 std::vector<HealthCheck> ServerImpl::HealthChecks() {
@@ -150,6 +193,7 @@ Status ServerImpl::Stop() {
   service_->BeginDrain();
   Status status = http_->Shutdown(config_.shutdown_timeout);
   http_.reset();
+  forward_queue_.reset();
   queue_.reset();
   OpContext ctx(RealClock());
   const Status closed = database_->Close(ctx);

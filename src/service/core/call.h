@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/context.h"
@@ -31,6 +32,7 @@ class Call {
   std::vector<std::string> params;  // what the route's placeholders stand for, in order
   OpContext ctx;
   MonotonicTime started;
+  std::vector<std::pair<std::string, std::string>> answer_headers;  // that the answer has whatever it is
 
   std::optional<std::string_view> Query(std::string_view name) const;
 

@@ -163,6 +163,17 @@ void Service::CollectEngine(PrometheusText& text) {
               number(database_.unflushed_bytes()));
   text.Single("akidb_at_risk_age_seconds", "gauge", "Age of the oldest write that only the local log holds.",
               std::chrono::duration<double>(age).count());
+  if (NodeLeases* nodes = database_.nodes()) {
+    const NodeLeaseStats lease = nodes->stats();
+    text.Single("akidb_takeovers_total", "counter", "How often this node became the writer of a collection.",
+                number(database_.takeovers()));
+    text.Single("akidb_lease_heartbeats_total", "counter", "Leases that this node wrote.", number(lease.heartbeats));
+    text.Single("akidb_lease_age_seconds", "gauge", "Since this node's last heartbeat; 0 without one.",
+                std::chrono::duration<double>(lease.own_age).count());
+    text.Single("akidb_peer_lease_age_seconds", "gauge",
+                "How long the stillest lease of the writers that requests go to has not moved.",
+                std::chrono::duration<double>(lease.oldest_peer).count());
+  }
   text.Single("akidb_scroll_cursors", "gauge", "Scrolls in progress.", number(cursors_.size()));
   if (const uint64_t resident = env_.fs != nullptr ? ResidentBytes(*env_.fs) : 0; resident > 0) {
     text.Single("akidb_memory_resident_bytes", "gauge", "Resident memory of the process.", number(resident));

@@ -12,12 +12,21 @@
 
 namespace akidb {
 
+// On which of several nodes a request is answered.
+enum class Place : uint8_t {
+  kAnywhere,
+  kWriter,      // where the collection's writer is
+  kWriterSlow,  // likewise, and it may take long
+  kJob,         // where the job is
+};
+
 struct Route {
   std::string_view method;
   std::string_view pattern;    // "/collections/{collection}/vectors"
   std::string_view operation;  // operationId in openapi.json
   Handler handler;
   std::vector<std::string_view> query;  // known query parameters
+  Place place = Place::kAnywhere;
 };
 
 const std::vector<Route>& Routes();

@@ -11,6 +11,7 @@ namespace akidb {
 namespace {
 
 constexpr size_t kRequestIdBytesMax = 128;
+constexpr Duration kPromisedWait = std::chrono::seconds(1);
 
 bool IsSaneRequestId(std::string_view id) {
   return !id.empty() && id.size() <= kRequestIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
@@ -28,6 +29,7 @@ Service::Service(Database& database, const Environment& env, WorkQueue& queue, S
       options_(std::move(options)),
       jobs_(*env_.clock, *env_.random, queue_, options_.jobs_max),
       cursors_(*env_.clock, *env_.random, options_.cursor_ttl, options_.cursors_max),
+      forwarding_(*this, options_.forwarding),
       route_metrics_(std::make_unique<RouteMetrics[]>(Routes().size() + 1)),
       search_duration_(metrics_.GetHistogram("akidb_index_search_duration_seconds",
                                              "Time of one search over all segments of a collection.", "")),
@@ -88,6 +90,7 @@ Status Service::Dispatch(const CallPtr& call, size_t* route) {
     }
   }
   call->params = std::move(match.params);
+  if (forwarding_.Concerns(*call, *match.route)) return forwarding_.Run(call, *match.route);
   return match.route->handler(*this, call);
 }
 
@@ -116,6 +119,7 @@ void Service::Finish(Call& call, HttpResponse response, size_t route, Responder 
          {"problem", response.body.substr(0, 1000)}});
   }
   response.headers.emplace_back("X-Request-Id", call.ctx.request_id());
+  for (auto& header : call.answer_headers) response.headers.push_back(std::move(header));
   respond(std::move(response));
 }
 
@@ -142,7 +146,16 @@ void Service::RunSized(const CallPtr& call, uint64_t elements, std::move_only_fu
 
 Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collection>& collection,
                                const std::optional<Position>& commit, std::move_only_function<Status()> work) {
-  if (!commit) return work();
+  if (!commit) {
+    // A write that another node answered through this one is shown if it can be had soon, and missed otherwise.
+    const std::optional<Position> promised = collection->promised();
+    if (!promised) return work();
+    OpContext ctx(call->ctx.clock());
+    ctx.set_deadline(std::min(call->ctx.deadline(), env_.clock->Now() + kPromisedWait));
+    collection->NotifyVisible(
+        ctx, *promised, [call, work = std::move(work)](const Status&) mutable { call->Guard(std::move(work)); });
+    return OkStatus();
+  }
   collection->NotifyVisible(call->ctx, *commit, [call, work = std::move(work)](const Status& visible) mutable {
     call->Guard([&]() -> Status {
       AKI_RETURN_IF_ERROR(visible);

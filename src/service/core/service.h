@@ -19,6 +19,7 @@
 #include "base/environment.h"
 #include "engine/database.h"
 #include "service/core/call.h"
+#include "service/core/forwarding.h"
 #include "service/core/http.h"
 #include "service/core/jobs.h"
 #include "service/core/metrics.h"
@@ -44,6 +45,7 @@ struct ServiceOptions {
   uint32_t jobs_max = 1000;
   uint64_t inline_elements_max = 16u << 20;  // vector elements a search may scan on an I/O thread
   std::vector<HealthCheck> health_checks;
+  ForwardingOptions forwarding;
 };
 
 class Service {
@@ -107,6 +109,7 @@ class Service {
   MetricsRegistry metrics_;
   Jobs jobs_;
   ScrollCursors cursors_;
+  Forwarding forwarding_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<RouteMetrics[]> route_metrics_;  // one a route, then one for everything else
   std::array<Histogram*, 3> stages_{};

@@ -32,6 +32,13 @@ void TestWorkQueue::AwaitHeld(size_t count) {
 }
 
 TestService::TestService(ServiceOptions options, Limits limits)
+    : TestService(std::move(options), [&] {
+        EngineOptions engine;
+        engine.limits = limits;
+        return engine;
+      }(), NewMemoryStore(RealClock())) {}
+
+TestService::TestService(ServiceOptions options, EngineOptions engine, std::shared_ptr<ObjectStore> store)
     : random_(NewSystemRandom()), executor_(NewThreadExecutor(RealClock(), 1)) {
   dir_ = testing::TempDir() + "akidb-service-" + random_->Hex(16);
   std::filesystem::create_directory(dir_);
@@ -44,11 +51,9 @@ TestService::TestService(ServiceOptions options, Limits limits)
             std::abort();
           }};
   OpContext ctx(*env_.clock);
-  EngineOptions engine;
   engine.data_dir = dir_;
   engine.wal_file_bytes = 40u << 20;
-  engine.limits = limits;
-  auto database = Database::Open(ctx, env_, NewMemoryStore(*env_.clock), engine);
+  auto database = Database::Open(ctx, env_, std::move(store), engine);
   if (!database) {
     ADD_FAILURE() << database.error().ToString();
     std::abort();
@@ -71,8 +76,12 @@ HttpResponse TestService::Send(std::string method, std::string target, std::stri
   request.method = std::move(method);
   request.target = std::move(target);
   request.body = std::move(body);
-  request.body.reserve(request.body.size() + kBodyPaddingBytes);
   if (!content_type.empty()) request.headers.emplace_back("Content-Type", std::move(content_type));
+  return Send(std::move(request));
+}
+
+HttpResponse TestService::Send(HttpRequest request) {
+  request.body.reserve(request.body.size() + kBodyPaddingBytes);
   std::promise<HttpResponse> answer;
   auto future = answer.get_future();
   service_->Handle(std::move(request), [&answer](HttpResponse response) { answer.set_value(std::move(response)); });

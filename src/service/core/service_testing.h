@@ -34,6 +34,8 @@ class TestWorkQueue : public WorkQueue {
 class TestService {
  public:
   explicit TestService(ServiceOptions options = {}, Limits limits = {});
+  // One of several nodes on `store`.
+  TestService(ServiceOptions options, EngineOptions engine, std::shared_ptr<ObjectStore> store);
   ~TestService();
 
   Service& service() { return *service_; }
@@ -42,6 +44,7 @@ class TestService {
   // Sends a request and waits for its answer.
   HttpResponse Send(std::string method, std::string target, std::string body = "",
                     std::string content_type = "application/json");
+  HttpResponse Send(HttpRequest request);
 
  private:
   std::string dir_;
