@@ -237,7 +237,7 @@ def test_every_third_put_that_fails_changes_nothing_but_time(proxied, proxy, fau
 def test_a_late_write_of_a_dead_node_changes_nothing(proxied, proxy, make_node, minio, bucket):
     proxied.create("docs", DIM)
     proxied.upsert("docs", [row(n) for n in range(10)])
-    late = proxy.add(Rule(Late(), method="PUT"))
+    late = proxy.add(Rule(Late(), method="PUT", target="/wal/"))
     answers = []
     sender = threading.Thread(target=lambda: answers.append(try_upsert(proxied, [row(0, version=1)])))
     sender.start()
@@ -248,7 +248,7 @@ def test_a_late_write_of_a_dead_node_changes_nothing(proxied, proxy, make_node, 
     expected = {f"d{n}": 0 for n in range(10)}
     # Sending it again may have been quicker than the kill.
     assert stored(successor) in ([{**expected, "d0": 1}] if answers == [200] else [expected, {**expected, "d0": 1}])
-    successor.upsert("docs", [row(0, version=2)])
+    until(lambda: try_upsert(successor, [row(0, version=2)]) == 200, "the dead node is found to be dead")
     late.fault.release()
     successor.upsert("docs", [row(1, version=2)])
     expected.update({"d0": 2, "d1": 2})
