@@ -108,9 +108,9 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status DeleteSnapshot(OpContext& ctx, std::string_view name) override;
   Result<ManifestVersion> Revert(OpContext& ctx, const ReadPoint& point) override;
 
-  // Makes this process the writer, unless another that is alive is it (kUnavailable, reason "not_the_writer"): commits a
-  // new epoch, once a process. It comes before the first record is replayed or written, because a request of an earlier
-  // process may still arrive and move the head.
+  // Makes this process the writer, unless another that is alive is it (kUnavailable, reason "not_the_writer"): commits
+  // a new epoch, once a process. It comes before the first record is replayed or written, because a request of an
+  // earlier process may still arrive and move the head.
   Status EnsureEpoch(OpContext& ctx) AKI_EXCLUDES(maintenance_mutex_);
   // Once the node's log is open: writes go there from now on. Requires EnsureEpoch.
   void AttachNodeLog();
@@ -457,8 +457,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::shared_ptr<CollectionLog> log_ AKI_GUARDED_BY(state_mutex_);  // null until this process is the writer
 
   mutable Mutex follow_mutex_;
-  std::atomic<uint64_t> promised_lsn_{0};                  // of promised_
-  Position promised_ AKI_GUARDED_BY(follow_mutex_);        // newest write that another node answered through this one
+  std::atomic<uint64_t> promised_lsn_{0};            // of promised_
+  Position promised_ AKI_GUARDED_BY(follow_mutex_);  // newest write that another node answered through this one
   std::vector<VisibleWaiter> waiters_ AKI_GUARDED_BY(follow_mutex_);
   MonotonicTime follow_at_ AKI_GUARDED_BY(follow_mutex_){};
   Duration follow_interval_ AKI_GUARDED_BY(follow_mutex_){};

@@ -68,8 +68,8 @@ Result<WriterPlace> CollectionImpl::PlaceWrite(OpContext& ctx) {
     if (taken.reason() != kOvertaken) return std::unexpected(taken);
     AKI_RETURN_IF_ERROR(FollowHeadLocked(ctx));
   }
-  return std::unexpected(
-      Unavailable("the writer of collection " + std::to_string(id_.value()) + " keeps changing").WithReason("not_the_writer"));
+  return std::unexpected(Unavailable("the writer of collection " + std::to_string(id_.value()) + " keeps changing")
+                             .WithReason("not_the_writer"));
 }
 
 void CollectionImpl::NoteWrittenElsewhere(const Position& position) {

@@ -44,7 +44,8 @@ Status NodeLeases::Beat(OpContext& ctx, Duration interval) {
   if (lease.address.empty()) return Unavailable("this node is starting");
   lease.interval_ms = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
   lease.written_at = FormatRfc3339(env_.clock->WallNow());
-  const auto put = store_->Put(ctx, LeaseKey(process_, lease.sequence), EncodeNodeLease(lease), PutCondition::IfAbsent());
+  const auto put =
+      store_->Put(ctx, LeaseKey(process_, lease.sequence), EncodeNodeLease(lease), PutCondition::IfAbsent());
   // Nobody else has this process's name: what is there came from an earlier try.
   if (!put && put.error().code() != StatusCode::kAborted) return put.error();
   sequence_ = lease.sequence;
@@ -125,8 +126,8 @@ Result<std::optional<std::string>> NodeLeases::AddressIfAlive(OpContext& ctx, st
     MutexLock lock(mutex_);
     const auto found = peers_.find(process);
     known = found != peers_.end() && found->second.sequence > 0;
-    look = !known || ((found->second.failing || found->second.absent) &&
-                      now - found->second.looked_at >= times_.look_pause);
+    look = !known ||
+           ((found->second.failing || found->second.absent) && now - found->second.looked_at >= times_.look_pause);
   }
   if (look) {
     // Whoever is known and cannot be looked at is judged by what was seen of it.

@@ -1,8 +1,9 @@
 // Which nodes are alive, as far as this one can tell: it writes a lease of its own while it is the writer of anything,
 // and watches those of writers that it forwards requests to.
 //
-// A lease is a hint. Whoever is wrongly taken for dead loses its epoch and is fenced; whoever is wrongly taken for alive
-// is asked in vain for a while. Nothing that was acknowledged rests on it (docs/adr/0007-leases-and-forwarding.md).
+// A lease is a hint. Whoever is wrongly taken for dead loses its epoch and is fenced; whoever is wrongly taken for
+// alive is asked in vain for a while. Nothing that was acknowledged rests on it
+// (docs/adr/0007-leases-and-forwarding.md).
 //
 // Threads:    thread-safe. Methods that take a context may block for requests to the store.
 // Errors:     those of the store.
@@ -38,7 +39,7 @@ struct NodeLeaseTimes {
   Duration refused_after = std::chrono::seconds(3);
   // One whose lease moves, but that could not be reached for so long, is deposed: the path to it is cut.
   Duration unreachable_after = std::chrono::seconds(15);
-  Duration watch_pause = std::chrono::seconds(1);  // between two looks at a lease that is watched
+  Duration watch_pause = std::chrono::seconds(1);        // between two looks at a lease that is watched
   Duration look_pause = std::chrono::milliseconds(250);  // likewise, of one that requests wait for
   Duration watch_for = std::chrono::seconds(10);         // after the last request that was forwarded
   Duration sweep_pause = std::chrono::minutes(10);
@@ -54,9 +55,9 @@ enum class ForwardOutcome : uint8_t {
 
 struct NodeLeaseStats {
   uint64_t heartbeats = 0;
-  uint64_t peers = 0;       // writers that are watched
-  Duration oldest_peer{};   // for how long the stillest of them has not moved, as far as was seen
-  Duration own_age{};       // since the last heartbeat; 0 if this node has no lease
+  uint64_t peers = 0;      // writers that are watched
+  Duration oldest_peer{};  // for how long the stillest of them has not moved, as far as was seen
+  Duration own_age{};      // since the last heartbeat; 0 if this node has no lease
 };
 
 class NodeLeases {
@@ -76,8 +77,8 @@ class NodeLeases {
   // The address of a live process; nullopt for one that is gone: no lease, no sign of life for long enough, or an
   // earlier process of this very node. This process itself is nobody to forward to, so it counts as gone.
   Result<std::optional<std::string>> AddressIfAlive(OpContext& ctx, std::string_view process);
-  // Around a request that is sent to `process`. Its context is cancelled when that process turns out to be gone, so that
-  // nobody waits for the dead.
+  // Around a request that is sent to `process`. Its context is cancelled when that process turns out to be gone, so
+  // that nobody waits for the dead.
   void BeginForward(std::string_view process, OpContext* ctx);
   void EndForward(std::string_view process, OpContext* ctx, ForwardOutcome outcome);
 

@@ -1,5 +1,5 @@
-// The lease of a node: where it can be reached, and that it was alive a moment ago. And the names by which manifests and
-// leases know the process behind a node.
+// The lease of a node: where it can be reached, and that it was alive a moment ago. And the names by which manifests
+// and leases know the process behind a node.
 //
 // Format:  docs/formats/node_lease.md
 // Threads: values and pure functions.
@@ -22,12 +22,12 @@ inline constexpr size_t kNodeNameBytesMax = 200;
 inline constexpr uint64_t kNodeLeaseBytesMax = 4u << 10;
 
 struct NodeLease {
-  std::string node;         // the name that its configuration gives it
-  std::string incarnation;  // hexadecimal digits drawn at the start of the process
-  uint64_t sequence = 0;    // the number in the key; grows with every heartbeat
-  std::string address;      // "http://HOST:PORT" or "https://HOST:PORT", for forwarded requests
+  std::string node;          // the name that its configuration gives it
+  std::string incarnation;   // hexadecimal digits drawn at the start of the process
+  uint64_t sequence = 0;     // the number in the key; grows with every heartbeat
+  std::string address;       // "http://HOST:PORT" or "https://HOST:PORT", for forwarded requests
   uint64_t interval_ms = 0;  // until the next heartbeat
-  std::string written_at;   // RFC 3339, for people: nothing compares it with a clock
+  std::string written_at;    // RFC 3339, for people: nothing compares it with a clock
 
   // What must hold of every encoded one; kDataLoss naming the field.
   Status Validate() const;

@@ -159,9 +159,10 @@ void AddLogLevel(Keys& keys) {
 
 void AddServerKeys(Keys& keys) {
   AddText(keys, "server.listen", "HOST:PORT; only loopback addresses until authentication exists", AKI_AT(listen));
-  AddText(keys, "server.advertise",
-          "http://HOST:PORT or https://HOST:PORT where other nodes of the bucket reach this one; empty: where it listens",
-          AKI_AT(advertise));
+  AddText(
+      keys, "server.advertise",
+      "http://HOST:PORT or https://HOST:PORT where other nodes of the bucket reach this one; empty: where it listens",
+      AKI_AT(advertise));
   AddSecret(keys, "server.forward_secret",
             "shared by the nodes of a bucket, which prove with it that a forwarded request is theirs",
             AKI_AT(forward_secret));

@@ -91,9 +91,10 @@ Result<s3::Endpoint> AdvertisedEndpoint(std::string_view advertise, std::string_
   auto endpoint = s3::ParseEndpoint(advertise);
   if (!endpoint) return std::unexpected(std::move(endpoint).error().Annotate("server.advertise"));
   if (IsLoopback(endpoint->host) || !secret.empty()) return endpoint;
-  return std::unexpected(InvalidArgument("server.advertise is '" + std::string(advertise) +
-                                         "', which other machines can reach: set server.forward_secret_file, the same on "
-                                         "all nodes"));
+  return std::unexpected(
+      InvalidArgument("server.advertise is '" + std::string(advertise) +
+                      "', which other machines can reach: set server.forward_secret_file, the same on "
+                      "all nodes"));
 }
 
 std::string DefaultNodeName(std::string_view host, std::string_view data_dir) {

@@ -86,7 +86,8 @@ TEST_F(WriteForwarderTest, SendsTheRequestOnceAndRelaysTheAnswer) {
   EXPECT_EQ(answer->status, 429);
   EXPECT_EQ(answer->content_type, "application/problem+json");
   EXPECT_EQ(answer->body, "{}");
-  EXPECT_EQ(answer->headers, (decltype(answer->headers){{"retry-after", "1"}})) << "the request id is set by the caller";
+  EXPECT_EQ(answer->headers, (decltype(answer->headers){{"retry-after", "1"}}))
+      << "the request id is set by the caller";
   EXPECT_THAT(seen_.bytes, StartsWith("POST /collections/docs/vectors?ack=object HTTP/1.1\r\nHost: 127.0.0.1:2\r\n"
                                       "Content-Length: 2\r\n"));
   EXPECT_THAT(seen_.bytes, HasSubstr("\r\nX-Request-Id: 7\r\n\r\n{}"));

@@ -34,10 +34,11 @@ bool EqualSecrets(std::string_view a, std::string_view b) {
 // Of one hop, or written anew for the next one.
 bool IsHopHeader(std::string_view name) {
   constexpr std::array<std::string_view, 10> kHop = {
-      "connection", "content-length",    "expect", "host",    "keep-alive",
+      "connection", "content-length",    "expect",  "host",    "keep-alive",
       "te",         "transfer-encoding", "trailer", "upgrade", "x-request-id"};
-  return name.size() >= 13 && EqualsIgnoringCase(name.substr(0, 13), "x-akidb-forwa") ? true
-         : std::ranges::any_of(kHop, [&](std::string_view hop) { return EqualsIgnoringCase(name, hop); });
+  return name.size() >= 13 && EqualsIgnoringCase(name.substr(0, 13), "x-akidb-forwa")
+             ? true
+             : std::ranges::any_of(kHop, [&](std::string_view hop) { return EqualsIgnoringCase(name, hop); });
 }
 
 std::optional<uint64_t> Number(std::string_view text) {

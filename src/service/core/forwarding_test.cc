@@ -53,9 +53,7 @@ class ForwardingTest : public testing::Test {
     wires_->services[address] = node.get();
     return node;
   }
-  static std::string Row(const std::string& id) {
-    return R"({"vectors":[{"id":")" + id + R"(","vector":[1,0]}]})";
-  }
+  static std::string Row(const std::string& id) { return R"({"vectors":[{"id":")" + id + R"(","vector":[1,0]}]})"; }
   static HttpRequest Forwarded(TestService& to, uint64_t epoch, const std::string& budget_ms = "10000") {
     HttpRequest request;
     request.method = "POST";
@@ -68,7 +66,9 @@ class ForwardingTest : public testing::Test {
                        {std::string(kForwardedSecretHeader), std::string(kSecret)}};
     return request;
   }
-  static std::string Count(TestService& node) { return node.Send("POST", "/collections/docs/vectors/count", "{}").body; }
+  static std::string Count(TestService& node) {
+    return node.Send("POST", "/collections/docs/vectors/count", "{}").body;
+  }
 
   TestWorkQueue queue_;
   std::shared_ptr<ObjectStore> store_ = NewMemoryStore(RealClock());
@@ -206,8 +206,11 @@ TEST_F(ForwardingTest, ForwardsNoHeaderOfTheHopAndNoneThatAClientMadeUp) {
   request.method = "POST";
   request.target = "/collections/docs/vectors";
   request.body = Row("1");
-  request.headers = {{"Content-Type", "application/json"}, {"Connection", "close"}, {"Host", "b"},
-                     {"X-Akidb-Forwarded-Epoch", "99"}, {"X-Request-Id", "mine"}};
+  request.headers = {{"Content-Type", "application/json"},
+                     {"Connection", "close"},
+                     {"Host", "b"},
+                     {"X-Akidb-Forwarded-Epoch", "99"},
+                     {"X-Request-Id", "mine"}};
   EXPECT_EQ(b_->Send(std::move(request)).status, 200);
   ASSERT_EQ(wires_->sent.size(), 1u);
   const HttpRequest& sent = wires_->sent[0];

@@ -152,8 +152,8 @@ Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collec
     if (!promised) return work();
     OpContext ctx(call->ctx.clock());
     ctx.set_deadline(std::min(call->ctx.deadline(), env_.clock->Now() + kPromisedWait));
-    collection->NotifyVisible(
-        ctx, *promised, [call, work = std::move(work)](const Status&) mutable { call->Guard(std::move(work)); });
+    collection->NotifyVisible(ctx, *promised,
+                              [call, work = std::move(work)](const Status&) mutable { call->Guard(std::move(work)); });
     return OkStatus();
   }
   collection->NotifyVisible(call->ctx, *commit, [call, work = std::move(work)](const Status& visible) mutable {

@@ -32,11 +32,14 @@ void TestWorkQueue::AwaitHeld(size_t count) {
 }
 
 TestService::TestService(ServiceOptions options, Limits limits)
-    : TestService(std::move(options), [&] {
-        EngineOptions engine;
-        engine.limits = limits;
-        return engine;
-      }(), NewMemoryStore(RealClock())) {}
+    : TestService(
+          std::move(options),
+          [&] {
+            EngineOptions engine;
+            engine.limits = limits;
+            return engine;
+          }(),
+          NewMemoryStore(RealClock())) {}
 
 TestService::TestService(ServiceOptions options, EngineOptions engine, std::shared_ptr<ObjectStore> store)
     : random_(NewSystemRandom()), executor_(NewThreadExecutor(RealClock(), 1)) {
