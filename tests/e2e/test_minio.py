@@ -194,7 +194,7 @@ def test_nothing_but_keys_of_ours_lies_in_the_bucket_and_all_below_the_prefix(no
     node.upsert("docs", [row(n) for n in range(100)])
     node.ok("POST", "/collections/docs/flush", {})
     keys = minio.client().keys(bucket)
-    assert keys and all(key.startswith(("db/catalog/", "db/probe/", "db/t/default/c/")) for key in keys), keys
+    assert keys and all(key.startswith(("db/catalog/", "db/nodes/", "db/probe/", "db/t/default/c/")) for key in keys), keys
     # MinIO does not list what lies below an object.
     assert not any(other.startswith(key + "/") for key in keys for other in keys)
 
