@@ -99,7 +99,7 @@ class MultipartWriter final : public ObjectWriter {
     S3Request request{"POST", bucket_->ObjectPath(full_key_)};
     request.query = {{"uploads", ""}};
     request.headers = {{"x-amz-checksum-algorithm", "SHA256"}};
-    AddProtection(bucket_->options(), bucket_->client().Now(ctx), &request.headers);
+    AddProtection(bucket_->options(), key_, bucket_->client().Now(ctx), &request.headers);
     request.access = Access::kWrite;
     request.when_lost = WhenLost::kRepeat;  // an upload that nobody knows of is swept later
     return bucket_->client().Send(ctx, request, bucket_->What("begin upload of", full_key_),
@@ -264,7 +264,7 @@ Result<ObjectMeta> PutObject(OpContext& ctx, S3Bucket& bucket, const std::string
   S3Request request{"PUT", bucket.ObjectPath(full_key)};
   AKI_RETURN_IF_ERROR(AddCondition(condition, &request.headers));
   AddChecksum(sha256, &request.headers);
-  AddProtection(bucket.options(), bucket.client().Now(ctx), &request.headers);
+  AddProtection(bucket.options(), key, bucket.client().Now(ctx), &request.headers);
   request.body = body;
   request.payload_sha256 = Hex(AsBytes(sha256));
   request.access = Access::kWrite;

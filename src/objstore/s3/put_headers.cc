@@ -24,12 +24,12 @@ void AddChecksum(const Digest& sha256, NameValues* headers) {
   headers->emplace_back("x-amz-checksum-sha256", Base64(AsBytes(sha256)));
 }
 
-void AddProtection(const S3Options& options, WallTime now, NameValues* headers) {
+void AddProtection(const S3Options& options, std::string_view key, WallTime now, NameValues* headers) {
   if (!options.sse_kms_key.empty()) {
     headers->emplace_back("x-amz-server-side-encryption", "aws:kms");
     headers->emplace_back("x-amz-server-side-encryption-aws-kms-key-id", options.sse_kms_key);
   }
-  if (options.lock.mode == LockMode::kNone) return;
+  if (options.lock.mode == LockMode::kNone || (options.lock.applies && !options.lock.applies(key))) return;
   headers->emplace_back("x-amz-object-lock-mode", LockModeName(options.lock.mode));
   headers->emplace_back("x-amz-object-lock-retain-until-date", FormatIsoDate(now + options.lock.retain));
   if (options.lock.legal_hold) headers->emplace_back("x-amz-object-lock-legal-hold", "ON");

@@ -29,7 +29,7 @@ std::string ReadErrorBody(OpContext& ctx, HttpConnection& connection) {
 }
 
 Status Unreadable(const S3Request& request, Status status, bool sent) {
-  if (request.access == Access::kWrite && sent) return std::move(status).WithEffectUnknown();
+  if (request.access != Access::kRead && sent) return std::move(status).WithEffectUnknown();
   return status;
 }
 
@@ -66,9 +66,11 @@ Result<std::string> AnswerBody::ReadAll(OpContext& ctx, uint64_t size_max) {
   if (head_.content_length) {
     if (*head_.content_length > size_max) return too_large(*head_.content_length);
     Status read;
-    out.resize_and_overwrite(static_cast<size_t>(*head_.content_length), [&](char* data, size_t size) {
-      read = ReadExactly(ctx, data, size);
-      return read.ok() ? size : 0;
+    const auto announced = static_cast<size_t>(*head_.content_length);
+    // The size that libstdc++ 12 passes is wrong, up to 30, when it leaves the buffer inside the string.
+    out.resize_and_overwrite(announced, [&](char* data, size_t) {
+      read = ReadExactly(ctx, data, announced);
+      return read.ok() ? announced : 0;
     });
     AKI_RETURN_IF_ERROR(read);
     return out;

@@ -89,7 +89,8 @@ bool Matches(std::string_view pattern, std::string_view code) {
 
 Status Make(const Row& row, Access access, std::string message) {
   Status status = Status(row.to, std::move(message)).WithRetry(row.retry).WithReason(row.reason);
-  if (access == Access::kWrite && row.effect == Effect::kUnknown) return std::move(status).WithEffectUnknown();
+  const bool maybe = row.effect == Effect::kUnknown || (access == Access::kDelete && row.status == 503);
+  if (access != Access::kRead && maybe) return std::move(status).WithEffectUnknown();
   return status;
 }
 
@@ -120,7 +121,7 @@ Status NotS3(int http_status, Access access, std::string message) {
   Status status = passing ? Unavailable(std::move(message)).WithReason("proxy_error")
                           : FailedPrecondition(std::move(message)).WithReason("not_s3");
   // 5xx: whether the proxy had already passed the request on, nobody knows.
-  if (access == Access::kWrite && http_status >= 500) return std::move(status).WithEffectUnknown();
+  if (access != Access::kRead && http_status >= 500) return std::move(status).WithEffectUnknown();
   return status;
 }
 

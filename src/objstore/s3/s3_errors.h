@@ -15,8 +15,9 @@
 
 namespace akidb::s3 {
 
-// Whether a request changes the store: only then can an answer leave the effect unknown.
-enum class Access : uint8_t { kRead, kWrite };
+// Whether a request changes the store: only then can an answer leave the effect unknown. A DELETE does more than a PUT
+// when it is refused: what a quorum too small to answer has marked as deleted may win when the others are back.
+enum class Access : uint8_t { kRead, kWrite, kDelete };
 
 // `what` begins the message ("PUT bucket/key"); `body` is what came with the answer, perhaps cut.
 // A 404 becomes kNotFound only if the answer is S3's: a proxy's page never passes for absence.

@@ -76,6 +76,19 @@ TEST(S3ErrorsTest, AnswersBecomeWhatTheTableSays) {
   }
 }
 
+TEST(S3ErrorsTest, DeleteThatIsRefusedForWantOfQuorumMayHappenLater) {
+  HttpHead head;
+  for (const char* code : {"SlowDown", "SlowDownWrite", "SlowDownRead", "XMinioServerNotInitialized"}) {
+    head.status = 503;
+    EXPECT_EQ(StatusOfAnswer(head, ErrorBody(code), Access::kDelete, "DELETE b/k").effect(), Effect::kUnknown) << code;
+  }
+  EXPECT_EQ(StatusOfAnswer(head, ErrorBody("SlowDown"), Access::kWrite, "PUT b/k").effect(), Effect::kNone);
+  head.status = 429;
+  EXPECT_EQ(StatusOfAnswer(head, ErrorBody("SlowDown"), Access::kDelete, "DELETE b/k").effect(), Effect::kNone);
+  head.status = 403;
+  EXPECT_EQ(StatusOfAnswer(head, ErrorBody("AccessDenied"), Access::kDelete, "DELETE b/k").effect(), Effect::kNone);
+}
+
 TEST(S3ErrorsTest, KmsErrorsAreKnownByTheirMessage) {
   HttpHead head;
   head.status = 500;

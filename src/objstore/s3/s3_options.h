@@ -38,9 +38,10 @@ struct CredentialOptions {
   Duration session_duration = std::chrono::hours(1);
 };
 
-// Protection that every object gets as it is written.
+// Protection that objects get as they are written.
 struct ObjectLockOptions {
   LockMode mode = LockMode::kNone;
+  std::function<bool(std::string_view key)> applies{};  // to which keys below the prefix; empty: to all
   Duration retain{};
   bool legal_hold = false;  // only with a mode: a hold alone would skip the bucket's default retention
 };
@@ -58,6 +59,7 @@ struct S3Options {
   uint32_t parts_in_flight = 4;    // per writer; each holds one part in memory
   std::string sse_kms_key;         // encrypt with this key of the store's KMS; empty: the bucket's default
   ObjectLockOptions lock;
+  bool require_versioning = false;  // a bucket that keeps no versions is refused
 
   Status Validate() const;
 };

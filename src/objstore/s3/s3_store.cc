@@ -118,7 +118,7 @@ class S3Store final : public ObjectStore {
     AKI_RETURN_IF_ERROR(bucket_->ValidateKey(key));
     const std::string full_key = bucket_->FullKey(key);
     S3Request request{"DELETE", bucket_->ObjectPath(full_key)};
-    request.access = Access::kWrite;
+    request.access = Access::kDelete;
     Status status = client().Send(ctx, request, bucket_->What("DELETE", full_key),
                                   [](OpContext&, const HttpHead&, AnswerBody&) { return OkStatus(); });
     if (status.code() == StatusCode::kNotFound) return OkStatus();

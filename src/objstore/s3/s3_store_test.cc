@@ -80,7 +80,9 @@ TEST_F(S3StoreTest, EtagConditionsAreQuotedOnce) {
 
 TEST_F(S3StoreTest, ProtectionIsAskedForWithEveryObject) {
   options_.sse_kms_key = "key-1";
-  options_.lock = {LockMode::kCompliance, std::chrono::hours(24), true};
+  options_.lock.mode = LockMode::kCompliance;
+  options_.lock.retain = std::chrono::hours(24);
+  options_.lock.legal_hold = true;
   server_.Expect(FakeReply::Object(""));
   ASSERT_TRUE(PutStatus().ok());
   const auto headers = server_.Requests().at(0).headers;
@@ -350,6 +352,33 @@ TEST_F(S3StoreTest, RedirectsEnd) {
   });
   EXPECT_EQ(GetStatus().reason(), "redirect_loop");
   EXPECT_EQ(server_.Requests().size(), 3u);
+}
+
+TEST_F(S3StoreTest, OnlyKeysThatTheLockAppliesToAreLocked) {
+  options_.lock.mode = LockMode::kCompliance;
+  options_.lock.retain = std::chrono::hours(24);
+  options_.lock.applies = [](std::string_view key) { return key != "scratch"; };
+  for (const std::string key : {"kept", "scratch"}) {
+    server_.Expect(FakeReply::Of("200 OK", "ETag: \"e9\"\r\n"));
+    ASSERT_TRUE(store().Put(ctx_, key, "body", PutCondition::None()));
+    EXPECT_EQ(server_.Requests().back().headers.contains("x-amz-object-lock-mode"), key == "kept");
+  }
+}
+
+TEST_F(S3StoreTest, DeleteThatIsRefusedForWantOfQuorumHasAnUnknownEffect) {
+  server_.Expect(FakeReply::Error("503 Slow Down", "SlowDown"));
+  const Status refused = store().Delete(ctx_, "k");
+  EXPECT_EQ(refused.reason(), "slow_down");
+  EXPECT_EQ(refused.effect(), Effect::kUnknown);
+}
+
+TEST_F(S3StoreTest, BodiesOfEverySmallSizeAreRead) {
+  for (size_t size = 0; size < 70; ++size) {
+    server_.Expect(FakeReply::Object(std::string(size, 'x')));
+    const auto body = store().Get(ctx_, "k", 100);
+    ASSERT_TRUE(body) << size << " bytes: " << body.error().ToString();
+    EXPECT_EQ(body->bytes, std::string(size, 'x'));
+  }
 }
 
 TEST_F(S3StoreTest, DeletedKeysMayBeMissing) {
