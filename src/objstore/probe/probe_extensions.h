@@ -19,10 +19,13 @@ class ProbeExtensions {
   // Puts `body` under the checksum of other bytes. OK if the store took it.
   virtual Status PutWithWrongChecksum(OpContext& ctx, const std::string& key, std::string_view body) = 0;
 
-  // Puts a version that may not be deleted before Unlock, and returns its id.
+  // Puts a version that is free, or one that may be neither deleted nor freed earlier; returns its id.
+  virtual Result<std::string> PutUnlocked(OpContext& ctx, const std::string& key, std::string_view body) = 0;
   virtual Result<std::string> PutLocked(OpContext& ctx, const std::string& key, std::string_view body) = 0;
-  virtual Status Unlock(OpContext& ctx, const std::string& key, const std::string& version_id) = 0;
+  virtual Status ShortenLock(OpContext& ctx, const std::string& key, const std::string& version_id) = 0;
   virtual Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) = 0;
+  // Removes what PutLocked put, by rights that go beyond the lock.
+  virtual Status RemoveLocked(OpContext& ctx, const std::string& key, const std::string& version_id) = 0;
 
   // Removes what deletes left below `prefix`: old versions and delete markers.
   virtual Status PurgeVersions(OpContext& ctx, const std::string& prefix) = 0;

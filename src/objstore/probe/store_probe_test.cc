@@ -64,6 +64,16 @@ TEST_F(StoreProbeTest, LeavesNothingBehind) {
   EXPECT_EQ(store.version_count(), 0u);
 }
 
+TEST_F(StoreProbeTest, WithoutRightsToRemoveVersionsNothingIsLeftThatIsListed) {
+  class Guarded final : public VersionedStore {
+    Status PurgeVersions(OpContext&, const std::string&) override {
+      return PermissionDenied("no right to list versions");
+    }
+  } store;
+  ASSERT_TRUE(Probe(store, &store));
+  EXPECT_TRUE(store.List(ctx_, "", "", 1000)->objects.empty());
+}
+
 TEST_F(StoreProbeTest, IgnoredIfNoneMatchIsCaught) {
   class Liar final : public VersionedStore {
     Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
@@ -248,6 +258,38 @@ TEST_F(StoreProbeTest, LocksThatDoNotHoldAreCaught) {
   EXPECT_EQ(verdict.Failed(StoreNeed::kLock), "object_lock");
   EXPECT_TRUE(verdict.several_nodes());
   EXPECT_EQ(RequireForLock(verdict).reason(), "store_unfit");
+}
+
+TEST_F(StoreProbeTest, LocksThatCanBeShortenedAreCaught) {
+  class Liar final : public VersionedStore {
+    Status ShortenLock(OpContext&, const std::string&, const std::string&) override { return OkStatus(); }
+  } liar;
+  EXPECT_EQ(Lies(liar), "object_lock");
+}
+
+// Without rights a refusal proves nothing, and is no reason to refuse the store.
+TEST_F(StoreProbeTest, LockIsNotJudgedByCredentialsThatMayNotRemoveVersions) {
+  class Guarded final : public VersionedStore {
+    Status DeleteVersion(OpContext&, const std::string&, const std::string&) override {
+      return PermissionDenied("no right to remove versions");
+    }
+  } guarded;
+  const StoreVerdict verdict = Probe(guarded, &guarded).value();
+  EXPECT_EQ(verdict.checks[12].result, CheckResult::kNotApplicable);
+  EXPECT_THAT(verdict.checks[12].detail, HasSubstr("may not remove versions"));
+  EXPECT_TRUE(verdict.several_nodes());
+  EXPECT_FALSE(verdict.lock());
+}
+
+TEST_F(StoreProbeTest, LockIsNotJudgedByCredentialsThatMayNotLock) {
+  class Guarded final : public VersionedStore {
+    Result<std::string> PutLocked(OpContext&, const std::string&, std::string_view) override {
+      return std::unexpected(PermissionDenied("no right to lock"));
+    }
+  } guarded;
+  const StoreVerdict verdict = Probe(guarded, &guarded).value();
+  EXPECT_EQ(verdict.checks[12].result, CheckResult::kNotApplicable);
+  EXPECT_TRUE(verdict.several_nodes());
 }
 
 TEST_F(StoreProbeTest, StoreThatIsAwayGetsNoVerdict) {

@@ -41,15 +41,21 @@ class VersionedStore : public ForwardingStore, public ProbeExtensions {
   Status PutWithWrongChecksum(OpContext&, const std::string&, std::string_view) override {
     return InvalidArgument("checksum mismatch");
   }
+  Result<std::string> PutUnlocked(OpContext& ctx, const std::string& key, std::string_view body) override {
+    AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, Put(ctx, key, body, PutCondition::None()));
+    return meta.version_id;
+  }
   Result<std::string> PutLocked(OpContext& ctx, const std::string& key, std::string_view body) override {
     AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, Put(ctx, key, body, PutCondition::None()));
     const MutexLock lock(mutex_);
     locked_.insert(meta.version_id);
     return meta.version_id;
   }
-  Status Unlock(OpContext&, const std::string&, const std::string& version_id) override {
+  Status ShortenLock(OpContext&, const std::string&, const std::string&) override { return PermissionDenied("locked"); }
+  Status RemoveLocked(OpContext&, const std::string& key, const std::string& version_id) override {
     const MutexLock lock(mutex_);
     locked_.erase(version_id);
+    versions_.erase({key, version_id});
     return OkStatus();
   }
   Status DeleteVersion(OpContext&, const std::string& key, const std::string& version_id) override {
@@ -58,7 +64,9 @@ class VersionedStore : public ForwardingStore, public ProbeExtensions {
     versions_.erase({key, version_id});
     return OkStatus();
   }
-  Status PurgeVersions(OpContext&, const std::string& prefix) override {
+  Status PurgeVersions(OpContext& ctx, const std::string& prefix) override {
+    AKI_ASSIGN_OR_RETURN(const ListPage page, ForwardingStore::List(ctx, prefix, "", kListKeysMax));
+    for (const ObjectMeta& object : page.objects) AKI_RETURN_IF_ERROR(ForwardingStore::Delete(ctx, object.key));
     const MutexLock lock(mutex_);
     for (auto it = versions_.begin(); it != versions_.end();) {
       const bool goes = it->first.first.starts_with(prefix) && !locked_.contains(it->first.second);

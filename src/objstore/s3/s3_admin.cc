@@ -44,6 +44,15 @@ Status PutSetting(OpContext& ctx, S3Bucket& bucket, const std::string& name, con
   return internal::ToStatus(Call(ctx, bucket, request, full_key));
 }
 
+Status DeleteVersionOf(OpContext& ctx, S3Bucket& bucket, const std::string& full_key, const std::string& version_id,
+                       Governance governance) {
+  S3Request request{"DELETE", bucket.ObjectPath(full_key)};
+  request.query = {{"versionId", version_id}};
+  if (governance == Governance::kBypass) request.headers = {{"x-amz-bypass-governance-retention", "true"}};
+  request.access = Access::kDelete;
+  return internal::ToStatus(Call(ctx, bucket, request, full_key));
+}
+
 }  // namespace
 
 Status CreateBucket(OpContext& ctx, S3Bucket& bucket, const BucketSettings& settings) {
@@ -139,13 +148,39 @@ Status SetLegalHold(OpContext& ctx, S3Bucket& bucket, const std::string& key, co
                         (hold == LegalHold::kOn ? std::string("ON") : std::string("OFF")) + "</Status></LegalHold>");
 }
 
-Status DeleteVersion(OpContext& ctx, S3Bucket& bucket, const std::string& key, const std::string& version_id) {
+Status DeleteVersion(OpContext& ctx, S3Bucket& bucket, const std::string& key, const std::string& version_id,
+                     Governance governance) {
   AKI_RETURN_IF_ERROR(bucket.ValidateKey(key));
-  const std::string full_key = bucket.FullKey(key);
-  S3Request request{"DELETE", bucket.ObjectPath(full_key)};
-  request.query = {{"versionId", version_id}};
-  request.access = Access::kWrite;
-  return internal::ToStatus(Call(ctx, bucket, request, full_key));
+  return DeleteVersionOf(ctx, bucket, bucket.FullKey(key), version_id, governance);
+}
+
+Status DeleteAllVersions(OpContext& ctx, S3Bucket& bucket, const std::string& prefix) {
+  const std::string full_prefix = bucket.FullKey(prefix);
+  Status first_error;
+  VersionsXml page;
+  do {
+    S3Request request{"GET", bucket.BucketPath()};
+    request.query = {{"versions", ""}, {"encoding-type", "url"}, {"max-keys", "1000"}, {"prefix", full_prefix}};
+    if (!page.next_key_marker.empty()) request.query.emplace_back("key-marker", page.next_key_marker);
+    if (!page.next_version_id_marker.empty()) {
+      request.query.emplace_back("version-id-marker", page.next_version_id_marker);
+    }
+    AKI_ASSIGN_OR_RETURN(const std::string xml, Call(ctx, bucket, request, full_prefix));
+    AKI_ASSIGN_OR_RETURN(VersionsXml next, ParseVersionsXml(xml));
+    const bool moved =
+        next.next_key_marker != page.next_key_marker || next.next_version_id_marker != page.next_version_id_marker;
+    page = std::move(next);
+    if (page.truncated && !moved) {
+      return FailedPrecondition("the listing of versions does not move on").WithReason("not_s3");
+    }
+    for (const VersionXml& version : page.versions) {
+      // Whatever else a store lists is not ours to remove.
+      if (!version.key.starts_with(full_prefix)) continue;
+      Status removed = DeleteVersionOf(ctx, bucket, version.key, version.version_id, Governance::kRespect);
+      if (first_error.ok() && removed.code() != StatusCode::kNotFound) first_error = std::move(removed);
+    }
+  } while (page.truncated && ctx.Check().ok());
+  return first_error;
 }
 
 Result<uint64_t> AbortStaleUploads(OpContext& ctx, S3Bucket& bucket, Duration age) {

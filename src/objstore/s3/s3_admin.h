@@ -44,7 +44,13 @@ Status SetLegalHold(OpContext& ctx, S3Bucket& bucket, const std::string& key, co
                     LegalHold hold);
 
 // Removes one version for good (an ObjectStore's Delete only hides the key where there are versions).
-Status DeleteVersion(OpContext& ctx, S3Bucket& bucket, const std::string& key, const std::string& version_id);
+enum class Governance : uint8_t { kRespect, kBypass };  // who may bypass it can remove what is locked in that mode
+Status DeleteVersion(OpContext& ctx, S3Bucket& bucket, const std::string& key, const std::string& version_id,
+                     Governance governance = Governance::kRespect);
+
+// Removes every version and delete marker below `prefix` (of keys, not of the bucket). One request a thousand, and one
+// for each that is removed. Goes on after one that cannot be removed; the first error is returned.
+Status DeleteAllVersions(OpContext& ctx, S3Bucket& bucket, const std::string& prefix);
 
 // Aborts multipart uploads below the prefix that began more than `age` ago: their writers are gone, and a store keeps
 // parts for ever. Returns how many. One request a thousand uploads

@@ -10,7 +10,7 @@ namespace akidb::s3 {
 namespace {
 
 constexpr size_t kErrorTextBytesMax = 512;
-constexpr size_t kUploadIdBytesMax = 4096;
+constexpr size_t kIdBytesMax = 4096;
 constexpr size_t kTokenBytesMax = 16384;
 
 Status NotS3(const std::string& why) {
@@ -119,7 +119,7 @@ Result<UploadsXml> ParseUploadsXml(std::string_view xml) {
     if (out.uploads.size() == kListKeysMax) return std::unexpected(NotS3("more than 1000 uploads in one page"));
     const std::optional<std::string> key = UriDecode(Text(node, "Key"));
     const std::optional<WallTime> initiated = ParseIsoDate(Text(node, "Initiated"));
-    if (!key || !initiated || !IsToken(Text(node, "UploadId"), kUploadIdBytesMax)) {
+    if (!key || !initiated || !IsToken(Text(node, "UploadId"), kIdBytesMax)) {
       return std::unexpected(NotS3("a listed upload is broken"));
     }
     out.uploads.push_back({*key, std::string(Text(node, "UploadId")), *initiated});
@@ -127,10 +127,29 @@ Result<UploadsXml> ParseUploadsXml(std::string_view xml) {
   return out;
 }
 
+Result<VersionsXml> ParseVersionsXml(std::string_view xml) {
+  AKI_ASSIGN_OR_RETURN(const Document document, Document::Parse(xml, "ListVersionsResult"));
+  VersionsXml out;
+  out.truncated = IsTrue(document.root(), "IsTruncated");
+  out.next_key_marker = UriDecode(Text(document.root(), "NextKeyMarker")).value_or("");
+  out.next_version_id_marker = Text(document.root(), "NextVersionIdMarker");
+  for (const pugi::xml_node node : document.root()) {
+    const std::string_view kind = node.name();
+    if (kind != "Version" && kind != "DeleteMarker") continue;
+    if (out.versions.size() == kListKeysMax) return std::unexpected(NotS3("more than 1000 versions in one page"));
+    const std::optional<std::string> key = UriDecode(Text(node, "Key"));
+    if (!key || key->empty() || key->size() > kObjectKeyBytesMax || !IsToken(Text(node, "VersionId"), kIdBytesMax)) {
+      return std::unexpected(NotS3("a listed version is broken"));
+    }
+    out.versions.push_back({*key, std::string(Text(node, "VersionId"))});
+  }
+  return out;
+}
+
 Result<std::string> ParseInitiateXml(std::string_view xml) {
   AKI_ASSIGN_OR_RETURN(const Document document, Document::Parse(xml, "InitiateMultipartUploadResult"));
   const std::string_view id = Text(document.root(), "UploadId");
-  if (!IsToken(id, kUploadIdBytesMax)) return std::unexpected(NotS3("the upload id is broken"));
+  if (!IsToken(id, kIdBytesMax)) return std::unexpected(NotS3("the upload id is broken"));
   return std::string(id);
 }
 
@@ -140,7 +159,7 @@ Result<CompleteXml> ParseCompleteXml(std::string_view xml) {
   if (out.error) return out;
   AKI_ASSIGN_OR_RETURN(const Document document, Document::Parse(xml, "CompleteMultipartUploadResult"));
   out.etag = Text(document.root(), "ETag");
-  if (!IsToken(out.etag, kUploadIdBytesMax)) return std::unexpected(NotS3("the completed upload has no etag"));
+  if (!IsToken(out.etag, kIdBytesMax)) return std::unexpected(NotS3("the completed upload has no etag"));
   return out;
 }
 

@@ -47,6 +47,18 @@ struct UploadsXml {
 };
 Result<UploadsXml> ParseUploadsXml(std::string_view xml);
 
+struct VersionXml {
+  std::string key;
+  std::string version_id;  // of a version or of a delete marker
+};
+struct VersionsXml {
+  std::vector<VersionXml> versions;
+  bool truncated = false;
+  std::string next_key_marker;
+  std::string next_version_id_marker;
+};
+Result<VersionsXml> ParseVersionsXml(std::string_view xml);
+
 // The upload id of an InitiateMultipartUploadResult.
 Result<std::string> ParseInitiateXml(std::string_view xml);
 

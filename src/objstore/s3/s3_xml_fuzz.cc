@@ -19,6 +19,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto issued = akidb::s3::ParseStsXml(xml)) {
     AKI_CHECK(issued->session_token.find_first_of("\r\n ") == std::string::npos);
   }
+  if (const auto versions = akidb::s3::ParseVersionsXml(xml)) {
+    AKI_CHECK(versions->versions.size() <= akidb::kListKeysMax);
+    for (const akidb::s3::VersionXml& version : versions->versions) {
+      AKI_CHECK(!version.key.empty() && version.version_id.find_first_of("\r\n ") == std::string::npos);
+    }
+  }
   (void)akidb::s3::ParseUploadsXml(xml);
   (void)akidb::s3::ParseVersioningXml(xml);
   (void)akidb::s3::ParseObjectLockXml(xml);

@@ -68,6 +68,32 @@ TEST(S3XmlTest, UploadIdsCannotBreakOutOfAQuery) {
   EXPECT_FALSE(parse(std::string(5000, 'x')));
 }
 
+TEST(S3XmlTest, VersionsAndDeleteMarkersAreListedTogether) {
+  const auto entry = [](const std::string& kind, const std::string& key, const std::string& version) {
+    return "<" + kind + "><Key>" + key + "</Key><VersionId>" + version + "</VersionId></" + kind + ">";
+  };
+  const auto page = [](const std::string& inner) {
+    return "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a%2Fb</NextKeyMarker>"
+           "<NextVersionIdMarker>v2</NextVersionIdMarker>" +
+           inner + "</ListVersionsResult>";
+  };
+  const auto listed = ParseVersionsXml(page(entry("DeleteMarker", "a%2Fb", "v1") + entry("Version", "a%2Fb", "null")));
+  ASSERT_TRUE(listed) << listed.error().ToString();
+  ASSERT_EQ(listed->versions.size(), 2u);
+  EXPECT_EQ(listed->versions[0].key, "a/b");
+  EXPECT_EQ(listed->versions[1].version_id, "null");
+  EXPECT_TRUE(listed->truncated);
+  EXPECT_EQ(listed->next_key_marker, "a/b");
+  EXPECT_EQ(listed->next_version_id_marker, "v2");
+  std::string many;
+  for (int i = 0; i < 1001; ++i) many += entry("Version", "k", "v" + std::to_string(i));
+  for (const std::string& bad :
+       {page(entry("Version", "", "v1")), page(entry("Version", "k", "a&#10;b")), page(entry("DeleteMarker", "k", "")),
+        page(many), std::string("<ListBucketResult/>")}) {
+    EXPECT_EQ(ParseVersionsXml(bad).error().reason(), "not_s3") << bad.substr(0, 200);
+  }
+}
+
 TEST(S3XmlTest, CompletionMayBeAnError) {
   const auto done =
       ParseCompleteXml("<CompleteMultipartUploadResult><ETag>\"x-2\"</ETag></CompleteMultipartUploadResult>");
