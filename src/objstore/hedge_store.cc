@@ -13,6 +13,8 @@ constexpr Duration kCancelSeenWithin = std::chrono::milliseconds(20);
 // What a whole object is taken for before its size is known.
 constexpr uint64_t kGuessedBytesMax = 64u << 10;
 constexpr size_t kAttemptsMax = 2;
+// Of any object; keeps times computed from a caller's limit within what a Duration can hold.
+constexpr uint64_t kBytesMax = 1ull << 40;
 // Larger ranges are not worth their bytes twice, in memory and on the wire.
 constexpr uint64_t kHedgedBytesMax = 16u << 20;
 
@@ -80,7 +82,7 @@ HedgeSnapshot HedgeStore::Snapshot() const {
   return snapshot;
 }
 
-HedgeStore::RacePtr HedgeStore::BeginRace(OpContext& ctx, uint64_t bytes, Request request) {
+HedgeStore::RacePtr HedgeStore::BeginRace(OpContext& ctx, uint64_t bytes, uint64_t bytes_max, Request request) {
   auto race = std::make_shared<Race>();
   {
     const MutexLock lock(mutex_);
@@ -95,6 +97,9 @@ HedgeStore::RacePtr HedgeStore::BeginRace(OpContext& ctx, uint64_t bytes, Reques
     const double timeout = policy_.timeout_factor * static_cast<double>(race->patience.count());
     race->timeout = std::clamp(Duration(static_cast<Duration::rep>(timeout)), policy_.timeout_min,
                                std::max(policy_.timeout_min, policy_.timeout_max));
+    const std::chrono::duration<double> slowest(static_cast<double>(std::min(bytes_max, kBytesMax)) /
+                                                static_cast<double>(policy_.bytes_per_second_min));
+    race->timeout = std::max(race->timeout, policy_.timeout_min + std::chrono::duration_cast<Duration>(slowest));
   }
   StartAttempt(ctx, race);
   return race;
@@ -212,18 +217,18 @@ void HedgeStore::Learn(const Status& status, uint64_t bytes, MonotonicTime start
 }
 
 Result<ObjectBody> HedgeStore::Get(OpContext& ctx, const std::string& key, uint64_t size_max) {
-  const RacePtr race =
-      BeginRace(ctx, std::min(size_max, kGuessedBytesMax), [key, size_max](ObjectStore& store, OpContext& own) {
-        Answer answer;
-        Result<ObjectBody> body = store.Get(own, key, size_max);
-        if (!body) {
-          answer.status = std::move(body).error();
-          return answer;
-        }
-        answer.byte_count = body->bytes.size();
-        answer.body = *std::move(body);
-        return answer;
-      });
+  const RacePtr race = BeginRace(ctx, std::min(size_max, kGuessedBytesMax), size_max,
+                                 [key, size_max](ObjectStore& store, OpContext& own) {
+                                   Answer answer;
+                                   Result<ObjectBody> body = store.Get(own, key, size_max);
+                                   if (!body) {
+                                     answer.status = std::move(body).error();
+                                     return answer;
+                                   }
+                                   answer.byte_count = body->bytes.size();
+                                   answer.body = *std::move(body);
+                                   return answer;
+                                 });
   if (race == nullptr) {
     const MonotonicTime start = clock_.Now();
     Result<ObjectBody> body = base_->Get(ctx, key, size_max);
@@ -239,13 +244,14 @@ Status HedgeStore::GetRange(OpContext& ctx, const std::string& key, ByteRange ra
                             char* out) {
   const bool sound = range.begin < range.end && range.size() <= kHedgedBytesMax;
   const RacePtr race =
-      !sound ? nullptr : BeginRace(ctx, range.size(), [key, range, version_id](ObjectStore& store, OpContext& own) {
-        Answer answer;
-        answer.bytes = std::make_unique_for_overwrite<char[]>(range.size());
-        answer.byte_count = range.size();
-        answer.status = store.GetRange(own, key, range, version_id, answer.bytes.get());
-        return answer;
-      });
+      !sound ? nullptr
+             : BeginRace(ctx, range.size(), range.size(), [key, range, version_id](ObjectStore& store, OpContext& own) {
+                 Answer answer;
+                 answer.bytes = std::make_unique_for_overwrite<char[]>(range.size());
+                 answer.byte_count = range.size();
+                 answer.status = store.GetRange(own, key, range, version_id, answer.bytes.get());
+                 return answer;
+               });
   if (race == nullptr) {
     const MonotonicTime start = clock_.Now();
     Status status = base_->GetRange(ctx, key, range, version_id, out);

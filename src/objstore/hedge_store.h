@@ -32,10 +32,12 @@ struct HedgePolicy {
   double extra_share = 0.05;
   double extra_burst = 10;  // as many second requests may follow each other after a quiet time
   Duration wait_min = std::chrono::milliseconds(2);
-  // A request's time-out: this many times what all but few take, within the limits.
+  // A request's time-out: this many times what all but few take, within the limits; and always enough for its bytes at
+  // the slowest rate that still counts as service, so that a slow link is used however little is known of it yet.
   double timeout_factor = 10;
-  Duration timeout_min = std::chrono::seconds(1);
+  Duration timeout_min = std::chrono::seconds(5);
   Duration timeout_max = std::chrono::seconds(60);
+  uint64_t bytes_per_second_min = 1u << 20;
   // Of the executor; it should have no other work, because requests block.
   uint32_t threads = 64;
   // How to wait for a condition; the real one unless a test has a clock of its own.
@@ -91,8 +93,8 @@ class HedgeStore final : public ObjectStore {
   class AttemptTask;
   using RacePtr = std::shared_ptr<Race>;
 
-  // Empty if the read has to run on its caller's thread.
-  RacePtr BeginRace(OpContext& ctx, uint64_t bytes, Request request);
+  // Empty if the read has to run on its caller's thread. `bytes` are expected, and `bytes_max` may come.
+  RacePtr BeginRace(OpContext& ctx, uint64_t bytes, uint64_t bytes_max, Request request);
   void StartAttempt(OpContext& ctx, const RacePtr& race);
   void RunAttempt(const RacePtr& race, size_t number);
   Answer AwaitWinner(OpContext& ctx, const RacePtr& race);

@@ -222,6 +222,16 @@ TEST_F(HedgeStoreTest, RequestsHaveATimeOutOfTheirOwn) {
   EXPECT_TRUE(ctx_.Check().ok()) << "the caller has time for another attempt";
 }
 
+TEST_F(HedgeStoreTest, LargeReadsOverASlowLinkAreNotGivenUp) {
+  ASSERT_TRUE(store_->Put(ctx_, "k", std::string(8u << 20, 'x'), PutCondition::None()));
+  WarmUp();  // small reads, which say nothing of the throughput
+  threads_.delays = {seconds(6), seconds(6)};
+  EXPECT_TRUE(Read(8u << 20).ok());
+  threads_.Drain();
+  threads_.delays = {seconds(6), seconds(6)};
+  EXPECT_TRUE(store_->Get(ctx_, "k", 16u << 20)) << "how large it is, is not known before";
+}
+
 TEST_F(HedgeStoreTest, RequestsKeepTheCallersPriority) {
   WarmUp();
   ctx_.set_priority(Priority::kBackground);
