@@ -63,8 +63,10 @@ Status FlushCollection(Service& service, const CallPtr& call) {
   bool wait = true;
   fields.Bool("wait", &wait);
   AKI_RETURN_IF_ERROR(fields.Done());
-  return RunJob(service, call, "flush", wait,
-                [collection = std::move(collection)](OpContext& ctx) { return collection->Flush(ctx); });
+  return RunJob(service, call, "flush", wait, [collection = std::move(collection)](OpContext& ctx) {
+    ctx.set_priority(Priority::kWrite);
+    return collection->Flush(ctx);
+  });
 }
 
 Status MergeCollection(Service& service, const CallPtr& call) {
@@ -76,8 +78,10 @@ Status MergeCollection(Service& service, const CallPtr& call) {
   fields.Bool("full", &full);
   AKI_RETURN_IF_ERROR(fields.Done());
   const auto scope = full ? Collection::MergeScope::kFull : Collection::MergeScope::kPolicy;
-  return RunJob(service, call, "merge", wait,
-                [collection = std::move(collection), scope](OpContext& ctx) { return collection->Merge(ctx, scope); });
+  return RunJob(service, call, "merge", wait, [collection = std::move(collection), scope](OpContext& ctx) {
+    ctx.set_priority(Priority::kBackground);
+    return collection->Merge(ctx, scope);
+  });
 }
 
 Status ListJobs(Service& service, const CallPtr& call) {

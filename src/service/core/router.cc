@@ -1,6 +1,7 @@
 #include "service/core/router.h"
 
 #include <algorithm>
+#include <array>
 
 namespace akidb {
 namespace {
@@ -99,6 +100,14 @@ const std::vector<Route>& Routes() {
       {"GET", "/openapi.json", "openapi", ShowOpenApi, {}},
   };
   return routes;
+}
+
+Priority PriorityOf(const Route& route) {
+  // These are POST because a question may not fit into a path.
+  constexpr std::array<std::string_view, 5> kQuestions = {"search", "batchSearch", "getVectors", "scrollVectors",
+                                                          "countVectors"};
+  const bool asks = route.method == "GET" || std::ranges::find(kQuestions, route.operation) != kQuestions.end();
+  return asks ? Priority::kQuery : Priority::kWrite;
 }
 
 RouteMatch MatchRoute(std::string_view method, const std::vector<std::string>& segments) {

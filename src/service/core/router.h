@@ -31,6 +31,9 @@ struct Route {
 
 const std::vector<Route>& Routes();
 
+// Which lane of the store its requests take: questions before changes.
+Priority PriorityOf(const Route& route);
+
 struct RouteMatch {
   const Route* route = nullptr;
   size_t index = 0;                 // in Routes()

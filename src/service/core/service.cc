@@ -84,6 +84,7 @@ Status Service::Dispatch(const CallPtr& call, size_t* route) {
     return OkStatus();
   }
   *route = match.index;
+  call->ctx.set_priority(PriorityOf(*match.route));
   for (const auto& [name, value] : call->target.query) {
     if (std::ranges::find(match.route->query, name) == match.route->query.end()) {
       return InvalidArgument("unknown query parameter \"" + name.substr(0, 64) + "\"").WithReason("unknown_parameter");

@@ -48,6 +48,17 @@ TEST(ProblemTest, TellsClientsWhatToDo) {
   EXPECT_EQ(response.headers[0].first, "Retry-After");
 }
 
+TEST(RouterTest, QuestionsGoBeforeChangesWhereRequestsQueueForTheStore) {
+  std::set<std::string_view> first;
+  for (const Route& route : Routes()) {
+    if (PriorityOf(route) == Priority::kQuery && route.method != "GET") first.insert(route.operation);
+  }
+  EXPECT_EQ(first,
+            (std::set<std::string_view>{"search", "batchSearch", "getVectors", "scrollVectors", "countVectors"}));
+  EXPECT_EQ(PriorityOf(*MatchRoute("DELETE", {"collections", "c"}).route), Priority::kWrite);
+  EXPECT_EQ(PriorityOf(*MatchRoute("HEAD", {"collections", "c"}).route), Priority::kQuery);
+}
+
 TEST(RouterTest, TellsUnknownPathsFromUnknownMethods) {
   EXPECT_EQ(MatchRoute("POST", {"collections", "c", "search"}).route->operation, "search");
   EXPECT_EQ(MatchRoute("HEAD", {"version"}).route->operation, "version");
