@@ -57,7 +57,7 @@ Result<std::shared_ptr<const ManifestHead>> CollectionImpl::PinForClone(OpContex
     manifest->pins.push_back(pin);
     return ManifestCommitter::Edited::kChanged;
   }));
-  return LoadVersion(ctx, pin.version);
+  return LoadUnchanged(ctx, pin.version);
 }
 
 std::vector<CollectionId> CollectionImpl::ClonePins() {

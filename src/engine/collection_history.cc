@@ -104,6 +104,23 @@ Result<std::shared_ptr<const ManifestHead>> CollectionImpl::LoadVersion(OpContex
   return loaded;
 }
 
+Result<std::shared_ptr<const ManifestHead>> CollectionImpl::LoadUnchanged(OpContext& ctx, ManifestVersion version) {
+  AKI_ASSIGN_OR_RETURN(auto loaded, LoadVersion(ctx, version));
+  const ManifestVersion next = version.Next();
+  if (history_.head()->manifest.version < next) return loaded;  // nothing names it yet
+  auto successor = history_.Find(next);
+  if (!successor) {
+    const auto read = LoadVersion(ctx, next);
+    // A tombstone does not say what came before.
+    if (!read && read.error().reason() == "version_retired") return loaded;
+    if (!read) return std::unexpected(read.error());
+    successor = history_.Find(next);
+  }
+  if (successor->previous_sha256 == loaded->sha256) return loaded;
+  return std::unexpected(
+      DataLoss(ManifestKey(id_, version) + " was changed after it was committed: its successor names another SHA-256"));
+}
+
 // By bisection. Clocks of committers may jump; versions are in the order of their commits whatever their times say, and
 // the answer is a version whose time is not after `time` while its successor's is.
 Result<ManifestVersion> CollectionImpl::VersionAt(OpContext& ctx, const Manifest& head, WallTime time) {
@@ -157,7 +174,7 @@ Result<std::shared_ptr<const CollectionImpl::VersionSnapshot>> CollectionImpl::O
   // One at a time: versions opened in parallel would load their segments twice.
   MutexLock opening(opening_mutex_);
   if (auto open = find_open()) return open;
-  AKI_ASSIGN_OR_RETURN(const auto loaded, LoadVersion(ctx, version));
+  AKI_ASSIGN_OR_RETURN(const auto loaded, LoadUnchanged(ctx, version));
   AKI_ASSIGN_OR_RETURN(auto units, OpenUnits(ctx, loaded->manifest.segments));
   const auto snapshot = std::make_shared<const VersionSnapshot>(loaded->manifest, std::move(units));
   OpenVersion pushed_out;

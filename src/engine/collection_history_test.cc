@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "engine/engine_testing.h"
+#include "format/json_fields.h"
 #include "format/object_keys.h"
 #include "query/search.h"
 
@@ -196,6 +197,38 @@ TEST(ReadAtTest, SharesOpenSegmentsAndStaysOpen) {
   test.executor().Step("collect");
   EXPECT_LT(c->stats().memory_bytes, both);
   EXPECT_EQ(test.ContentsAt(*c, Named("a")).size(), 50u);
+}
+
+// Sealed again, so that nothing but the chain of hashes shows the edit.
+std::string EditedByHand(std::string manifest) {
+  constexpr std::string_view kField = "\"attempt_id\":\"";
+  char& digit = manifest[manifest.find(kField) + kField.size()];
+  digit = digit == '0' ? '1' : '0';
+  manifest.resize(manifest.rfind(",\"xxh3\""));
+  return SealJson(manifest + "}");
+}
+
+TEST(ReadAtTest, AVersionThatWasEditedByHandIsNeitherShownNorGoneBackTo) {
+  TestDatabase test;
+  auto c = test.Create("docs", 4);
+  test.Upsert(*c, Rows(0, 5));
+  const SnapshotInfo taken = Take(test, *c, "s");
+  test.Upsert(*c, Rows(5, 10));
+  ASSERT_TRUE(c->Flush(test.ctx()).ok());
+  const std::string key = ManifestKey(CollectionId(1), taken.version);
+  const std::string bytes = test.store().Get(test.ctx(), key, 1 << 20)->bytes;
+  ASSERT_TRUE(test.store().Put(test.ctx(), key, EditedByHand(bytes), PutCondition::None()));
+  test.Restart();
+  c = test.Get("docs");
+  const auto read = c->ReadAt(test.ctx(), Named("s"));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), StatusCode::kDataLoss);
+  EXPECT_THAT(read.error().message(), HasSubstr(key));
+  EXPECT_EQ(c->Revert(test.ctx(), Named("s")).error().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(test.Contents(*c).size(), 10u) << "the rows of now are not concerned";
+  ASSERT_TRUE(test.store().Put(test.ctx(), key, bytes, PutCondition::None()));
+  test.Restart();
+  EXPECT_EQ(test.ContentsAt(*test.Get("docs"), Named("s")).size(), 5u);
 }
 
 TEST(ReadAtTest, FindsTheVersionOfATimeWithFewRequests) {

@@ -346,6 +346,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   // history
   Result<std::shared_ptr<const ManifestHead>> LoadVersion(OpContext& ctx, ManifestVersion version);
+  // The same, for rows that will be shown or named again: kDataLoss if it is not what its successor says it was.
+  Result<std::shared_ptr<const ManifestHead>> LoadUnchanged(OpContext& ctx, ManifestVersion version);
   Result<ManifestVersion> Resolve(OpContext& ctx, const Manifest& head, const ReadPoint& point);
   Result<ManifestVersion> VersionAt(OpContext& ctx, const Manifest& head, WallTime time);
   Result<std::shared_ptr<const VersionSnapshot>> OpenAt(OpContext& ctx, ManifestVersion version)

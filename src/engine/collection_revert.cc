@@ -23,7 +23,7 @@ Result<ManifestVersion> CollectionImpl::Revert(OpContext& ctx, const ReadPoint& 
     const Manifest& current = committer_.head()->manifest;
     RevertJob job;
     AKI_ASSIGN_OR_RETURN(job.version, Resolve(ctx, current, point));
-    AKI_ASSIGN_OR_RETURN(const auto target, LoadVersion(ctx, job.version));
+    AKI_ASSIGN_OR_RETURN(const auto target, LoadUnchanged(ctx, job.version));
     job.revert_generation = current.revert_generation;
     job.base = target->manifest.base;
     job.segments = target->manifest.segments;

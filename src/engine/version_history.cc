@@ -22,7 +22,7 @@ void VersionHistory::Learn(const Manifest& manifest, const std::string& sha256) 
   MutexLock lock(mutex_);
   Known& known = known_[manifest.version];
   if (known.knows_keys) return;
-  known.version = {manifest.created_at, manifest.attempt_id, manifest.epoch, sha256};
+  known.version = {manifest.created_at, manifest.attempt_id, manifest.epoch, sha256, manifest.previous_sha256};
   known.knows_keys = true;
   known.keys.reserve(keys.size());
   for (const std::string& key : keys) {

@@ -30,6 +30,7 @@ class VersionHistory {
     std::string attempt_id;
     Epoch epoch;
     std::string sha256;
+    std::string previous_sha256;  // what it names its predecessor
   };
 
   // A head that was read or committed.
