@@ -115,7 +115,10 @@ struct SegmentInspectOptions {
 };
 
 struct StoreCheckOptions {
-  std::string url;
+  ConfigOptions config;
+  std::string url;  // empty: the store of the configuration
+  bool create_bucket = false;
+  bool lock = false;
   uint32_t racers = 8;
   uint32_t rounds = 25;
 };

@@ -259,7 +259,12 @@ class Parser {
     store->require_subcommand(1);
     CLI::App* check = store->add_subcommand("check", "try what AkiDB needs of a store, in a scratch prefix");
     auto o = Choose<StoreCheckOptions>(check);
-    check->add_option("url", o->url, "file:DIR")->required();
+    check->add_option("url", o->url, "file:DIR or s3://BUCKET/PREFIX (default: the store of the configuration)");
+    AddConfigFlags(check, &o->config);
+    CLI::Option* create =
+        check->add_flag("--create-bucket", o->create_bucket, "create a bucket that is missing, with versioning");
+    check->add_flag("--lock", o->lock, "with --create-bucket: with Object Lock; refuse a bucket that has none")
+        ->needs(create);
     check->add_option("--racers", o->racers, "threads that race for one key")
         ->check(CLI::Range(2, 64))
         ->capture_default_str();

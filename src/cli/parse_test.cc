@@ -35,6 +35,15 @@ TEST(ParseTest, TurnsServeFlagsIntoConfigurationKeys) {
   EXPECT_THAT(serve.config.flags, testing::UnorderedElementsAreArray(expected));
 }
 
+TEST(ParseTest, ReadsTheStoreToCheckFromItsPlaceOrFromTheConfiguration) {
+  EXPECT_EQ(Get<StoreCheckOptions>({"store", "check", "file:d"}).url, "file:d");
+  const auto check = Get<StoreCheckOptions>({"store", "check", "--store", "s3://b/p", "--create-bucket", "--lock"});
+  EXPECT_EQ(check.url, "");
+  EXPECT_EQ(check.config.flags.at(0), (std::pair<std::string, std::string>("storage.store", "s3://b/p")));
+  EXPECT_TRUE(check.create_bucket && check.lock);
+  EXPECT_EQ(std::get<ParseEnd>(Parse({"store", "check", "s3://b/p", "--lock"})).exit_code, 2);
+}
+
 TEST(ParseTest, ReadsIngestFlags) {
   const auto ingest = Get<IngestOptions>({"ingest", "f.csv", "-c", "docs", "--payload-columns", "a,b", "--exclude", "x",
                                           "--delimiter", ";", "--create", "--resume", "--connections", "8"});

@@ -246,11 +246,13 @@ void AddS3Keys(Keys& keys) {
   AddCount(keys, "s3.parts_in_flight", "parts of one object that are uploaded at once; each is held in memory",
            AKI_AT(s3.parts_in_flight));
   AddText(keys, "s3.sse_kms_key", "key of the store's KMS that objects are encrypted with", AKI_AT(s3.sse_kms_key));
-  AddChoice(keys, "s3.lock_mode", "Object Lock of every object written: none, governance or compliance", kLockModes,
-            AKI_AT(s3.lock.mode));
+  AddChoice(keys, "s3.lock_mode", "Object Lock of objects written, but logs and leases: none, governance or compliance",
+            kLockModes, AKI_AT(s3.lock.mode));
   AddDuration(keys, "s3.lock_retain", "how long that lock lasts", AKI_AT(s3.lock.retain));
   AddChoice(keys, "s3.lock_legal_hold", "yes: a legal hold too; needs s3.lock_mode", kYesNo,
             AKI_AT(s3.lock.legal_hold));
+  AddChoice(keys, "s3.require_versioning", "yes: refuse to start on a bucket without versioning", kYesNo,
+            AKI_AT(s3.require_versioning));
 }
 
 void AddCacheKeys(Keys& keys) {

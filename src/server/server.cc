@@ -9,6 +9,9 @@
 
 #include "base/log.h"
 #include "objstore/probe/store_probe.h"
+#include "objstore/s3/s3_probe.h"
+#include "objstore/s3/upload_sweep.h"
+#include "server/bucket_demands.h"
 #include "server/store_metrics.h"
 #include "server/store_url.h"
 #include "server/version.h"
@@ -92,6 +95,7 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   options.node = NodeName();
   if (store_.shared) AKI_RETURN_IF_ERROR(JudgeStore(ctx));
   AKI_ASSIGN_OR_RETURN(database_, Database::Open(ctx, env_, store_.store, options));
+  if (store_.bucket) executor_->Add(s3::NewUploadSweep(store_.bucket, {}));
   return OkStatus();
 }
 
@@ -110,13 +114,19 @@ void ServerImpl::OpenCache(OpContext& ctx) {
 
 // A store that breaks the rules of the commit protocol is refused before anything is written to it (I9).
 Status ServerImpl::JudgeStore(OpContext& ctx) {
-  StoreProbeOptions options;
-  options.run_together = RunTogether;
+  const auto judge = [&]() -> Status {
+    AKI_RETURN_IF_ERROR(RefuseForeignObjects(ctx, *store_.bucket));
+    AKI_RETURN_IF_ERROR(RequireOfBucket(ctx, *store_.bucket));
+    const std::unique_ptr<ProbeExtensions> extensions = s3::NewS3ProbeExtensions(store_.bucket);
+    StoreProbeOptions options;
+    options.run_together = RunTogether;
+    options.extensions = extensions.get();
+    AKI_ASSIGN_OR_RETURN(const StoreVerdict verdict, EnsureStoreVerdict(ctx, *store_.store, *random_, options));
+    return RequireOfVerdict(store_.bucket->options(), verdict);
+  };
   std::string endpoints;
   for (const std::string& endpoint : config_.s3.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
-  const auto verdict = EnsureStoreVerdict(ctx, *store_.store, *random_, options);
-  Status status = verdict ? RequireForSeveralNodes(*verdict) : verdict.error();
-  return std::move(status).Annotate("S3 store " + config_.store_url() + " at " + endpoints);
+  return judge().Annotate("S3 store " + config_.store_url() + " at " + endpoints);
 }
 
 Status ServerImpl::OpenService() {
@@ -131,6 +141,8 @@ Status ServerImpl::OpenService() {
   service_->metrics().AddCollector([this](PrometheusText& text) {
     WriteStoreMetrics(store_.metrics->Snapshot(), &text);
     if (store_.breaker) WriteBreakerMetrics(store_.breaker->Snapshot(), &text);
+    if (store_.lanes) WriteLaneMetrics(store_.lanes->Snapshot(), &text);
+    if (store_.hedge) WriteHedgeMetrics(store_.hedge->Snapshot(), &text);
     if (cache_) WriteCacheMetrics(cache_->Stats(), &text);
   });
   HttpServerOptions http_options;

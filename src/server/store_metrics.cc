@@ -75,6 +75,32 @@ void WriteBreakerMetrics(const BreakerSnapshot& breaker, PrometheusText* text) {
   text->Sample("akidb_circuit_breaker_refused_total", "", breaker.refused);
 }
 
+void WriteLaneMetrics(const std::array<LaneSnapshot, kPriorityCount>& lanes, PrometheusText* text) {
+  const auto each = [&](std::string_view name, std::string_view type, std::string_view help, const auto& value_of) {
+    text->Family(name, type, help);
+    for (size_t i = 0; i < lanes.size(); ++i)
+      text->Sample(name, MetricLabel("lane", kLaneNames[i]), value_of(lanes[i]));
+  };
+  each("akidb_storage_lane_in_flight", "gauge", "Requests on their way to the object store.",
+       [](const LaneSnapshot& lane) { return static_cast<uint64_t>(lane.in_flight); });
+  each("akidb_storage_lane_waiting", "gauge", "Requests that wait for others to end.",
+       [](const LaneSnapshot& lane) { return static_cast<uint64_t>(lane.waiting); });
+  each("akidb_storage_lane_wait_seconds_total", "counter", "Time that requests waited for others to end.",
+       [](const LaneSnapshot& lane) { return std::chrono::duration<double>(lane.wait_sum).count(); });
+}
+
+void WriteHedgeMetrics(const HedgeSnapshot& hedge, PrometheusText* text) {
+  const auto count = [&](std::string_view name, std::string_view help, uint64_t value) {
+    text->Family(name, "counter", help);
+    text->Sample(name, "", value);
+  };
+  count("akidb_storage_hedged_reads_total", "Late reads of the object store that were sent a second time.",
+        hedge.hedged);
+  count("akidb_storage_hedge_wins_total", "Second requests that were answered first.", hedge.won);
+  count("akidb_storage_hedges_withheld_total", "Late reads that were not sent again, to spare the store.",
+        hedge.withheld);
+}
+
 void WriteCacheMetrics(const BlockCacheStats& cache, PrometheusText* text) {
   const std::string tier = MetricLabel("tier", "disk");
   const auto count = [&](std::string_view name, std::string_view type, std::string_view help, uint64_t value) {

@@ -5,7 +5,9 @@
 #include <thread>
 
 #include "cache/cached_store.h"
+#include "format/object_keys.h"
 #include "objstore/localfs/localfs_store.h"
+#include "objstore/probe/store_probe.h"
 #include "objstore/retry_store.h"
 #include "objstore/s3/s3_store.h"
 
@@ -14,6 +16,18 @@ namespace {
 
 constexpr std::string_view kFileScheme = "file:";
 constexpr std::string_view kS3Scheme = "s3:";
+
+// A store and the threads that its hedged reads run on: whoever holds the one needs the other.
+struct StoreAndThreads {
+  std::unique_ptr<Executor> threads;
+  std::unique_ptr<ObjectStore> store;
+};
+
+// What is replaced or deleted as a matter of course is not locked: scratch, leases, logs.
+bool StaysForLong(std::string_view key) {
+  return !key.starts_with(kProbePrefix) && !key.starts_with(kNodesPrefix) &&
+         key.find("/wal/") == std::string_view::npos;
+}
 
 void Sleep(Duration pause) { std::this_thread::sleep_for(pause); }
 
@@ -29,7 +43,8 @@ Result<std::unique_ptr<ObjectStore>> OpenDirectory(OpContext& ctx, const Environ
 
 Result<std::unique_ptr<ObjectStore>> OpenS3(const Environment& env, std::string_view url, const s3::S3Options& base,
                                             OpenedStore* opened) {
-  AKI_ASSIGN_OR_RETURN(const s3::S3Options options, S3OptionsOfStoreUrl(url, base));
+  AKI_ASSIGN_OR_RETURN(s3::S3Options options, S3OptionsOfStoreUrl(url, base));
+  options.lock.applies = StaysForLong;
   AKI_ASSIGN_OR_RETURN(opened->bucket, s3::S3Bucket::Open(*env.fs, options, nullptr));
   opened->shared = true;
   return s3::NewS3Store(opened->bucket, Sleep);
@@ -100,14 +115,20 @@ Result<OpenedStore> OpenStore(OpContext& ctx, const Environment& env, std::strin
     return opened;
   }
   // From the inside: what is sent is counted; a store that is away is not trampled; who waits for a slot does not pause
-  // in it; what the cache has costs none of this.
+  // in it; a second request for a late read takes a slot of its own; what the cache has costs none of this.
   auto breaker = std::make_unique<BreakerStore>(std::move(counted), BreakerPolicy{}, *env.clock, *env.random);
   opened.breaker = breaker.get();
   auto lanes = std::make_unique<LaneStore>(std::move(breaker), LanePolicy{});
   opened.lanes = lanes.get();
-  std::unique_ptr<ObjectStore> store = NewRetryStore(std::move(lanes), RetryPolicy{}, *env.random, Sleep);
-  if (cache) store = NewCachedStore(std::move(store), std::move(cache), IsImmutableObjectKey);
-  opened.store = std::move(store);
+  const HedgePolicy hedging;
+  auto whole = std::make_shared<StoreAndThreads>();
+  whole->threads = NewThreadExecutor(*env.clock, static_cast<int>(hedging.threads));
+  auto hedge = std::make_unique<HedgeStore>(std::move(lanes), hedging, *env.clock, *whole->threads);
+  opened.hedge = hedge.get();
+  whole->store = NewRetryStore(std::move(hedge), RetryPolicy{}, *env.random, Sleep);
+  if (cache) whole->store = NewCachedStore(std::move(whole->store), std::move(cache), IsImmutableObjectKey);
+  ObjectStore* const store = whole->store.get();
+  opened.store = std::shared_ptr<ObjectStore>(std::move(whole), store);
   return opened;
 }
 

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "cache/block_cache.h"
 #include "objstore/breaker_store.h"
+#include "objstore/hedge_store.h"
 #include "objstore/lane_store.h"
 #include "objstore/metrics_store.h"
 #include "objstore/s3/s3_bucket.h"
@@ -37,10 +38,11 @@ Status ValidateStoreUrl(std::string_view url, const s3::S3Options& s3);
 struct OpenedStore {
   std::unique_ptr<FileLock> lock;  // null where the store is shared
   std::shared_ptr<ObjectStore> store;
-  // Inside `store`; the latter two are null for a directory.
+  // Inside `store`; all but the first are null for a directory.
   const MetricsStore* metrics = nullptr;
   const BreakerStore* breaker = nullptr;
   const LaneStore* lanes = nullptr;
+  const HedgeStore* hedge = nullptr;
   bool shared = false;                   // other nodes may use it at the same time: nobody owns it
   std::shared_ptr<s3::S3Bucket> bucket;  // for s3/s3_admin.h; null for a directory
 };
