@@ -89,8 +89,8 @@ def rounds(request):
     return ROUNDS_SLOW if request.config.getoption("--slow") else ROUNDS
 
 
-def test_nothing_acknowledged_is_lost_over_kills(make_server, rounds):
-    server = make_server(*FLAGS).start()
+def survive_kills(server, rounds, acknowledged_max, start):
+    """Kills the server under load again and again; start(server) is how it comes back."""
     server.create("docs", DIM, "Euclidean")
     chance = random.Random(20240501)
     rows = [{} for _ in range(WRITERS)]
@@ -99,7 +99,7 @@ def test_nothing_acknowledged_is_lost_over_kills(make_server, rounds):
         for writer in writers:
             writer.start()
         # The moment is a count of acknowledged writes, not a time, so that every round has work behind it.
-        wanted = chance.randrange(20, 3000)
+        wanted = chance.randrange(20, acknowledged_max)
         watch = requests.Session()
         watch.trust_env = False
         while sum(w.acknowledged for w in writers) < wanted and any(w.is_alive() for w in writers):
@@ -113,7 +113,7 @@ def test_nothing_acknowledged_is_lost_over_kills(make_server, rounds):
         assert [w.refused for w in writers] == [[]] * WRITERS
         for _ in range(chance.choice([0, 0, 1, 2])):
             server.launch().kill()  # a crash of the recovery, at whatever point it has come to
-        server.start()
+        start(server)
         stored = {}
         for row in server.scroll("docs", with_vector=True):
             assert row["id"] not in stored, f"{row['id']} twice"
@@ -125,6 +125,11 @@ def test_nothing_acknowledged_is_lost_over_kills(make_server, rounds):
         # A search sees the same versions as the scroll.
         found = server.ok("POST", "/collections/docs/search", {"vector": [0.0] * DIM, "top_k": 5000})["results"]
         assert {row["id"]: row["payload"]["v"] for row in found} == stored
+
+
+def test_nothing_acknowledged_is_lost_over_kills(make_server, rounds):
+    server = make_server(*FLAGS).start()
+    survive_kills(server, rounds, 3000, lambda server: server.start())
     # The kills had flushes and merges to hit, not only the log.
     assert "flushed" in server.log() and (rounds < ROUNDS_SLOW or "merged" in server.log() and "collected" in server.log())
     assert server.stop() == 0

@@ -128,6 +128,13 @@ def test_a_rule_strikes_the_requests_it_counts(proxy, connect):
     assert proxy.counted("GET", "/b") == 4
 
 
+def test_a_rule_may_strike_one_in_so_many(proxy, connect):
+    rule = proxy.add(Rule(Answered(503), skip=1, count=2, every=3))
+    connection = connect()
+    assert [ask(connection)[0] for _ in range(10)] == [200, 503, 200, 200, 503, 200, 200, 200, 200, 200]
+    assert rule.struck == 2
+
+
 def test_a_rule_without_count_strikes_until_it_is_cleared(proxy, connect):
     proxy.add(Rule(slow_down(retry_after=7), count=None))
     connection = connect()

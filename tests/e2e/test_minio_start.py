@@ -134,17 +134,50 @@ def test_the_right_authority_is_enough(make_server, own_minio, tmp_path):
     assert server.start().count("docs") == 1
 
 
-@pytest.mark.parametrize("key", ["db", "db/catalog", "db/t/default/c"])
-def test_a_foreign_object_above_our_keys_never_makes_the_database_look_empty(make_server, minio, bucket, key):
+def everything(minio, bucket):
+    """Every version of every key, delete markers too."""
+    return minio.client().ok("GET", bucket, query={"versions": ""}).body.count(b"<VersionId>")
+
+
+def test_a_bucket_without_versioning_where_it_is_required(refused, minio):
+    bucket = minio.bucket(versioning=False)
+    said = refused(bucket, "--set", "s3.require_versioning=yes")
+    assert f"versioning of bucket '{bucket}' is off" in said and "s3.require_versioning" in said
+    assert everything(minio, bucket) == 0
+
+
+def test_a_bucket_without_lock_where_objects_are_to_be_locked(refused, minio, bucket):
+    said = refused(bucket, "--set", "s3.lock_mode=compliance", "--set", "s3.lock_retain=1h")
+    assert f"bucket '{bucket}' has no Object Lock" in said and "s3.lock_mode" in said
+    assert everything(minio, bucket) == 0
+
+
+def test_what_is_locked_is_what_stays(make_server, minio):
+    """Segments, manifests and the catalog; not the log, which is trimmed, nor the probe's scratch."""
+    bucket = minio.bucket(lock=True)
+    server = make_server("--store", f"s3://{bucket}/db", "--set", "s3.lock_mode=governance", "--set", "s3.lock_retain=1h",
+                         "--set", "s3.require_versioning=yes", environment=minio.akidb_environment()).start()
+    server.create("docs", 2)
+    server.upsert("docs", [{"id": "a", "vector": [1, 1]}])
+    server.ok("POST", "/collections/docs/flush", {})
+    client = minio.client()
+    locked = {key: client.request("GET", bucket, key, query={"retention": ""}).status == 200 for key in client.keys(bucket)}
+    assert {key for key, is_locked in locked.items() if not is_locked} == {key for key in locked if "/wal/" in key or "/probe/" in key or "/nodes/" in key}
+    assert any(key.endswith(".seg") for key in locked) and any("/wal/" in key for key in locked)
+
+
+@pytest.mark.parametrize("prefix,key", [("db", "db"), ("db", "db/catalog"), ("db", "db/t/default/c"), ("a/b/db", "a/b")])
+def test_a_foreign_object_above_our_keys_never_makes_the_database_look_empty(make_server, minio, bucket, prefix, key):
     """MinIO leaves everything below such an object out of its listings, while GET still finds it."""
-    server = make_server("--store", f"s3://{bucket}/db", environment=minio.akidb_environment()).start()
+    server = make_server("--store", f"s3://{bucket}/{prefix}", environment=minio.akidb_environment()).start()
     server.create("docs", 2)
     server.upsert("docs", [{"id": "a", "vector": [1, 1]}])
     server.kill()
-    assert minio.client().put(bucket, key, b"not ours").status == 200
-    try:
-        server.start()
-    except AssertionError:
-        assert key in server.log()
-    else:
-        assert server.count("docs") == 1
+    put = minio.client().put(bucket, key, b"not ours")
+    assert put.status == 200
+    server.launch()
+    assert server.process.wait(SECONDS_MAX) == 1
+    assert f"object '{key}'" in server.log()
+    server.kill()
+    minio.client().delete(bucket, key, version_id=put.version_id)
+    assert server.start().count("docs") == 1

@@ -87,12 +87,13 @@ def slow_down(retry_after=None):
 
 @dataclasses.dataclass
 class Rule:
-    """The fault strikes matches number skip+1 to skip+count; count None: all after the skipped ones."""
+    """After `skip` matches the fault strikes one in `every`, the first at once, `count` times; count None: for ever."""
     fault: Fault
     method: str = ""
     target: str = ""  # a regular expression that is searched in path and query
     skip: int = 0
     count: int | None = 1
+    every: int = 1
     matched: int = 0
     struck: int = 0
 
@@ -101,6 +102,8 @@ class Rule:
             return False
         self.matched += 1
         if self.matched <= self.skip or (self.count is not None and self.struck >= self.count):
+            return False
+        if (self.matched - self.skip - 1) % self.every != 0:
             return False
         self.struck += 1
         return True
