@@ -388,6 +388,8 @@ class FaultProxy:
             exchange.status, before = status, client.sent
             client.left = fault.body_bytes_max if fault.body_bytes_max is not None else client.left
             async for data in store.body(headers, until_end=True) if has_body else _nothing():
+                # Said before it is sent: whoever has the whole answer may look at once.
+                exchange.answer_bytes = client.sent - before + len(data)
                 await client.send(_flipped(data, client.sent - before, fault.flipped_byte), self._answer_speed)
         except Cut:
             await self._end(fault.end, client)
