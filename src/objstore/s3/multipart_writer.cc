@@ -1,8 +1,8 @@
 #include "objstore/s3/multipart_writer.h"
 
 #include <algorithm>
-#include <deque>
 #include <thread>
+#include <vector>
 
 #include "base/mutex.h"
 #include "objstore/s3/put_headers.h"
@@ -14,21 +14,16 @@ namespace {
 constexpr uint32_t kPartsMax = 10000;  // S3's limit
 constexpr uint64_t kAnswerBytesMax = 1u << 20;
 
-struct PartDone {
-  std::string etag;
-  std::string checksum;  // base64
-};
-
-// One part on its way.
+// One part on its way. `done` and `result` belong to the writer's mutex.
 struct PartInFlight {
-  PartInFlight(Clock& clock, std::string bytes_in) : ctx(clock), bytes(std::move(bytes_in)) {}
+  PartInFlight(Clock& clock, uint32_t number_in, std::string bytes_in)
+      : ctx(clock), number(number_in), bytes(std::move(bytes_in)) {}
   OpContext ctx;  // its own: a context belongs to one thread
+  const uint32_t number;
   const std::string bytes;
   std::thread thread;
-  Mutex mutex;
-  CondVar finished;
-  bool done AKI_GUARDED_BY(mutex) = false;
-  Result<PartDone> result AKI_GUARDED_BY(mutex) = std::unexpected(Status());
+  bool done = false;
+  Result<std::string> result = std::unexpected(Status());
 };
 
 class MultipartWriter final : public ObjectWriter {
@@ -70,7 +65,7 @@ class MultipartWriter final : public ObjectWriter {
     }
     if (Status sent = SendPart(ctx); !sent.ok()) return std::unexpected(Fail(std::move(sent)));
     while (!in_flight_.empty()) {
-      if (Status finished = FinishOldest(ctx); !finished.ok()) return std::unexpected(Fail(std::move(finished)));
+      if (Status finished = FinishOne(ctx); !finished.ok()) return std::unexpected(Fail(std::move(finished)));
     }
     Result<ObjectMeta> meta = Complete(ctx, condition);
     closed_ = true;
@@ -98,7 +93,6 @@ class MultipartWriter final : public ObjectWriter {
   Status Begin(OpContext& ctx) {
     S3Request request{"POST", bucket_->ObjectPath(full_key_)};
     request.query = {{"uploads", ""}};
-    request.headers = {{"x-amz-checksum-algorithm", "SHA256"}};
     AddProtection(bucket_->options(), key_, bucket_->client().Now(ctx), &request.headers);
     request.access = Access::kWrite;
     request.when_lost = WhenLost::kRepeat;  // an upload that nobody knows of is swept later
@@ -120,42 +114,46 @@ class MultipartWriter final : public ObjectWriter {
           .WithRetry(Retry::kNever)
           .WithReason("too_large");
     }
-    while (in_flight_.size() >= bucket_->options().parts_in_flight) AKI_RETURN_IF_ERROR(FinishOldest(ctx));
+    while (in_flight_.size() >= bucket_->options().parts_in_flight) AKI_RETURN_IF_ERROR(FinishOne(ctx));
     size_bytes_ += buffer_.size();
-    auto part = std::make_unique<PartInFlight>(clock_, std::exchange(buffer_, std::string()));
+    auto part = std::make_unique<PartInFlight>(clock_, next_part_++, std::exchange(buffer_, std::string()));
     part->ctx.set_deadline(ctx.deadline());
     part->ctx.set_request_id(ctx.request_id());
-    part->thread = std::thread([this, in_flight = part.get(), number = next_part_++, upload_id = upload_id_] {
-      Result<PartDone> result = UploadPart(in_flight->ctx, upload_id, number, in_flight->bytes);
-      const MutexLock lock(in_flight->mutex);
+    part->thread = std::thread([this, in_flight = part.get(), upload_id = upload_id_] {
+      Result<std::string> result = UploadPart(in_flight->ctx, upload_id, in_flight->number, in_flight->bytes);
+      const MutexLock lock(mutex_);
       in_flight->result = std::move(result);
       in_flight->done = true;
-      in_flight->finished.NotifyAll();
+      finished_.NotifyAll();
     });
     in_flight_.push_back(std::move(part));
     return OkStatus();
   }
 
-  Result<PartDone> UploadPart(OpContext& ctx, const std::string& upload_id, uint32_t number, std::string_view bytes) {
+  Result<std::string> UploadPart(OpContext& ctx, const std::string& upload_id, uint32_t number,
+                                 std::string_view bytes) {
     constexpr int kTriesMax = 4;
-    const Digest sha256 = Sha256Of(bytes);
-    PartDone out{{}, Base64(AsBytes(sha256))};
+    // Signed with the request, so the store refuses other bytes. A checksum to keep would be one of checksums, which
+    // no reader can use, and cost the store a second pass over every part.
+    const std::string sha256 = Hex(AsBytes(Sha256Of(bytes)));
+    std::string etag;
     Duration pause = std::chrono::milliseconds(100);
     for (int attempt = 1;; ++attempt) {
       S3Request request{"PUT", bucket_->ObjectPath(full_key_)};
       request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload_id}};
-      AddChecksum(sha256, &request.headers);
-      request.payload_sha256 = Hex(AsBytes(sha256));
+      request.payload_sha256 = sha256;
+      // S3 wants it with everything that is locked.
+      if (bucket_->options().lock.mode != LockMode::kNone) request.headers = {{"content-md5", Md5Base64(bytes)}};
       request.body = bytes;
       request.access = Access::kWrite;
       Status status =
           bucket_->client().Send(ctx, request, bucket_->What("PUT part " + std::to_string(number) + " of", full_key_),
                                  [&](OpContext&, const HttpHead& head, AnswerBody&) -> Status {
                                    AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, MetaOf(head, key_, bytes.size()));
-                                   out.etag = meta.etag;
+                                   etag = meta.etag;
                                    return OkStatus();
                                  });
-      if (status.ok()) return out;
+      if (status.ok()) return etag;
       const bool passing = status.code() == StatusCode::kUnavailable && ctx.Check().ok();
       if (!passing || attempt == kTriesMax || ctx.deadline() - clock_.Now() <= pause) return std::unexpected(status);
       sleep_(pause);
@@ -163,34 +161,37 @@ class MultipartWriter final : public ObjectWriter {
     }
   }
 
-  // Waits for the oldest part and notes what the store said.
-  Status FinishOldest(OpContext& ctx) {
+  // Waits for any part, so that a slow one keeps nobody from taking the place of a fast one, and notes what the store
+  // said.
+  Status FinishOne(OpContext& ctx) {
     constexpr auto kSlice = std::chrono::milliseconds(50);  // how late a cancellation may be noticed
-    PartInFlight& part = *in_flight_.front();
+    const auto done = [this] { return std::ranges::find_if(in_flight_, [](const auto& part) { return part->done; }); };
     Status stopped;
+    std::unique_ptr<PartInFlight> finished;
     {
-      const MutexLock lock(part.mutex);
-      while (!part.done) {
+      const MutexLock lock(mutex_);
+      while (done() == in_flight_.end()) {
         // The caller hears why it stopped waiting, not that its part was cancelled.
         if (stopped.ok()) stopped = ctx.Check();
-        if (!stopped.ok()) part.ctx.Cancel();
-        part.finished.WaitFor(part.mutex, kSlice);
+        if (!stopped.ok()) in_flight_.front()->ctx.Cancel();
+        finished_.WaitFor(mutex_, kSlice);
       }
+      const auto it = done();
+      finished = std::move(*it);
+      in_flight_.erase(it);
     }
-    part.thread.join();
-    const std::unique_ptr<PartInFlight> finished = std::move(in_flight_.front());
-    in_flight_.pop_front();
-    const MutexLock lock(finished->mutex);
+    finished->thread.join();
     if (!finished->result) return stopped.ok() ? std::move(finished->result).error() : stopped;
-    parts_.push_back(std::move(*finished->result));
+    if (etags_.size() < finished->number) etags_.resize(finished->number);
+    etags_[finished->number - 1] = std::move(*finished->result);
     return OkStatus();
   }
 
   Result<ObjectMeta> Complete(OpContext& ctx, const PutCondition& condition) {
     std::string xml = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      xml += "<Part><ChecksumSHA256>" + parts_[i].checksum + "</ChecksumSHA256><ETag>" + XmlEscape(parts_[i].etag) +
-             "</ETag><PartNumber>" + std::to_string(i + 1) + "</PartNumber></Part>";
+    for (size_t i = 0; i < etags_.size(); ++i) {
+      xml += "<Part><ETag>" + XmlEscape(etags_[i]) + "</ETag><PartNumber>" + std::to_string(i + 1) +
+             "</PartNumber></Part>";
     }
     xml += "</CompleteMultipartUpload>";
     S3Request request{"POST", bucket_->ObjectPath(full_key_)};
@@ -250,8 +251,10 @@ class MultipartWriter final : public ObjectWriter {
   std::string upload_id_;  // empty: not begun, or ended
   uint32_t next_part_ = 1;
   uint64_t size_bytes_ = 0;
-  std::deque<std::unique_ptr<PartInFlight>> in_flight_;
-  std::vector<PartDone> parts_;
+  std::vector<std::unique_ptr<PartInFlight>> in_flight_;
+  Mutex mutex_;
+  CondVar finished_;
+  std::vector<std::string> etags_;  // of the parts that are up, by number
   bool closed_ = false;
 };
 

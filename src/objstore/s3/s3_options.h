@@ -55,9 +55,9 @@ struct S3Options {
   CredentialOptions credentials;
   DialOptions dial;
   PoolOptions pool;
-  uint64_t part_bytes = 8u << 20;  // objects above it are uploaded in parts
-  uint32_t parts_in_flight = 4;    // per writer; each holds one part in memory
-  std::string sse_kms_key;         // encrypt with this key of the store's KMS; empty: the bucket's default
+  uint64_t part_bytes = 16u << 20;  // objects above it are uploaded in parts
+  uint32_t parts_in_flight = 4;     // per writer; each holds one part in memory
+  std::string sse_kms_key;          // encrypt with this key of the store's KMS; empty: the bucket's default
   ObjectLockOptions lock;
   bool require_versioning = false;  // a bucket that keeps no versions is refused
 

@@ -33,6 +33,7 @@ inline std::string Variable(const char* name) {
 inline S3Options LiveOptions() {
   static const std::unique_ptr<Random> random = NewSystemRandom();
   S3Options options;
+  options.part_bytes = 8u << 20;
   options.endpoints = {Variable("AKIDB_TEST_S3_ENDPOINT")};
   options.credentials.access_key = Variable("AKIDB_TEST_S3_ACCESS_KEY");
   options.credentials.secret_key = Variable("AKIDB_TEST_S3_SECRET_KEY");
