@@ -33,6 +33,7 @@ def load(server, options):
         if result.returncode != 0:
             sys.exit(result.stderr)
     else:
+        server.create("docs", options.dim)
         result = akidb.run_cli("bench", "upsert", "-c", "docs", "--dim", options.dim, "--batch-rows", 1000, "-n", max(1, options.rows // 1000),
                                "--connections", 4, "--server", server.url)
         if result.returncode != 0:
