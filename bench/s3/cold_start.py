@@ -9,6 +9,7 @@ time from the start of its process to that answer, and the requests it sent. Med
 """
 import argparse
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -68,15 +69,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.work) as work, minio.running(pathlib.Path(work) / "minio") as store, \
-            FaultProxy("127.0.0.1", store.port) as proxy:
+    with contextlib.ExitStack() as started, tempfile.TemporaryDirectory(dir=options.work) as work, \
+            minio.running(pathlib.Path(work) / "minio") as store, FaultProxy("127.0.0.1", store.port) as proxy:
         store.client().create_bucket("bench")
         direct = akidb.Server(pathlib.Path(work) / "loader", "--store", "s3://bench/db", environment=store.akidb_environment()).start()
+        started.callback(direct.kill)
         described = load(direct, options)
         chance = random.Random(1)
         query = {"vector": [chance.uniform(-1, 1) for _ in range(described["vector_dim"])], "top_k": 10}
         node = akidb.Server(pathlib.Path(work) / "node", "--store", "s3://bench/db",
                             environment={**store.akidb_environment(), "AKIDB_S3_ENDPOINT": proxy.endpoint})
+        started.callback(node.kill)
         report = {"rows": described["vector_count"], "dim": described["vector_dim"], "cpus": os.cpu_count(), "cases": []}
         for latency in options.latency_ms:
             proxy.latency(request_s=latency / 1e3)
