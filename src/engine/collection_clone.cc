@@ -19,7 +19,8 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::CreateClone(OpContext& c
   std::shared_ptr<CollectionImpl> collection(new CollectionImpl(deps, entry));
   Manifest first;
   first.epoch = Epoch(1);
-  first.open_epochs.push_back({Epoch(1), deps.options.node, Lsn(0)});
+  // LSNs go on from the source's: positions never go back, whatever becomes of the rows that carry them.
+  first.open_epochs.push_back({Epoch(1), deps.options.node, NewestLsn(origin)});
   first.log = origin.log;
   first.spec = entry.spec;
   first.cloned_from = CloneOrigin{origin.collection, origin.version};
@@ -52,7 +53,15 @@ Result<std::shared_ptr<const ManifestHead>> CollectionImpl::PinForClone(OpContex
     AKI_ASSIGN_OR_RETURN(pin.version, Resolve(ctx, committer_.head()->manifest, *at));
   }
   AKI_RETURN_IF_ERROR(CommitPins(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-    if (!at) pin.version = manifest->version;
+    const auto same = std::ranges::find_if(manifest->pins, [&](const PinEntry& p) { return IsClonePin(p, pin.name); });
+    if (same != manifest->pins.end()) {
+      if (*same == pin) return ManifestCommitter::Edited::kAlreadyThere;
+      return std::unexpected(AlreadyExists("another node makes a clone with id " + pin.name + " or has given it up"));
+    }
+    if (!at) {
+      AKI_RETURN_IF_ERROR(CheckWriter(*manifest));
+      pin.version = manifest->version;
+    }
     AKI_RETURN_IF_ERROR(CheckKept(*manifest, pin.version));
     manifest->pins.push_back(pin);
     return ManifestCommitter::Edited::kChanged;
@@ -92,12 +101,23 @@ Result<std::optional<CollectionId>> CollectionImpl::SourceToRelease(OpContext& c
   MutexLock lock(maintenance_mutex_);
   AKI_RETURN_IF_ERROR(SettleMerge(ctx));
   if (!epoch_taken_ || !committer_.head()->manifest.cloned_from) return std::nullopt;
+  // A commit that met another node's version and was then refused has moved the head past what is known.
+  AKI_RETURN_IF_ERROR(LearnVersions(ctx, {committer_.head()->manifest.version}));
   if (NamesForeign({committer_.head()->manifest.version})) return std::nullopt;
+  // What waits to be read back is read back whole.
+  const auto waits_for_foreign = [&](const Unconfirmed& unconfirmed) {
+    bool foreign = false;
+    ForEachObject(unconfirmed.head->manifest,
+                  [&](CollectionId owner, const std::string&, const ObjectRef&) { foreign = foreign || owner != id_; });
+    return foreign;
+  };
+  if (std::ranges::any_of(unconfirmed_, waits_for_foreign)) return std::nullopt;
   AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, OldestRetained(ctx));
   AKI_RETURN_IF_ERROR(LearnVersions(ctx, KeptVersions(boundary)));
   if (NamesForeign(KeptVersions(boundary))) return std::nullopt;
   // From here on no commit may name a version that did.
   AKI_RETURN_IF_ERROR(MoveBoundary(ctx, boundary));
+  AKI_RETURN_IF_ERROR(RetireManifests(ctx));
   const std::vector<ManifestVersion> kept = KeptVersions(KeptFrom(committer_.head()->manifest));
   AKI_RETURN_IF_ERROR(LearnVersions(ctx, kept));
   if (NamesForeign(kept)) return std::nullopt;

@@ -206,11 +206,9 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
   const CollectionSpec current_spec = spec();
   bool doomed = false;
   auto committed = committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-    if (manifest->epoch != epoch) {
-      // What it would have published is in the log, for whoever is the writer now.
-      superseded_.store(deps_.options.shared_store, std::memory_order_release);
-      return std::unexpected(NotTheWriter().WithEffectUnknown());
-    }
+    // What it would have published is in the log, for whoever is the writer now.
+    if (Status writer = CheckWriter(*manifest); !writer.ok())
+      return std::unexpected(std::move(writer).WithEffectUnknown());
     const auto own = std::ranges::find(manifest->open_epochs, epoch, &EpochEntry::epoch);
     AKI_CHECK(own != manifest->open_epochs.end());
     if (own->watermark >= job.watermark) return ManifestCommitter::Edited::kAlreadyThere;

@@ -43,7 +43,9 @@ Result<std::vector<CollectionImpl::TailObject>> CollectionImpl::FetchTails(OpCon
       AKI_RETURN_IF_ERROR(DecodeWalObjectRecords(object, [&](const WalRecord& record) { return CheckRecord(record); }));
       tail.sequence = next;
       tail.ended = object.header.kind == WalObjectKind::kFence;
-      if (object.header.record_count > 0) objects.push_back({tail.epoch, std::move(body->bytes)});
+      if (object.header.record_count == 0) continue;
+      const Lsn last(object.header.first_lsn.value() + object.header.record_count - 1);
+      objects.push_back({tail.epoch, std::move(body->bytes), last});
     }
   }
   return objects;
@@ -62,21 +64,45 @@ void CollectionImpl::ApplyTails(OpContext& ctx, const std::vector<TailObject>& o
 Result<bool> CollectionImpl::ReadTails(OpContext& ctx) {
   std::vector<Tail> tails = tails_;
   AKI_ASSIGN_OR_RETURN(const std::vector<TailObject> objects, FetchTails(ctx, &tails));
+  if (objects.empty()) return false;
+  // A revert that came before these records must not be shown after them.
+  AKI_ASSIGN_OR_RETURN(const bool moved, committer_.Follow(ctx));
+  if (moved) {
+    AKI_RETURN_IF_ERROR(Reload(ctx));
+    return true;
+  }
   // Records name rows by id, so the ids of all segments are needed.
-  if (!objects.empty()) AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
+  AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
   ApplyTails(ctx, objects);
   tails_ = std::move(tails);
-  return !objects.empty();
+  return true;
+}
+
+// Reads the ends of the streams for a manifest that is still the newest one afterwards: otherwise what is missing may
+// have been published and trimmed meanwhile, and what is there may come after a revert.
+Status CollectionImpl::FetchNewestTails(OpContext& ctx, std::vector<Tail>* tails, std::vector<TailObject>* objects) {
+  for (bool moved = true; moved;) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    tails->clear();
+    for (const EpochEntry& entry : committer_.head()->manifest.open_epochs)
+      tails->push_back({entry.epoch, entry.sequence, false});
+    AKI_ASSIGN_OR_RETURN(*objects, FetchTails(ctx, tails));
+    AKI_ASSIGN_OR_RETURN(moved, committer_.Follow(ctx));
+  }
+  // A store that denies what this reader has seen in a log must not take it back (I11).
+  Lsn newest = NewestLsn(committer_.head()->manifest);
+  for (const TailObject& object : *objects) newest = std::max(newest, object.last_lsn);
+  MutexLock lock(state_mutex_);
+  if (newest >= VisibleLsn()) return OkStatus();
+  return Unavailable("the end of the log of collection " + std::to_string(id_.value()) +
+                     " was there before and cannot be read");
 }
 
 Status CollectionImpl::Reload(OpContext& ctx) {
-  const Manifest& manifest = committer_.head()->manifest;
   std::vector<Tail> tails;
   std::vector<TailObject> objects;
-  if (deps_.options.shared_store) {
-    for (const EpochEntry& entry : manifest.open_epochs) tails.push_back({entry.epoch, entry.sequence, false});
-    AKI_ASSIGN_OR_RETURN(objects, FetchTails(ctx, &tails));
-  }
+  if (deps_.options.shared_store) AKI_RETURN_IF_ERROR(FetchNewestTails(ctx, &tails, &objects));
+  const Manifest& manifest = committer_.head()->manifest;
   auto units = UnitsOf(manifest, *view());
   if (!objects.empty()) AKI_RETURN_IF_ERROR(PrepareUnits(ctx, units));
   // What was read before may be in the log only: nobody sees the manifest without it.

@@ -268,6 +268,9 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status TrimStreams(OpContext& ctx, WalSequence sequence, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
   std::shared_ptr<CollectionLog> log() const;
   Status NotTheWriter() const;
+  // OK if `manifest` still names this process; otherwise this object is superseded. Other nodes may have acknowledged
+  // what no manifest has, so only an edit that passes this speaks for all that was written.
+  Status CheckWriter(const Manifest& manifest);
 
   // follow
   // How far a reader has come in the stream of an open epoch.
@@ -279,9 +282,12 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   struct TailObject {
     Epoch epoch;
     std::string bytes;
+    Lsn last_lsn;
   };
   // Reads, and checks, what the streams have beyond `tails`, and moves those on.
   Result<std::vector<TailObject>> FetchTails(OpContext& ctx, std::vector<Tail>* tails);
+  Status FetchNewestTails(OpContext& ctx, std::vector<Tail>* tails, std::vector<TailObject>* objects)
+      AKI_REQUIRES(maintenance_mutex_) AKI_EXCLUDES(state_mutex_);
   void ApplyTails(OpContext& ctx, const std::vector<TailObject>& objects);
   // Applies what other nodes logged and no manifest carries yet. True if there was anything.
   Result<bool> ReadTails(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);

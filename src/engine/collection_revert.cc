@@ -63,10 +63,7 @@ Status CollectionImpl::SettleRevert(OpContext& ctx) {
 Result<std::shared_ptr<const ManifestHead>> CollectionImpl::CommitRevert(OpContext& ctx, const RevertJob& job) {
   const Epoch epoch(epoch_.load());
   return committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-    if (manifest->epoch != epoch) {
-      return std::unexpected(
-          FailedPrecondition("this process is no longer the writer of collection " + std::to_string(id_.value())));
-    }
+    AKI_RETURN_IF_ERROR(CheckWriter(*manifest));
     // Only the writer reverts, and only one at a time.
     if (manifest->revert_generation > job.revert_generation) return ManifestCommitter::Edited::kAlreadyThere;
     if (manifest->dropped) return std::unexpected(NotFound("collection was dropped").WithReason("collection_dropped"));

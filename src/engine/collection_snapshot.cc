@@ -50,6 +50,7 @@ Result<SnapshotInfo> CollectionImpl::CreateSnapshot(OpContext& ctx, std::string_
   pin.name = name;
   pin.created_at = FormatRfc3339(deps_.env.clock->WallNow());
   AKI_RETURN_IF_ERROR(CommitPins(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+    AKI_RETURN_IF_ERROR(CheckWriter(*manifest));
     if (FindSnapshotPin(*manifest, name) != manifest->pins.end()) return std::unexpected(SnapshotExists(name));
     const auto count = std::ranges::count(manifest->pins, "snapshot", &PinEntry::kind);
     if (count >= deps_.options.limits.snapshots_max) {

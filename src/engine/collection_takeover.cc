@@ -43,6 +43,12 @@ Status CollectionImpl::NotTheWriter() const {
       .WithReason("not_the_writer");
 }
 
+Status CollectionImpl::CheckWriter(const Manifest& manifest) {
+  if (manifest.epoch.value() == epoch_.load()) return OkStatus();
+  superseded_.store(deps_.options.shared_store, std::memory_order_release);
+  return NotTheWriter();
+}
+
 bool CollectionImpl::superseded() const {
   if (superseded_.load(std::memory_order_acquire)) return true;
   const auto current = log();
