@@ -69,7 +69,10 @@ Status CollectionImpl::RetireManifests(OpContext& ctx) {
   for (; retired_below_ < boundary; retired_below_ = retired_below_.Next()) {
     if (!HasPin(manifest, retired_below_)) AKI_RETURN_IF_ERROR(RetireManifest(ctx, retired_below_));
   }
-  history_.Forget(boundary, KeptVersions(boundary));
+  // A pin that another node removed meanwhile has left garbage, which nothing will tell of later.
+  const std::vector<ManifestVersion> kept = KeptVersions(boundary);
+  sweep_due_ = sweep_due_ || history_.NamesMoreThan(kept);
+  history_.Forget(boundary, kept);
   return OkStatus();
 }
 

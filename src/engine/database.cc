@@ -153,8 +153,10 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Get(OpContext& ctx, std::strin
   if (!still) return std::unexpected(NoSuchCollection(name));
   auto opened = OpenLocked(ctx, *still);
   if (opened || opened.error().reason() != "collection_dropped") return opened;
-  // Who dropped it did not come to the name.
-  catalog_->Drop(ctx, still->id).IgnoreError("the next request for it tries again");
+  // Who dropped it did not come to the name, nor perhaps to the fences, without which others may still write.
+  Status ended = CollectionImpl::EndForAll(ctx, deps_, still->id);
+  if (ended.ok()) ended = catalog_->Drop(ctx, still->id);
+  ended.IgnoreError("the next request for it tries again");
   return std::unexpected(NoSuchCollection(name));
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "engine/database_impl.h"
 #include "format/object_keys.h"
+#include "format/wal_object.h"
 
 namespace akidb {
 namespace {
@@ -57,8 +58,10 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Clone(OpContext& caller, std::
     CatalogEntry entry{catalog_->MintId(), FormatRfc3339(deps_.env.clock->WallNow()), collection->spec()};
     entry.spec.name = name;
     // The pin, then what needs it, then the name.
-    AKI_ASSIGN_OR_RETURN(const auto pinned, collection->PinForClone(ctx, entry.id, at));
-    auto created = CollectionImpl::CreateClone(ctx, deps_, entry, pinned->manifest);
+    const auto pinned = collection->PinForClone(ctx, entry.id, at);
+    if (!pinned && pinned.error().code() == StatusCode::kAlreadyExists) continue;
+    if (!pinned) return std::unexpected(pinned.error());
+    auto created = CollectionImpl::CreateClone(ctx, deps_, entry, (*pinned)->manifest);
     if (!created) {
       if (created.error().code() != StatusCode::kAlreadyExists) return std::unexpected(std::move(created).error());
       AKI_RETURN_IF_ERROR(internal::ToStatus(catalog_->Refresh(ctx)));
@@ -67,7 +70,7 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Clone(OpContext& caller, std::
     AKI_RETURN_IF_ERROR(catalog_->Add(ctx, entry));
     Log(LogLevel::kInfo, "cloned",
         {{"collection", collection->id().value()},
-         {"version", pinned->manifest.version.value()},
+         {"version", (*pinned)->manifest.version.value()},
          {"clone", entry.id.value()}});
     MutexLock map_lock(map_mutex_);
     loaded_.emplace(entry.id, *created);
@@ -106,13 +109,15 @@ Status DatabaseImpl::AbandonClone(OpContext& ctx, CollectionId source, Collectio
   return remains == Remains::kNothing ? UnpinClone(ctx, source, clone) : OkStatus();
 }
 
-// The source may be a collection that was dropped.
+// The source may be a collection that was dropped, also if its name is still there.
 Status DatabaseImpl::UnpinClone(OpContext& ctx, CollectionId source, CollectionId clone) {
   std::shared_ptr<CollectionImpl> collection;
   {
     MutexLock lock(open_mutex_);
     if (const auto entry = catalog_->FindById(source)) {
-      AKI_ASSIGN_OR_RETURN(collection, OpenLocked(ctx, *entry));
+      auto opened = OpenLocked(ctx, *entry);
+      if (!opened && opened.error().reason() != "collection_dropped") return std::move(opened).error();
+      if (opened) collection = std::move(*opened);
     }
   }
   if (collection) {
@@ -162,36 +167,75 @@ Result<bool> DatabaseImpl::Purge(OpContext& ctx, CollectionId id) {
       AKI_ASSIGN_OR_RETURN(const auto pinned, committer.reader()->Read(ctx, pin.version));
       for (std::string& key : ObjectKeysOf(pinned->manifest)) kept.insert(std::move(key));
     }
-    // The head must stay readable.
+    // The head must stay readable: whoever slept while the collection was dropped learns it there.
     if (const auto& base = head->manifest.base) kept.insert(BaseKeyOf(id, *base));
-    AKI_RETURN_IF_ERROR(DeleteObjects(ctx, id, kept, Manifests::kKeep));
+    AKI_RETURN_IF_ERROR(DeleteObjects(ctx, id, kept, Names::kKeep));
     if (std::ranges::any_of(head->manifest.pins, KeepsAfterDrop)) return false;
     // What it was cloned from is let go before the manifest that says so is.
     if (const auto& origin = head->manifest.cloned_from) {
       AKI_RETURN_IF_ERROR(UnpinClone(ctx, origin->collection, id));
     }
+    AKI_RETURN_IF_ERROR(BuryManifests(ctx, head->manifest));
     AKI_RETURN_IF_ERROR(
         internal::ToStatus(deps_.store->Put(ctx, ManifestKey(id, kFirstVersion), PurgedBytes(), PutCondition::None())));
   }
-  AKI_RETURN_IF_ERROR(DeleteObjects(ctx, id, {}, Manifests::kDelete));
+  // Where one process owns the store nobody else can create what is freed here, but for the first manifest, which
+  // stays.
+  AKI_RETURN_IF_ERROR(DeleteObjects(ctx, id, {}, deps_.options.shared_store ? Names::kKeep : Names::kFree));
   return true;
 }
 
+// Leaves tombstones of the versions between the first and the last, so that no name is ever free again (I7). What is
+// below the collector's boundary are tombstones already, but for what was pinned or came last.
+Status DatabaseImpl::BuryManifests(OpContext& ctx, const Manifest& head) {
+  if (!deps_.options.shared_store) return OkStatus();
+  std::set<ManifestVersion> pinned;
+  for (const PinEntry& pin : head.pins) pinned.insert(pin.version);
+  bool tombstones = false;
+  for (ManifestVersion version(head.version.value() - 1); version > kFirstVersion;
+       version = ManifestVersion(version.value() - 1)) {
+    if (tombstones && !pinned.contains(version)) continue;
+    const std::string key = ManifestKey(head.collection, version);
+    AKI_ASSIGN_OR_RETURN(const ObjectBody body, deps_.store->Get(ctx, key, kManifestBytesMax));
+    AKI_ASSIGN_OR_RETURN(const auto tombstone, DecodeManifestTombstone(body.bytes));
+    if (tombstone) {
+      tombstones = version < head.gc_boundary;
+      continue;
+    }
+    AKI_ASSIGN_OR_RETURN(const StoredManifest old, DecodeStoredManifest(body.bytes));
+    const ManifestTombstone next{version, old.manifest.attempt_id, old.manifest.epoch, Sha256Hex(body.bytes)};
+    AKI_RETURN_IF_ERROR(
+        internal::ToStatus(deps_.store->Put(ctx, key, EncodeManifestTombstone(next), PutCondition::None())));
+  }
+  return OkStatus();
+}
+
+// While names are kept, manifests and fences stay: a process that slept may still try to create what follows them, and
+// would believe that it is the writer (I7).
 Status DatabaseImpl::DeleteObjects(OpContext& ctx, CollectionId id, const std::set<std::string, std::less<>>& kept,
-                                   Manifests manifests) {
+                                   Names names) {
   const std::string prefix = CollectionPrefix(id);
   const std::string first = ManifestKey(id, kFirstVersion);
+  bool first_listed = false;
   std::string after;
   while (true) {
     AKI_ASSIGN_OR_RETURN(const ListPage page, deps_.store->List(ctx, prefix, after, 1000));
     for (const ObjectMeta& object : page.objects) {
+      first_listed = first_listed || object.key == first;
       const bool manifest = object.key.starts_with(prefix + "manifest/");
-      if (object.key == first || kept.contains(object.key) || (manifest && manifests == Manifests::kKeep)) continue;
+      if (object.key == first || kept.contains(object.key) || (manifest && names == Names::kKeep)) continue;
+      if (const auto name = ParseWalObjectKey(id, object.key); name && names == Names::kKeep) {
+        AKI_ASSIGN_OR_RETURN(const ObjectBody body, deps_.store->Get(ctx, object.key, kWalObjectBytesMax));
+        AKI_ASSIGN_OR_RETURN(const WalObject log, DecodeWalObject(body.bytes, id, name->epoch, name->sequence));
+        if (log.header.kind == WalObjectKind::kFence) continue;
+      }
       AKI_RETURN_IF_ERROR(deps_.store->Delete(ctx, object.key));
     }
-    if (!page.truncated || page.objects.empty()) return OkStatus();
+    if (!page.truncated || page.objects.empty()) break;
     after = page.objects.back().key;
   }
+  // A listing without what is known to be there says nothing about the rest (I11).
+  return first_listed ? OkStatus() : Unavailable("the listing of " + prefix + " does not show " + first);
 }
 
 }  // namespace akidb

@@ -74,12 +74,14 @@ class DatabaseImpl final : public Database {
   Status AbandonClone(OpContext& ctx, CollectionId source, CollectionId clone);
   Status UnpinClone(OpContext& ctx, CollectionId source, CollectionId clone);
   Status PurgeDropped(OpContext& ctx);
-  // True once nothing of the collection is left but the object that keeps its id taken.
+  // True once nothing of the collection is left but its names: where several nodes share the store, tombstones, a head
+  // that says that it was dropped, and fences; elsewhere the first manifest.
   Result<bool> Purge(OpContext& ctx, CollectionId id);
-  // Deletes what lies below the collection's prefix, but for `kept` and its first manifest.
-  enum class Manifests : uint8_t { kKeep, kDelete };
-  Status DeleteObjects(OpContext& ctx, CollectionId id, const std::set<std::string, std::less<>>& kept,
-                       Manifests manifests);
+  // Deletes what lies below the collection's prefix, but for `kept`, its first manifest, and on request what keeps
+  // names from being free: manifests and fences.
+  enum class Names : uint8_t { kKeep, kFree };
+  Status DeleteObjects(OpContext& ctx, CollectionId id, const std::set<std::string, std::less<>>& kept, Names names);
+  Status BuryManifests(OpContext& ctx, const Manifest& head);
   void StopTasks();
 
   const std::shared_ptr<CollectionDeps> deps_owner_ = std::make_shared<CollectionDeps>();
