@@ -162,14 +162,15 @@ Status Catalog::Commit(OpContext& ctx, const Make& make) {
 
 Status Catalog::Change(OpContext& ctx, const Make& make) {
   MutexLock lock(commit_mutex_);
-  bool refused = false;
+  bool unchanged = false;
   const Make watched = [&](const CatalogState& state, CatalogVersion* next) {
     Result<bool> made = make(state, next);
-    refused = !made;
+    unchanged = !made || !*made;
     return made;
   };
   Status status = Commit(ctx, watched);
-  if (refused) {
+  // "It is so already" and "it cannot be" are both about what was known.
+  if (unchanged) {
     AKI_ASSIGN_OR_RETURN(const bool news, RefreshLocked(ctx));
     if (news) status = Commit(ctx, make);
   }

@@ -86,7 +86,8 @@ class Catalog {
   Status ResolvePending(OpContext& ctx) AKI_REQUIRES(commit_mutex_);
   Result<bool> RefreshLocked(OpContext& ctx) AKI_REQUIRES(commit_mutex_);
   Status Commit(OpContext& ctx, const Make& make) AKI_REQUIRES(commit_mutex_);
-  // A commit of what a caller asked for: a refusal is given only after the store was asked for news.
+  // A commit of what a caller asked for: a refusal, or that nothing changes, is said only after the store was asked for
+  // news.
   Status Change(OpContext& ctx, const Make& make);
   Status CheckpointIfDue(OpContext& ctx) AKI_REQUIRES(commit_mutex_);
   bool TakeMiss();
