@@ -8,8 +8,6 @@
 
 namespace akidb::sim {
 
-namespace {
-
 EngineOptions RandomEngineOptions(Dice& dice) {
   EngineOptions options;
   options.data_dir = "/data";
@@ -29,6 +27,8 @@ EngineOptions RandomEngineOptions(Dice& dice) {
   options.retain_age = std::chrono::seconds(dice.Below(60));
   return options;
 }
+
+namespace {
 
 class DatabaseSim {
  public:

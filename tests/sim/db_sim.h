@@ -13,6 +13,9 @@ namespace akidb::sim {
 // How much of the legal misbehaviour is switched on.
 enum class Weather : uint8_t { kAny, kWallClockJumps };
 
+// Small limits, so that everything happens with a few rows.
+EngineOptions RandomEngineOptions(Dice& dice);
+
 RunResult RunDatabase(const RunOptions& options, StoreKind store, Lie lie, Weather weather);
 
 }  // namespace akidb::sim

@@ -1,4 +1,6 @@
+#include "cluster_sim.h"
 #include "db_sim.h"
+#include "race_sim.h"
 #include "run.h"
 #include "store_sim.h"
 #include "wal_sim.h"
@@ -20,6 +22,16 @@ RunResult Store(const RunOptions& options) {
 template <StoreKind store, Lie lie, Weather weather = Weather::kAny>
 RunResult Db(const RunOptions& options) {
   return RunDatabase(options, store, lie, weather);
+}
+
+template <Lie lie>
+RunResult Cluster(const RunOptions& options) {
+  return RunCluster(options, lie);
+}
+
+template <Lie lie>
+RunResult Races(const RunOptions& options) {
+  return RunRaces(options, lie);
 }
 
 const std::vector<std::string_view> kWalMustReach = {
@@ -109,6 +121,58 @@ std::vector<std::string_view> SharedMustReach() {
   return out;
 }
 
+const std::vector<std::string_view> kClusterMustReach = {
+    "bucket.late_applied",
+    "bucket.late_refused",
+    "clock.jump",
+    "close",
+    "crash.idle",
+    "crash.scheduled",
+    "crash.with_request_on_the_wire",
+    "fault.broken_body",
+    "fault.late_request",
+    "fault.lost_answer",
+    "fault.lost_request",
+    "fault.no_read_quorum",
+    "fault.no_write_quorum",
+    "fault.slow",
+    "fault.twice",
+    "fault.unavailable",
+    "gc.deleted",
+    "gc.purged",
+    "log.trimmed",
+    "manifest.boundary",
+    "manifest.retired",
+    "manifest.revert",
+    "manifest.takeover",
+    "op.acked",
+    "op.alias",
+    "op.clone",
+    "op.create",
+    "op.drop",
+    "op.flush",
+    "op.merge",
+    "op.read",
+    "op.read_fresh",
+    "op.read_past",
+    "op.read_your_writes",
+    "op.revert",
+    "op.snapshot",
+    "op.unpin",
+    "op.write",
+    "pause.in_the_middle",
+    "pause.with_request_on_the_wire",
+    "step.collect",
+    "step.flush",
+    "step.follow",
+    "step.log",
+    "step.merge",
+    "step.trim",
+    "write.lost_unacknowledged",
+    "write.of_a_deposed_writer",
+    "write.refused",
+};
+
 }  // namespace
 
 const std::vector<Mode>& Modes() {
@@ -120,6 +184,13 @@ const std::vector<Mode>& Modes() {
        DbMustReach(kBucket)},
       {"shared", "the database over a simulated bucket that holds its logs too", &Db<kShared, Lie::kNone>, false,
        SharedMustReach()},
+      {"cluster", "several live nodes on one simulated bucket, interleaved at every request", &Cluster<Lie::kNone>,
+       false, kClusterMustReach},
+      {"races",
+       "commit races alone: each seed some hundreds of contended versions",
+       &Races<Lie::kNone>,
+       false,
+       {"race.versions", "race.unknown", "race.refused", "fault.twice", "fault.late_request", "bucket.late_refused"}},
       {"clock",
        "as localfs, in good weather with a jumping wall clock",
        &Db<kLocalFs, Lie::kNone, Weather::kWallClockJumps>,
@@ -152,6 +223,26 @@ const std::vector<Mode>& Modes() {
       {"lie-shared-ignore-if-absent",
        "a bucket with logs that ignores create-if-absent",
        &Db<kShared, Lie::kIgnoreConditions>,
+       true,
+       {}},
+      {"lie-cluster-ignore-if-absent",
+       "several nodes on a store that ignores create-if-absent",
+       &Cluster<Lie::kIgnoreConditions>,
+       true,
+       {}},
+      {"lie-cluster-forget-objects",
+       "several nodes on a store that forgets objects after they were read back",
+       &Cluster<Lie::kForgetObjects>,
+       true,
+       {}},
+      {"lie-cluster-hide-objects",
+       "several nodes on a store whose listings never show some objects",
+       &Cluster<Lie::kHideObjects>,
+       true,
+       {}},
+      {"lie-races-ignore-if-absent",
+       "commit races on a store that ignores create-if-absent",
+       &Races<Lie::kIgnoreConditions>,
        true,
        {}},
       {"lie-wal-drop-syncs", "the log alone on a disk that drops syncs", &Wal<Lie::kDropSyncs>, true, {}},

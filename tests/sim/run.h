@@ -29,6 +29,7 @@ enum class Lie : uint8_t {
   kStaleBlocks,
   kIgnoreConditions,
   kForgetObjects,
+  kHideObjects,
   kFlipBits
 };
 

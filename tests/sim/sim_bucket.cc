@@ -1,6 +1,7 @@
 #include "sim_bucket.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace akidb::sim {
 
@@ -35,10 +36,21 @@ bool SimBucket::Fault(uint32_t ppm, std::string_view what) {
   return true;
 }
 
-Result<ObjectMeta> SimBucket::Apply(const Request& request) {
+const std::string* SimBucket::Find(const std::string& key) const {
+  const auto it = objects_.find(key);
+  return it == objects_.end() ? nullptr : &it->second.bytes;
+}
+
+void SimBucket::ForEach(const std::function<void(const std::string& key, const std::string& body)>& visit) const {
+  for (const auto& [key, object] : objects_) visit(key, object.bytes);
+}
+
+Result<ObjectMeta> SimBucket::Apply(const BucketWrite& request) {
   const auto it = objects_.find(request.key);
-  if (request.kind == Request::Kind::kDelete) {
-    if (it != objects_.end()) objects_.erase(it);
+  if (request.kind == BucketWrite::Kind::kDelete) {
+    if (it == objects_.end()) return ObjectMeta{};
+    if (watcher_ != nullptr) watcher_->Deleting(request.key, it->second.bytes);
+    objects_.erase(it);
     return ObjectMeta{};
   }
   const bool conditional = request.condition.kind != PutCondition::Kind::kNone;
@@ -53,12 +65,27 @@ Result<ObjectMeta> SimBucket::Apply(const Request& request) {
       }
     }
   }
+  if (watcher_ != nullptr) watcher_->Putting(request.key, Find(request.key), request.body);
   Object& object = objects_[request.key];
   object.bytes = request.body;
+  object.written_at = world_->clock().Now();
+  object.hidden = Fault(faults_.hide_ppm, "lie.hide");
   object.etag = "\"" + std::to_string(++writes_) + "\"";
   object.modified_at = world_->clock().WallNow();
   object.read_back = false;
   return MetaOf(request.key, object);
+}
+
+void SimBucket::SendLate(BucketWrite write, Duration delay) {
+  write.arrives = world_->clock().Now() + delay;
+  on_the_wire_.push_back(std::move(write));
+}
+
+bool SimBucket::Arrive(const BucketWrite& write) {
+  const bool applied = faults_.quorum == Quorum::kFull && Apply(write).has_value();
+  world_->coverage().Count(applied ? "bucket.late_applied" : "bucket.late_refused");
+  world_->trace().Line("late " + write.key + (applied ? " applied" : " refused"));
+  return applied;
 }
 
 void SimBucket::Deliver() {
@@ -68,12 +95,21 @@ void SimBucket::Deliver() {
       ++i;
       continue;
     }
-    const Request request = std::move(on_the_wire_[i]);
+    const BucketWrite write = std::move(on_the_wire_[i]);
     on_the_wire_.erase(on_the_wire_.begin() + static_cast<std::ptrdiff_t>(i));
-    const bool applied = Apply(request).has_value();
-    world_->coverage().Count(applied ? "bucket.late_applied" : "bucket.late_refused");
-    world_->trace().Line("late " + request.key + (applied ? " applied" : " refused"));
+    Arrive(write);
   }
+}
+
+int SimBucket::DeliverAll() {
+  int granted = 0;
+  for (const BucketWrite& write : std::exchange(on_the_wire_, {})) granted += Arrive(write) ? 1 : 0;
+  return granted;
+}
+
+void SimBucket::Forget(const std::string& key) {
+  world_->trace().Line("forgotten " + key);
+  objects_.erase(key);
 }
 
 void SimBucket::ForgetSomething() {
@@ -127,7 +163,7 @@ class BucketClient final : public ObjectStore {
   Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
                          const PutCondition& condition) override {
     AKI_RETURN_IF_ERROR(ValidateObjectKey(key));
-    return Send(ctx, "put", {SimBucket::Request::Kind::kPut, key, std::string(body), condition, {}});
+    return Send(ctx, "put", {BucketWrite::Kind::kPut, key, std::string(body), condition, {}});
   }
 
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(OpContext& ctx, const std::string& key) override;
@@ -136,10 +172,16 @@ class BucketClient final : public ObjectStore {
                         uint32_t keys_max) override {
     AKI_RETURN_IF_ERROR(Begin(ctx, "list", prefix));
     ListPage page;
+    // Without a quorum a listing is still answered, with what the drives that are left know.
+    if (bucket_->faults_.quorum == Quorum::kNone && bucket_->dice_.Coin()) return page;
+    MonotonicTime known = bucket_->world_->clock().Now();
+    if (const Duration lag = bucket_->faults_.list_lag_max; lag > Duration())
+      known -= Duration(static_cast<int64_t>(bucket_->dice_.Below(static_cast<uint64_t>(lag.count()))));
     auto it = std::max(prefix, start_after) == prefix ? bucket_->objects_.lower_bound(prefix)
                                                       : bucket_->objects_.upper_bound(start_after);
     if (it != bucket_->objects_.end() && it->first == start_after) ++it;
     for (; it != bucket_->objects_.end() && it->first.starts_with(prefix); ++it) {
+      if (it->second.hidden || it->second.written_at > known) continue;
       if (page.objects.size() == std::clamp<uint32_t>(keys_max, 1, 1000)) {
         page.truncated = true;
         break;
@@ -150,7 +192,7 @@ class BucketClient final : public ObjectStore {
   }
 
   Status Delete(OpContext& ctx, const std::string& key) override {
-    return internal::ToStatus(Send(ctx, "delete", {SimBucket::Request::Kind::kDelete, key, {}, {}, {}}));
+    return internal::ToStatus(Send(ctx, "delete", {BucketWrite::Kind::kDelete, key, {}, {}, {}}));
   }
 
  private:
@@ -161,6 +203,20 @@ class BucketClient final : public ObjectStore {
     AKI_ASSIGN_OR_RETURN(const CrashPhase phase, bucket_->world_->BeginIo(*life_, what, key));
     if (phase != CrashPhase::kNone) bucket_->world_->CrashNow(*life_);
     return Meet(ctx, key);
+  }
+  // What too few drives answer.
+  Status MissQuorum(std::string_view what, const std::string& key) {
+    const Quorum quorum = bucket_->faults_.quorum;
+    const bool write = what == "put" || what == "delete";
+    if (quorum == Quorum::kFull || what == "list" || (quorum == Quorum::kReadOnly && !write)) return OkStatus();
+    bucket_->world_->coverage().Count(write ? "fault.no_write_quorum" : "fault.no_read_quorum");
+    if (write) return Unavailable("503 SlowDownWrite for " + key);
+    switch (bucket_->dice_.Below(4)) {
+      case 0: return NotFound("404 NoSuchKey for " + key);
+      case 1: return NotFound("404 NoSuchBucket for " + key);
+      case 2: return Status(StatusCode::kPermissionDenied, "403 for " + key);
+      default: return Unavailable("503 SlowDownRead for " + key);
+    }
   }
   Status Meet(OpContext& ctx, const std::string& key) {
     bucket_->ForgetSomething();
@@ -175,12 +231,13 @@ class BucketClient final : public ObjectStore {
 
   Result<SimBucket::Object*> Read(OpContext& ctx, std::string_view what, const std::string& key) {
     AKI_RETURN_IF_ERROR(Begin(ctx, what, key));
+    AKI_RETURN_IF_ERROR(MissQuorum(what, key));
     const auto it = bucket_->objects_.find(key);
     if (it == bucket_->objects_.end()) return std::unexpected(NotFound(key + " does not exist"));
     return &it->second;
   }
 
-  Result<ObjectMeta> Send(OpContext& ctx, std::string_view what, SimBucket::Request request) {
+  Result<ObjectMeta> Send(OpContext& ctx, std::string_view what, BucketWrite request) {
     AKI_RETURN_IF_ERROR(ctx.Check());
     bucket_->Deliver();
     AKI_ASSIGN_OR_RETURN(const CrashPhase phase, bucket_->world_->BeginIo(*life_, what, request.key));
@@ -193,6 +250,7 @@ class BucketClient final : public ObjectStore {
     }
     if (phase == CrashPhase::kNone) {
       AKI_RETURN_IF_ERROR(Meet(ctx, key));
+      AKI_RETURN_IF_ERROR(MissQuorum(what, key));
       if (bucket_->Fault(faults.lost_request_ppm, "fault.lost_request")) return std::unexpected(TimedOut(key));
       if (bucket_->Fault(faults.late_request_ppm, "fault.late_request")) {
         SendLate(std::move(request));
@@ -200,41 +258,45 @@ class BucketClient final : public ObjectStore {
       }
     }
     Result<ObjectMeta> answer = bucket_->Apply(request);
+    if (bucket_->Fault(faults.twice_ppm, "fault.twice")) answer = bucket_->Apply(request);
     if (phase == CrashPhase::kAfter) bucket_->world_->CrashNow(*life_);
     if (bucket_->Fault(faults.lost_answer_ppm, "fault.lost_answer")) return std::unexpected(TimedOut(key));
     return answer;
   }
-  void SendLate(SimBucket::Request request) {
-    request.arrives = bucket_->world_->clock().Now() + std::chrono::milliseconds(bucket_->dice_.Between(1, 60'000));
-    bucket_->on_the_wire_.push_back(std::move(request));
+  void SendLate(BucketWrite write) {
+    const auto most = static_cast<uint64_t>(bucket_->faults_.late_max / std::chrono::milliseconds(1));
+    bucket_->SendLate(std::move(write), std::chrono::milliseconds(bucket_->dice_.Between(1, most)));
   }
 
   SimBucket* bucket_;
   std::shared_ptr<Life> life_;
 };
 
-// Gathers the body; one PUT at the end.
-class BucketWriter final : public ObjectWriter {
+class GatheringWriter final : public ObjectWriter {
  public:
-  BucketWriter(BucketClient* client, std::string key) : client_(client), key_(std::move(key)) {}
+  GatheringWriter(ObjectStore* store, std::string key) : store_(store), key_(std::move(key)) {}
   Status Append(OpContext& ctx, std::string_view bytes) override {
     body_.append(bytes);
     return ctx.Check();
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
-    return client_->Put(ctx, key_, body_, condition);
+    return store_->Put(ctx, key_, body_, condition);
   }
 
  private:
-  BucketClient* client_;
+  ObjectStore* store_;
   std::string key_;
   std::string body_;
 };
 
+std::unique_ptr<ObjectWriter> NewGatheringWriter(ObjectStore& store, std::string key) {
+  return std::make_unique<GatheringWriter>(&store, std::move(key));
+}
+
 Result<std::unique_ptr<ObjectWriter>> BucketClient::OpenWriter(OpContext& ctx, const std::string& key) {
   AKI_RETURN_IF_ERROR(ValidateObjectKey(key));
   AKI_RETURN_IF_ERROR(Begin(ctx, "writer", key));
-  return std::make_unique<BucketWriter>(this, key);
+  return NewGatheringWriter(*this, key);
 }
 
 std::shared_ptr<ObjectStore> SimBucket::Connect(std::shared_ptr<Life> life) {

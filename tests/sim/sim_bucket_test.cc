@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sim_executor.h"
 
 namespace akidb::sim {
@@ -73,6 +75,38 @@ TEST_F(SimBucketTest, AForgetfulStoreKeepsAnObjectUntilItWasReadBack) {
   ASSERT_TRUE(Create("a", "1"));
   EXPECT_EQ(Read("a"), "1");
   EXPECT_EQ(Read("a"), "NOT_FOUND");
+}
+
+TEST_F(SimBucketTest, OfACreateSentTwiceTheCallerSeesTheRefusal) {
+  bucket_.faults().twice_ppm = kAlways;
+  EXPECT_EQ(Create("a", "1").error().reason(), "condition_lost");
+  EXPECT_EQ(Read("a"), "1");
+}
+
+TEST_F(SimBucketTest, ALaggingListingShowsAnObjectLater) {
+  bucket_.faults().list_lag_max = std::chrono::seconds(1);
+  ASSERT_TRUE(Create("a", "1"));
+  bool missed = false;
+  for (int i = 0; i < 50; ++i) missed = missed || store_->List(ctx_, "", "", 10)->objects.empty();
+  EXPECT_TRUE(missed);
+  world_.clock().Advance(std::chrono::seconds(1));
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(store_->List(ctx_, "", "", 10)->objects.size(), 1u);
+}
+
+TEST_F(SimBucketTest, WithoutAQuorumNothingIsWrittenAndReadsMayDenyWhatIsThere) {
+  ASSERT_TRUE(Create("a", "1"));
+  bucket_.faults().quorum = Quorum::kReadOnly;
+  EXPECT_EQ(Create("b", "1").error().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(store_->Delete(ctx_, "a").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Read("a"), "1");
+  bucket_.faults().quorum = Quorum::kNone;
+  std::set<std::string> answers;
+  for (int i = 0; i < 100; ++i) answers.insert(Read("a"));
+  EXPECT_EQ(answers, (std::set<std::string>{"NOT_FOUND", "PERMISSION_DENIED", "UNAVAILABLE"}));
+  EXPECT_TRUE(store_->List(ctx_, "", "", 10)) << "listings are answered, with whatever is known";
+  bucket_.faults() = {};
+  EXPECT_EQ(Read("a"), "1");
+  EXPECT_EQ(Read("b"), "NOT_FOUND") << "what was refused has left nothing";
 }
 
 TEST_F(SimBucketTest, ListsInPagesInOrder) {

@@ -8,14 +8,14 @@ namespace akidb::sim {
 
 TaskId SimExecutor::Add(std::shared_ptr<Task> task) {
   const TaskId id = next_id_++;
-  tasks_[id] = {std::move(task), world_->clock().Now()};
+  tasks_[id] = {std::move(task), clock_->Now()};
   return id;
 }
 
 void SimExecutor::Wake(TaskId id) {
   const auto it = tasks_.find(id);
   if (it == tasks_.end()) return;
-  it->second.due = world_->clock().Now();
+  it->second.due = clock_->Now();
   it->second.woken_in_step = id == running_;
 }
 
@@ -25,7 +25,7 @@ void SimExecutor::Remove(TaskId id) {
 }
 
 bool SimExecutor::StepOne(Dice& dice) {
-  const MonotonicTime now = world_->clock().Now();
+  const MonotonicTime now = clock_->Now();
   std::vector<TaskId> due;
   for (const auto& [id, entry] : tasks_) {
     if (entry.due <= now) due.push_back(id);
@@ -41,18 +41,18 @@ bool SimExecutor::StepOne(Dice& dice) {
     ~Running() { *slot = 0; }
   } running{&running_};
   running_ = id;
-  OpContext ctx(world_->clock());
+  OpContext ctx(*clock_);
   const NextStep next = task->Step(ctx);
   const auto it = tasks_.find(id);
   if (it == tasks_.end()) return true;
   Entry& entry = it->second;
   switch (next.kind) {
     case NextStep::Kind::kDone: tasks_.erase(it); return true;
-    case NextStep::Kind::kNow: entry.due = world_->clock().Now(); break;
-    case NextStep::Kind::kAfter: entry.due = world_->clock().Now() + next.delay; break;
+    case NextStep::Kind::kNow: entry.due = clock_->Now(); break;
+    case NextStep::Kind::kAfter: entry.due = clock_->Now() + next.delay; break;
     case NextStep::Kind::kOnWake: entry.due = MonotonicTime::max(); break;
   }
-  if (entry.woken_in_step) entry.due = world_->clock().Now();
+  if (entry.woken_in_step) entry.due = clock_->Now();
   return true;
 }
 

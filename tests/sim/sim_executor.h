@@ -15,7 +15,9 @@ namespace akidb::sim {
 
 class SimExecutor final : public Executor {
  public:
-  explicit SimExecutor(World& world) : world_(&world) {}
+  explicit SimExecutor(World& world) : SimExecutor(world, world.clock()) {}
+  // On a clock of its own.
+  SimExecutor(World& world, Clock& clock) : world_(&world), clock_(&clock) {}
 
   TaskId Add(std::shared_ptr<Task> task) override;
   void Wake(TaskId id) override;
@@ -35,6 +37,7 @@ class SimExecutor final : public Executor {
   };
 
   World* world_;
+  Clock* clock_;
   TaskId next_id_ = 1;
   TaskId running_ = 0;
   std::map<TaskId, Entry> tasks_;

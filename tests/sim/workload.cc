@@ -17,6 +17,32 @@ void Require(bool condition, const std::string& what) {
 
 }  // namespace
 
+RowPtr RandomRow(Dice& dice, const CollectionSpec& spec, uint64_t version) {
+  auto row = std::make_shared<ModelRow>();
+  for (uint32_t i = 0; i < spec.dim; ++i) row->vector.push_back(static_cast<float>(dice.Between(0, 80)) - 40);
+  if (spec.vector_type == VectorType::kInt8) {
+    row->vector[dice.Below(spec.dim)] = dice.Coin() ? 127 : -127;
+  } else {
+    row->vector[dice.Below(spec.dim)] = 41;
+    if (dice.Coin()) row->vector[dice.Below(spec.dim)] += 0.25F;
+  }
+  row->payload["v"] = std::to_string(version);
+  if (dice.Chance(800'000)) row->payload["n"] = std::to_string(dice.Below(120));
+  if (dice.Chance(800'000)) row->payload["tag"] = std::string("\"") + static_cast<char>('a' + dice.Below(4)) + "\"";
+  row->payload["s"] =
+      "\"" + std::string(dice.Below(dice.Chance(100'000) ? 400 : 60), static_cast<char>('a' + dice.Below(26))) + "\"";
+  return row;
+}
+
+CollectionSpec RandomSpec(Dice& dice, const std::string& name) {
+  CollectionSpec spec;
+  spec.name = name;
+  spec.dim = static_cast<uint32_t>(dice.Between(2, 8));
+  spec.distance = static_cast<Distance>(dice.Between(1, 3));
+  spec.vector_type = static_cast<VectorType>(dice.Between(1, 3));
+  return spec;
+}
+
 // A batch and what it must come to.
 struct Workload::Request {
   std::vector<std::string> ids;
@@ -59,34 +85,6 @@ std::shared_ptr<Collection> Workload::Get(Process& process, const std::string& n
   return nullptr;
 }
 
-RowPtr Workload::RandomRow(const CollectionSpec& spec) {
-  auto row = std::make_shared<ModelRow>();
-  // Exactly representable in each element type, so that what comes back can be compared bit by bit.
-  for (uint32_t i = 0; i < spec.dim; ++i) row->vector.push_back(static_cast<float>(dice_.Between(0, 80)) - 40);
-  if (spec.vector_type == VectorType::kInt8) {
-    row->vector[dice_.Below(spec.dim)] = dice_.Coin() ? 127 : -127;
-  } else {
-    row->vector[dice_.Below(spec.dim)] = 41;
-    if (dice_.Coin()) row->vector[dice_.Below(spec.dim)] += 0.25F;
-  }
-  row->payload["v"] = std::to_string(next_version_++);
-  if (dice_.Chance(800'000)) row->payload["n"] = std::to_string(dice_.Below(120));
-  if (dice_.Chance(800'000)) row->payload["tag"] = std::string("\"") + static_cast<char>('a' + dice_.Below(4)) + "\"";
-  row->payload["s"] =
-      "\"" + std::string(dice_.Below(dice_.Chance(100'000) ? 400 : 60), static_cast<char>('a' + dice_.Below(26))) +
-      "\"";
-  return row;
-}
-
-CollectionSpec Workload::RandomSpec(const std::string& name) {
-  CollectionSpec spec;
-  spec.name = name;
-  spec.dim = static_cast<uint32_t>(dice_.Between(2, 8));
-  spec.distance = static_cast<Distance>(dice_.Between(1, 3));
-  spec.vector_type = static_cast<VectorType>(dice_.Between(1, 3));
-  return spec;
-}
-
 Workload::Request Workload::RandomRequest(const CollectionSpec& spec, const Rows& latest) {
   Request request;
   request.dim = spec.dim;
@@ -97,7 +95,7 @@ Workload::Request Workload::RandomRequest(const CollectionSpec& spec, const Rows
   while (distinct.size() < count) {
     std::string id = RandomId(dice_);
     if (!distinct.insert(id).second) continue;
-    request.rows.push_back(RandomRow(spec));
+    request.rows.push_back(RandomRow(dice_, spec, next_version_++));
     request.vectors.insert(request.vectors.end(), request.rows.back()->vector.begin(),
                            request.rows.back()->vector.end());
     request.payloads.push_back(request.rows.back()->PayloadJson());
@@ -264,7 +262,7 @@ void Workload::Create(Process& process) {
   const std::string name = "c" + std::to_string(dice_.Below(kTablesMax));
   Model& model = machine_->model;
   if (model.open_ddl().contains(name)) return;
-  CollectionSpec spec = RandomSpec(name);
+  CollectionSpec spec = RandomSpec(dice_, name);
   spec.ack = process.db().default_ack();
   const bool exists = model.has(name);
   if (!exists) model.BeginDdl(name, true, spec);

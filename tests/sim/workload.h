@@ -14,6 +14,11 @@
 
 namespace akidb::sim {
 
+// A row that each element type represents exactly, so that what comes back can be compared bit by bit; its payload
+// names `version`.
+RowPtr RandomRow(Dice& dice, const CollectionSpec& spec, uint64_t version);
+CollectionSpec RandomSpec(Dice& dice, const std::string& name);
+
 class Workload {
  public:
   Workload(Machine* machine, uint64_t seed) : machine_(machine), dice_(seed, 31) {}
@@ -46,8 +51,6 @@ class Workload {
 
   std::optional<std::string> PickTable();
   std::shared_ptr<Collection> Get(Process& process, const std::string& name);
-  RowPtr RandomRow(const CollectionSpec& spec);
-  CollectionSpec RandomSpec(const std::string& name);
   Request RandomRequest(const CollectionSpec& spec, const Rows& latest);
   void Finish(const std::string& name, const Result<WriteReceipt>& receipt, uint64_t affected,
               const std::string& refusal, const std::string& what);
