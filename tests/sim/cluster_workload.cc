@@ -273,6 +273,9 @@ Status ClusterWorkload::WaitVisible(Node& node, Collection& collection, const Po
   NodeContext ctx = node.Context(timeout);
   collection.NotifyVisible(ctx, position, [answer](const Status& status) { *answer = status; });
   while (!*answer) {
+    if (node.clock().Now() > ctx.deadline() + std::chrono::minutes(1)) {
+      throw Violation{node.name() + " never answers who waits for a position of " + collection.spec().name};
+    }
     if (!node.executor().StepOne(dice_)) sleep_(node, std::chrono::milliseconds(20));
   }
   return **answer;
