@@ -5,7 +5,7 @@
 #include <cstring>
 #include <thread>
 
-#include "segment/huge_arena.h"
+#include "base/huge_arena.h"
 #include "segment/segment_reader.h"
 
 namespace akidb {

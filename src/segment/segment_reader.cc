@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ann/exact_score.h"
-#include "segment/huge_arena.h"
+#include "base/huge_arena.h"
 #include "segment/id_table.h"
 #include "segment/payload_cache.h"
 #include "segment/segment_object.h"

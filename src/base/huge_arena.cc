@@ -1,4 +1,4 @@
-#include "segment/huge_arena.h"
+#include "base/huge_arena.h"
 
 #include <sys/mman.h>
 

@@ -1,0 +1,54 @@
+// The graph index, which users know as `hnsw`: one flat graph of degree 32 whose nodes carry one-bit codes of their
+// neighbours, walked best first. docs/internals/ann.md draws it and says why.
+//
+// Threads: immutable; Search is thread-safe and keeps the memory of past walks for coming ones.
+// Errors:  Build, Open: kInvalidArgument for rows it cannot index; those of ctx.Check(); kResourceExhausted.
+//          Open: kDataLoss if the topology is not that of these rows. Search: those of ctx.Check().
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ann/graph_topology.h"
+#include "ann/parallel.h"
+#include "ann/vector_index.h"
+#include "base/context.h"
+
+namespace akidb {
+
+struct KernelSet;
+
+struct GraphOptions {
+  uint32_t ef_construction = 128;  // nodes that a row's own search looks at
+  uint32_t rounds = 1;             // of searching for every row
+  uint64_t seed = 1;
+};
+
+// What one walk did, for benchmarks and tests.
+struct GraphSearchStats {
+  uint64_t hops = 0;
+  uint64_t rescored = 0;
+  bool scanned = false;  // answered by the exact scan
+};
+
+class GraphIndex : public VectorIndex {
+ public:
+  // The view is copied, the memory behind it is borrowed and must outlive the index.
+  static Result<std::unique_ptr<GraphIndex>> Build(OpContext& ctx, const VectorRows& rows, Distance distance,
+                                                   const GraphOptions& options, Parallel& parallel);
+  static Result<std::unique_ptr<GraphIndex>> Open(OpContext& ctx, const VectorRows& rows, Distance distance,
+                                                  const GraphTopology& topology, Parallel& parallel);
+  // The same with the kernels named.
+  static Result<std::unique_ptr<GraphIndex>> BuildWith(OpContext& ctx, const VectorRows& rows, Distance distance,
+                                                       const GraphOptions& options, const KernelSet& kernels,
+                                                       Parallel& parallel);
+  static Result<std::unique_ptr<GraphIndex>> OpenWith(OpContext& ctx, const VectorRows& rows, Distance distance,
+                                                      const GraphTopology& topology, const KernelSet& kernels,
+                                                      Parallel& parallel);
+
+  virtual GraphTopology topology() const = 0;
+  virtual Status SearchWithStats(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out,
+                                 GraphSearchStats* stats) const = 0;
+};
+
+}  // namespace akidb

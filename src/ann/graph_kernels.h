@@ -1,0 +1,119 @@
+// What the graph index needs of each instruction set: rotation, codes, distances between codes, and the walk itself.
+// Like simd/kernel_table.h it includes nothing but C headers, since its sources are built with flags of one CPU class.
+//
+// Every function gives the same bits on every instruction set: sums are integers, or floats added in one fixed order
+// without contraction. So the same rows and seed make the same graph, and a query the same answer, on any CPU.
+//
+// Threads: tables of pure functions over what the caller lends.
+// Errors:  none.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace akidb {
+
+inline constexpr uint32_t kGraphDegree = 32;
+inline constexpr uint32_t kRotationRounds = 4;
+inline constexpr uint32_t kGraphAlign = 64;  // padded dimensions and block bytes are multiples of it
+// Largest magnitude of a query element as the walk sees it: 127 * 1023 * (16384 + 64) stays below 2^31.
+inline constexpr int32_t kQueryLevels = 1023;
+inline constexpr uint32_t kLookaheadMax = 4;
+
+// Where things lie in a node's block (docs/internals/ann.md has the picture). All offsets from the block's begin.
+struct GraphLayout {
+  uint32_t dim = 0;  // padded: a multiple of 64
+
+  constexpr size_t own_code() const { return static_cast<size_t>(dim) * 4; }  // after 32 codes of dim bits
+  constexpr size_t adds() const { return own_code() + dim; }
+  constexpr size_t factors() const { return adds() + kGraphDegree * 2; }
+  constexpr size_t ids() const { return factors() + kGraphDegree * 2; }
+  constexpr size_t scales() const { return ids() + kGraphDegree * 4; }
+  constexpr size_t block_bytes() const {
+    return (scales() + 4 * sizeof(float) + kGraphAlign - 1) / kGraphAlign * kGraphAlign;
+  }
+};
+
+// The last 16 bytes in use of a block.
+struct BlockScales {
+  float own = 0;           // own vector = own * code
+  float norm_squared = 0;  // of that vector
+  float add = 0;           // add of edge j = add * adds[j]
+  float factor = 0;        // factor of edge j = factor * factors[j]
+};
+
+// One 8-bit code a row, side by side: row i is codes[i * dim ..] times scales[i].
+struct CodeSlab {
+  const int8_t* codes = nullptr;
+  const float* scales = nullptr;
+  const float* norms_squared = nullptr;  // of the vectors that the codes stand for
+  uint32_t dim = 0;
+};
+
+// A query as the walk wants it; the arrays are lent.
+struct GraphQuery {
+  uint8_t* lut = nullptr;     // dim / 4 groups of 16 sums, scaled
+  int16_t* levels = nullptr;  // dim elements, each query element / level_scale
+  float lut_step = 0;         // <signs, q> = lut_step * (sum of entries) - lut_offset
+  float lut_offset = 0;
+  float level_scale = 0;
+  float norm_squared = 0;  // of level_scale * levels
+};
+
+// Everything a walk reads and writes. Pool and results are sorted arrays of keys: the distance, ordered as an unsigned
+// number, in the upper half; the row, and in the pool's top bit "taken", in the lower half.
+struct GraphWalk {
+  const uint8_t* blocks = nullptr;
+  GraphLayout layout;
+  const uint8_t* entry_blocks = nullptr;  // nodes at the origin whose edges lead to the entry rows
+  uint32_t entry_block_count = 0;
+  uint32_t entries_kept = 0;  // how many of the best entry rows start the walk
+  const GraphQuery* query = nullptr;
+
+  uint64_t* pool = nullptr;  // room for pool_capacity + 1
+  uint32_t pool_capacity = 0;
+  uint32_t pool_size = 0;
+  uint32_t pool_next = 0;       // nothing untaken before it
+  uint64_t* results = nullptr;  // room for result_capacity + 1
+  uint32_t result_capacity = 0;
+  uint32_t result_size = 0;
+  uint8_t* visited = nullptr;  // one a row; equal to epoch: visited
+  uint8_t epoch = 0;
+  const uint64_t* eligible = nullptr;  // bitmap of rows that may be results; null: all
+
+  // Nodes chosen and asked for, but not yet looked at.
+  uint32_t lookahead = 1;
+  uint32_t ahead[kLookaheadMax] = {};
+  uint32_t ahead_size = 0;
+  uint64_t hops = 0;
+};
+
+struct GraphKernels {
+  const char* name;
+  // In place; `signs` holds kRotationRounds * dim words that are 0 or the sign bit. Orthogonal.
+  void (*rotate)(float* x, uint32_t dim, const uint32_t* signs);
+  // Fills scale and norm; x has dim finite elements.
+  void (*encode)(const float* x, uint32_t dim, int8_t* code, float* scale, float* norm_squared);
+  void (*prepare)(const float* x, GraphQuery* query, uint32_t dim);
+  // Squared distances from row `from` to rows ids[0..count).
+  void (*distances)(const CodeSlab& slab, uint32_t from, const uint32_t* ids, size_t count, float* out);
+  // Dot products of code a with count codes that lie side by side, all widened to 16 bits.
+  void (*dots16)(const int16_t* a, const int16_t* rows, size_t count, uint32_t dim, int32_t* out);
+  // Writes the block of a node: `own` is its code (zeros for an entry block), ids its kGraphDegree neighbours.
+  void (*encode_block)(const CodeSlab& slab, const int8_t* own, float own_scale, float own_norm_squared,
+                       const uint32_t* ids, uint8_t* block);
+  // Sums of look-up entries of the 32 codes of a block, for tests.
+  void (*scan)(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums);
+  // Fills the pool with the best entries.
+  void (*start)(GraphWalk& walk);
+  // Looks at up to `hops_max` nodes; true if there is more to do.
+  bool (*run)(GraphWalk& walk, uint32_t hops_max);
+};
+
+extern const GraphKernels kScalarGraphKernels;
+#if defined(__x86_64__)
+extern const GraphKernels kAvx2GraphKernels;
+extern const GraphKernels kAvx512GraphKernels;
+#endif
+
+}  // namespace akidb

@@ -1,0 +1,120 @@
+// AVX2: two groups of look-ups an instruction.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "ann/graph_vectors.inc"
+
+namespace akidb {
+namespace {
+
+struct V {
+  static constexpr uint32_t kDimsPerSum = 1024;  // 256 look-ups of at most 255 fit 16 bits
+
+  [[gnu::always_inline]] static __m256i LoadBytes(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  }
+
+  // Even bytes of `all` carry the odd ones above them; `odd` has those alone.
+  [[gnu::always_inline]] static void AddSums(__m256i all, __m256i odd, uint32_t* sums) {
+    const __m256i even = _mm256_sub_epi16(all, _mm256_slli_epi16(odd, 8));
+    const __m128i e = _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
+    const __m128i o = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
+    __m256i* to = reinterpret_cast<__m256i*>(sums);
+    _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), _mm256_cvtepu16_epi32(_mm_unpacklo_epi16(e, o))));
+    _mm256_storeu_si256(to + 1,
+                        _mm256_add_epi32(_mm256_loadu_si256(to + 1), _mm256_cvtepu16_epi32(_mm_unpackhi_epi16(e, o))));
+  }
+
+  [[gnu::always_inline]] static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    __builtin_memset(sums, 0, 32 * sizeof(uint32_t));
+    for (uint32_t begin = 0; begin < dim; begin += kDimsPerSum) {
+      const uint32_t end = begin + kDimsPerSum < dim ? begin + kDimsPerSum : dim;
+      __m256i low = _mm256_setzero_si256(), low_odd = low, high = low, high_odd = low;
+      for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 32) {
+        const __m256i code = LoadBytes(codes + i), table = LoadBytes(lut + i);
+        const __m256i a = _mm256_shuffle_epi8(table, _mm256_and_si256(code, nibble));
+        const __m256i b = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(code, 4), nibble));
+        low = _mm256_add_epi16(low, a);
+        low_odd = _mm256_add_epi16(low_odd, _mm256_srli_epi16(a, 8));
+        high = _mm256_add_epi16(high, b);
+        high_odd = _mm256_add_epi16(high_odd, _mm256_srli_epi16(b, 8));
+      }
+      AddSums(low, low_odd, sums);
+      AddSums(high, high_odd, sums + 16);
+    }
+  }
+
+  [[gnu::always_inline]] static int32_t Sum(__m256i v) {
+    __m128i x = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
+  }
+  [[gnu::always_inline]] static __m256i Widen(const int8_t* p) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+
+  [[gnu::always_inline]] static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim) {
+    __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0;
+    for (uint32_t i = 0; i < dim; i += 32) {
+      sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(Widen(code + i), LoadBytes(levels + i)));
+      sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(Widen(code + i + 16), LoadBytes(levels + i + 16)));
+    }
+    return Sum(_mm256_add_epi32(sum0, sum1));
+  }
+  [[gnu::always_inline]] static int32_t DotCodes(const int8_t* a, const int8_t* b, uint32_t dim) {
+    __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0;
+    for (uint32_t i = 0; i < dim; i += 32) {
+      sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(Widen(a + i), Widen(b + i)));
+      sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(Widen(a + i + 16), Widen(b + i + 16)));
+    }
+    return Sum(_mm256_add_epi32(sum0, sum1));
+  }
+
+  // Four rows at a time share the loads of `a`.
+  static void Dots16(const int16_t* a, const int16_t* rows, size_t count, uint32_t dim, int32_t* out) {
+    size_t j = 0;
+    for (; j + 4 <= count; j += 4) {
+      const int16_t* r = rows + j * dim;
+      __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
+      for (size_t i = 0; i < dim; i += 16) {
+        const __m256i x = LoadBytes(a + i);
+        s0 = _mm256_add_epi32(s0, _mm256_madd_epi16(x, LoadBytes(r + i)));
+        s1 = _mm256_add_epi32(s1, _mm256_madd_epi16(x, LoadBytes(r + dim + i)));
+        s2 = _mm256_add_epi32(s2, _mm256_madd_epi16(x, LoadBytes(r + 2 * size_t{dim} + i)));
+        s3 = _mm256_add_epi32(s3, _mm256_madd_epi16(x, LoadBytes(r + 3 * size_t{dim} + i)));
+      }
+      out[j] = Sum(s0);
+      out[j + 1] = Sum(s1);
+      out[j + 2] = Sum(s2);
+      out[j + 3] = Sum(s3);
+    }
+    for (; j < count; ++j) {
+      __m256i s = _mm256_setzero_si256();
+      for (size_t i = 0; i < dim; i += 16) {
+        s = _mm256_add_epi32(s, _mm256_madd_epi16(LoadBytes(a + i), LoadBytes(rows + j * dim + i)));
+      }
+      out[j] = Sum(s);
+    }
+  }
+
+  [[gnu::always_inline]] static uint32_t Below(Floats d, float bound) {
+    float lanes[16];
+    __builtin_memcpy(lanes, &d, sizeof lanes);
+    const __m256 b = _mm256_set1_ps(bound);
+    const auto low = static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(lanes), b, _CMP_LT_OQ)));
+    const auto high =
+        static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(lanes + 8), b, _CMP_LT_OQ)));
+    return low | high << 8;
+  }
+};
+
+}  // namespace
+}  // namespace akidb
+
+#include "ann/graph_kernels_impl.inc"
+
+namespace akidb {
+const GraphKernels kAvx2GraphKernels = KernelsNamed("avx2");
+}
+#endif

@@ -1,0 +1,110 @@
+// AVX-512 F, BW, VL and DQ: four groups of look-ups an instruction.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "ann/graph_vectors.inc"
+
+namespace akidb {
+namespace {
+
+struct V {
+  static constexpr uint32_t kDimsPerSum = 1024;  // 256 look-ups of at most 255 fit 16 bits
+
+  [[gnu::always_inline]] static __m512i LoadBytes(const void* p) { return _mm512_loadu_si512(p); }
+
+  // Even bytes of `all` carry the odd ones above them; `odd` has those alone.
+  [[gnu::always_inline]] static __m512i Sums(__m512i all, __m512i odd) {
+    const __m512i even = _mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8));
+    const __m256i e2 = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
+    const __m256i o2 = _mm256_add_epi16(_mm512_castsi512_si256(odd), _mm512_extracti64x4_epi64(odd, 1));
+    const __m128i e = _mm_add_epi16(_mm256_castsi256_si128(e2), _mm256_extracti128_si256(e2, 1));
+    const __m128i o = _mm_add_epi16(_mm256_castsi256_si128(o2), _mm256_extracti128_si256(o2, 1));
+    return _mm512_cvtepu16_epi32(_mm256_set_m128i(_mm_unpackhi_epi16(e, o), _mm_unpacklo_epi16(e, o)));
+  }
+
+  [[gnu::always_inline]] static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    __m512i total_low = _mm512_setzero_si512(), total_high = total_low;
+    for (uint32_t begin = 0; begin < dim; begin += kDimsPerSum) {
+      const uint32_t end = begin + kDimsPerSum < dim ? begin + kDimsPerSum : dim;
+      __m512i low = _mm512_setzero_si512(), low_odd = low, high = low, high_odd = low;
+      for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 64) {
+        const __m512i code = LoadBytes(codes + i), table = LoadBytes(lut + i);
+        const __m512i a = _mm512_shuffle_epi8(table, _mm512_and_si512(code, nibble));
+        const __m512i b = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(code, 4), nibble));
+        low = _mm512_add_epi16(low, a);
+        low_odd = _mm512_add_epi16(low_odd, _mm512_srli_epi16(a, 8));
+        high = _mm512_add_epi16(high, b);
+        high_odd = _mm512_add_epi16(high_odd, _mm512_srli_epi16(b, 8));
+      }
+      total_low = _mm512_add_epi32(total_low, Sums(low, low_odd));
+      total_high = _mm512_add_epi32(total_high, Sums(high, high_odd));
+    }
+    _mm512_storeu_si512(sums, total_low);
+    _mm512_storeu_si512(sums + 16, total_high);
+  }
+
+  [[gnu::always_inline]] static __m512i Widen(const int8_t* p) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+
+  [[gnu::always_inline]] static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim) {
+    __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0;
+    for (uint32_t i = 0; i < dim; i += 64) {
+      sum0 = _mm512_add_epi32(sum0, _mm512_madd_epi16(Widen(code + i), LoadBytes(levels + i)));
+      sum1 = _mm512_add_epi32(sum1, _mm512_madd_epi16(Widen(code + i + 32), LoadBytes(levels + i + 32)));
+    }
+    return _mm512_reduce_add_epi32(_mm512_add_epi32(sum0, sum1));
+  }
+  [[gnu::always_inline]] static int32_t DotCodes(const int8_t* a, const int8_t* b, uint32_t dim) {
+    __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0;
+    for (uint32_t i = 0; i < dim; i += 64) {
+      sum0 = _mm512_add_epi32(sum0, _mm512_madd_epi16(Widen(a + i), Widen(b + i)));
+      sum1 = _mm512_add_epi32(sum1, _mm512_madd_epi16(Widen(a + i + 32), Widen(b + i + 32)));
+    }
+    return _mm512_reduce_add_epi32(_mm512_add_epi32(sum0, sum1));
+  }
+
+  // Four rows at a time share the loads of `a`.
+  static void Dots16(const int16_t* a, const int16_t* rows, size_t count, uint32_t dim, int32_t* out) {
+    size_t j = 0;
+    for (; j + 4 <= count; j += 4) {
+      const int16_t* r = rows + j * dim;
+      __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
+      for (size_t i = 0; i < dim; i += 32) {
+        const __m512i x = LoadBytes(a + i);
+        s0 = _mm512_add_epi32(s0, _mm512_madd_epi16(x, LoadBytes(r + i)));
+        s1 = _mm512_add_epi32(s1, _mm512_madd_epi16(x, LoadBytes(r + dim + i)));
+        s2 = _mm512_add_epi32(s2, _mm512_madd_epi16(x, LoadBytes(r + 2 * size_t{dim} + i)));
+        s3 = _mm512_add_epi32(s3, _mm512_madd_epi16(x, LoadBytes(r + 3 * size_t{dim} + i)));
+      }
+      out[j] = _mm512_reduce_add_epi32(s0);
+      out[j + 1] = _mm512_reduce_add_epi32(s1);
+      out[j + 2] = _mm512_reduce_add_epi32(s2);
+      out[j + 3] = _mm512_reduce_add_epi32(s3);
+    }
+    for (; j < count; ++j) {
+      __m512i s = _mm512_setzero_si512();
+      for (size_t i = 0; i < dim; i += 32) {
+        s = _mm512_add_epi32(s, _mm512_madd_epi16(LoadBytes(a + i), LoadBytes(rows + j * dim + i)));
+      }
+      out[j] = _mm512_reduce_add_epi32(s);
+    }
+  }
+
+  [[gnu::always_inline]] static uint32_t Below(Floats d, float bound) {
+    __m512 lanes;
+    __builtin_memcpy(&lanes, &d, sizeof lanes);
+    return _mm512_cmp_ps_mask(lanes, _mm512_set1_ps(bound), _CMP_LT_OQ);
+  }
+};
+
+}  // namespace
+}  // namespace akidb
+
+#include "ann/graph_kernels_impl.inc"
+
+namespace akidb {
+const GraphKernels kAvx512GraphKernels = KernelsNamed("avx512");
+}
+#endif

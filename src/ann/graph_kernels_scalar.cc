@@ -1,0 +1,49 @@
+// The reference: look-ups and integer products one element at a time, for any CPU.
+#include "ann/graph_vectors.inc"
+
+namespace akidb {
+namespace {
+
+struct V {
+  static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums) {
+    for (uint32_t j = 0; j < 32; ++j) sums[j] = 0;
+    for (uint32_t group = 0; group < dim / 4; ++group) {
+      for (uint32_t j = 0; j < 16; ++j) {
+        const uint32_t pair = codes[group * 16 + j];
+        sums[j] += lut[group * 16 + (pair & 15)];
+        sums[j + 16] += lut[group * 16 + (pair >> 4)];
+      }
+    }
+  }
+  static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim) {
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dim; ++i) sum += code[i] * levels[i];
+    return sum;
+  }
+  static int32_t DotCodes(const int8_t* a, const int8_t* b, uint32_t dim) {
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dim; ++i) sum += a[i] * b[i];
+    return sum;
+  }
+  static void Dots16(const int16_t* a, const int16_t* rows, size_t count, uint32_t dim, int32_t* out) {
+    for (size_t j = 0; j < count; ++j) {
+      int32_t sum = 0;
+      for (uint32_t i = 0; i < dim; ++i) sum += a[i] * rows[j * dim + i];
+      out[j] = sum;
+    }
+  }
+  static uint32_t Below(Floats d, float bound) {
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < 16; ++i) bits |= d[i] < bound ? 1u << i : 0;
+    return bits;
+  }
+};
+
+}  // namespace
+}  // namespace akidb
+
+#include "ann/graph_kernels_impl.inc"
+
+namespace akidb {
+const GraphKernels kScalarGraphKernels = KernelsNamed("scalar");
+}

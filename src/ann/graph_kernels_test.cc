@@ -1,0 +1,229 @@
+#include "ann/graph_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "ann/graph_space.h"
+#include "ann/rows_testing.h"
+#include "simd/kernels.h"
+
+namespace akidb {
+namespace {
+
+constexpr uint32_t kDims[] = {64, 128, 192, 384, 448, 768, 1024, 1088, 2112, 16448};
+
+std::vector<const GraphKernels*> Sets() {
+  std::vector<const GraphKernels*> out;
+  for (const KernelSet* set : AllKernels()) {
+    if (set->supported()) out.push_back(&GraphKernelsFor(set->name));
+  }
+  return out;
+}
+
+std::vector<uint32_t> Signs(uint32_t dim) {
+  std::mt19937_64 random(dim);
+  std::vector<uint32_t> out(size_t{kRotationRounds} * dim);
+  for (uint32_t& s : out) s = random() % 2 == 0 ? 0 : 0x80000000u;
+  return out;
+}
+
+double Dot(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
+}
+
+// Rows as codes, with what the codes stand for beside them.
+struct Coded {
+  Coded(const GraphKernels& kernels, uint32_t dim, uint32_t count, uint64_t seed)
+      : codes(size_t{count} * dim), scales(count), norms(count) {
+    for (uint32_t row = 0; row < count; ++row) {
+      std::vector<float> x = NormalFloats(seed + row, dim);
+      for (float& e : x) e /= std::sqrt(static_cast<float>(dim));
+      kernels.encode(x.data(), dim, codes.data() + size_t{row} * dim, &scales[row], &norms[row]);
+      for (uint32_t i = 0; i < dim; ++i) x[i] = scales[row] * static_cast<float>(codes[size_t{row} * dim + i]);
+      decoded.push_back(std::move(x));
+    }
+    slab = {codes.data(), scales.data(), norms.data(), dim};
+  }
+  std::vector<int8_t> codes;
+  std::vector<float> scales, norms;
+  std::vector<std::vector<float>> decoded;
+  CodeSlab slab;
+};
+
+struct Prepared {
+  Prepared(const GraphKernels& kernels, const std::vector<float>& x) : lut(x.size() * 4), levels(x.size()) {
+    query.lut = lut.data();
+    query.levels = levels.data();
+    kernels.prepare(x.data(), &query, static_cast<uint32_t>(x.size()));
+  }
+  std::vector<uint8_t> lut;
+  std::vector<int16_t> levels;
+  GraphQuery query;
+};
+
+TEST(GraphKernelsTest, RotationKeepsAnglesAndSpreadsElements) {
+  for (const GraphKernels* kernels : Sets()) {
+    for (const uint32_t dim : kDims) {
+      const std::vector<uint32_t> signs = Signs(dim);
+      std::vector<float> a = NormalFloats(1, dim), b = NormalFloats(2, dim);
+      const double before = Dot(a, b), size = std::sqrt(Dot(a, a) * Dot(b, b));
+      kernels->rotate(a.data(), dim, signs.data());
+      kernels->rotate(b.data(), dim, signs.data());
+      ASSERT_NEAR(Dot(a, b) / size, before / size, 1e-5) << kernels->name << " " << dim;
+      for (const uint32_t at : {0u, dim / 2, dim - 1}) {
+        std::vector<float> unit(dim);
+        unit[at] = 1;
+        kernels->rotate(unit.data(), dim, signs.data());
+        const float largest = std::abs(*std::ranges::max_element(unit, {}, [](float x) { return std::abs(x); }));
+        ASSERT_LT(largest, 8 / std::sqrt(static_cast<float>(dim))) << kernels->name << " " << dim << " element " << at;
+      }
+    }
+  }
+}
+
+TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
+  for (const uint32_t dim : kDims) {
+    const std::vector<uint32_t> signs = Signs(dim);
+    const Coded coded(kScalarGraphKernels, dim, 40, dim);
+    std::vector<uint32_t> ids(kGraphDegree);
+    std::iota(ids.begin(), ids.end(), 1u);
+    const GraphLayout layout{dim};
+    for (const GraphKernels* kernels : Sets()) {
+      std::vector<float> x = NormalFloats(3, dim), y = x;
+      kScalarGraphKernels.rotate(x.data(), dim, signs.data());
+      kernels->rotate(y.data(), dim, signs.data());
+      ASSERT_EQ(std::memcmp(x.data(), y.data(), dim * sizeof(float)), 0) << kernels->name << " rotate " << dim;
+
+      const Coded other(*kernels, dim, 40, dim);
+      ASSERT_EQ(other.codes, coded.codes) << kernels->name << " " << dim;
+      ASSERT_EQ(other.scales, coded.scales);
+      ASSERT_EQ(other.norms, coded.norms);
+
+      const Prepared p(kScalarGraphKernels, x), q(*kernels, x);
+      ASSERT_EQ(q.lut, p.lut) << kernels->name << " " << dim;
+      ASSERT_EQ(q.levels, p.levels);
+      ASSERT_EQ(q.query.lut_step, p.query.lut_step);
+      ASSERT_EQ(q.query.lut_offset, p.query.lut_offset);
+      ASSERT_EQ(q.query.norm_squared, p.query.norm_squared);
+
+      std::vector<float> near(39), near2(39);
+      std::vector<uint32_t> others(39);
+      std::iota(others.begin(), others.end(), 1u);
+      kScalarGraphKernels.distances(coded.slab, 0, others.data(), others.size(), near.data());
+      kernels->distances(coded.slab, 0, others.data(), others.size(), near2.data());
+      ASSERT_EQ(near, near2) << kernels->name << " " << dim;
+
+      std::vector<int16_t> wide(coded.codes.begin(), coded.codes.end());
+      std::vector<int32_t> dots(39), dots2(39);
+      kScalarGraphKernels.dots16(wide.data(), wide.data() + dim, 39, dim, dots.data());
+      kernels->dots16(wide.data(), wide.data() + dim, 39, dim, dots2.data());
+      ASSERT_EQ(dots, dots2) << kernels->name << " " << dim;
+
+      std::vector<uint8_t> block(layout.block_bytes(), 1), block2(layout.block_bytes(), 2);
+      kScalarGraphKernels.encode_block(coded.slab, coded.codes.data(), coded.scales[0], coded.norms[0], ids.data(),
+                                       block.data());
+      kernels->encode_block(coded.slab, coded.codes.data(), coded.scales[0], coded.norms[0], ids.data(), block2.data());
+      ASSERT_EQ(block, block2) << kernels->name << " " << dim;
+
+      std::vector<uint32_t> sums(32), sums2(32, 7);
+      kScalarGraphKernels.scan(block.data(), p.lut.data(), dim, sums.data());
+      kernels->scan(block.data(), p.lut.data(), dim, sums2.data());
+      ASSERT_EQ(sums, sums2) << kernels->name << " " << dim;
+    }
+  }
+}
+
+TEST(GraphKernelsTest, LargestSumsDoNotOverflow) {
+  for (const GraphKernels* kernels : Sets()) {
+    const uint32_t dim = 16448;
+    const std::vector<uint8_t> codes(size_t{dim} * 4, 0xff), lut(size_t{dim} * 4, 255);
+    std::vector<uint32_t> sums(32);
+    kernels->scan(codes.data(), lut.data(), dim, sums.data());
+    for (const uint32_t sum : sums) ASSERT_EQ(sum, dim / 4 * 255) << kernels->name;
+  }
+}
+
+TEST(GraphKernelsTest, DistancesAreThoseOfTheCodes) {
+  for (const uint32_t dim : {64u, 384u, 1088u}) {
+    const Coded coded(*Sets().front(), dim, 20, 5);
+    std::vector<uint32_t> ids(19);
+    std::iota(ids.begin(), ids.end(), 1u);
+    std::vector<float> near(19);
+    Sets().front()->distances(coded.slab, 0, ids.data(), ids.size(), near.data());
+    for (uint32_t i = 0; i < 19; ++i) {
+      const double expected = Dot(coded.decoded[0], coded.decoded[0]) +
+                              Dot(coded.decoded[i + 1], coded.decoded[i + 1]) -
+                              2 * Dot(coded.decoded[0], coded.decoded[i + 1]);
+      ASSERT_NEAR(near[i], expected, 1e-4 * expected);
+    }
+  }
+}
+
+TEST(GraphKernelsTest, CodesErrByHalfAStepAtMost) {
+  const uint32_t dim = 384;
+  const std::vector<float> x = NormalFloats(9, dim);
+  std::vector<int8_t> code(dim);
+  float scale = 0, norm = 0;
+  kScalarGraphKernels.encode(x.data(), dim, code.data(), &scale, &norm);
+  double squares = 0;
+  for (uint32_t i = 0; i < dim; ++i) {
+    ASSERT_LE(std::abs(scale * static_cast<float>(code[i]) - x[i]), scale * 0.5001f);
+    squares += std::pow(static_cast<double>(scale) * code[i], 2);
+  }
+  EXPECT_NEAR(norm, squares, squares * 1e-6);
+  const std::vector<float> zeros(dim);
+  kScalarGraphKernels.encode(zeros.data(), dim, code.data(), &scale, &norm);
+  EXPECT_EQ(scale, 0);
+  EXPECT_EQ(norm, 0);
+}
+
+// The estimate of |q - o|^2 from one bit a dimension: unbiased, its error about |o - c| |q - c| / sqrt(dim).
+TEST(GraphKernelsTest, OneBitEstimatesAreUnbiased) {
+  const uint32_t dim = 384;
+  const GraphKernels& kernels = *Sets().front();
+  const Coded coded(kernels, dim, 33, 100);
+  std::vector<uint32_t> ids(kGraphDegree);
+  std::iota(ids.begin(), ids.end(), 1u);
+  const GraphLayout layout{dim};
+  std::vector<uint8_t> block(layout.block_bytes());
+  kernels.encode_block(coded.slab, coded.codes.data(), coded.scales[0], coded.norms[0], ids.data(), block.data());
+  BlockScales scales;
+  std::memcpy(&scales, block.data() + layout.scales(), sizeof scales);
+  double error = 0, squares = 0;
+  int count = 0;
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    std::vector<float> q = NormalFloats(1000 + seed, dim);
+    for (float& e : q) e /= std::sqrt(static_cast<float>(dim));
+    const Prepared p(kernels, q);
+    std::vector<uint32_t> sums(32);
+    kernels.scan(block.data(), p.lut.data(), dim, sums.data());
+    const auto distance = [&](const std::vector<float>& o) { return Dot(q, q) + Dot(o, o) - 2 * Dot(q, o); };
+    for (uint32_t j = 0; j < kGraphDegree; ++j) {
+      int16_t add, factor;
+      std::memcpy(&add, block.data() + layout.adds() + j * 2, 2);
+      std::memcpy(&factor, block.data() + layout.factors() + j * 2, 2);
+      const double t = static_cast<double>(p.query.lut_step) * sums[j] - static_cast<double>(p.query.lut_offset);
+      const double estimate = distance(coded.decoded[0]) + static_cast<double>(scales.add) * add -
+                              static_cast<double>(scales.factor) * factor * t;
+      const double e = estimate - distance(coded.decoded[ids[j]]);
+      error += e;
+      squares += e * e;
+      ++count;
+    }
+  }
+  // |o - c| and |q - c| are about sqrt(2): 2 * 2 * 0.75 / sqrt(384) = 0.15.
+  EXPECT_LT(std::abs(error / count), 0.02);
+  EXPECT_LT(std::sqrt(squares / count), 0.2);
+  EXPECT_GT(std::sqrt(squares / count), 0.1);
+}
+
+}  // namespace
+}  // namespace akidb

@@ -1,0 +1,134 @@
+// The memory of one walk, made once and used again: nothing is allocated while a query runs.
+//
+// Threads: a GraphScratch serves one walk at a time; ScratchPool is thread-safe.
+// Errors:  none.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "ann/graph_kernels.h"
+#include "base/mutex.h"
+
+namespace akidb {
+
+class GraphScratch {
+ public:
+  GraphScratch(uint32_t row_count, uint32_t dim)
+      : dim_(dim), visited_(row_count), lut_(static_cast<size_t>(dim) * 4 + 64), levels_(dim + 32), query_(dim) {}
+
+  // Room for the rotated query, dim elements.
+  float* query() { return query_.data(); }
+
+  // A walk for the query in query(), with an empty pool. Blocks and entries are for the caller to set.
+  GraphWalk Begin(const GraphKernels& kernels, uint32_t pool_capacity, uint32_t result_capacity) {
+    if (pool_.size() <= pool_capacity) pool_.resize(pool_capacity + 1);
+    if (results_.size() <= result_capacity) results_.resize(result_capacity + 1);
+    if (++epoch_ == 0) {
+      std::memset(visited_.data(), 0, visited_.size());
+      epoch_ = 1;
+    }
+    prepared_.lut = Aligned(lut_.data());
+    prepared_.levels = reinterpret_cast<int16_t*>(Aligned(reinterpret_cast<uint8_t*>(levels_.data())));
+    kernels.prepare(query_.data(), &prepared_, dim_);
+    GraphWalk walk;
+    walk.layout = {dim_};
+    walk.query = &prepared_;
+    walk.pool = pool_.data();
+    walk.pool_capacity = pool_capacity;
+    walk.results = results_.data();
+    walk.result_capacity = result_capacity;
+    walk.visited = visited_.data();
+    walk.epoch = epoch_;
+    return walk;
+  }
+
+  uint64_t memory_bytes() const {
+    return visited_.size() + lut_.size() + levels_.size() * 2 + query_.size() * 4 +
+           (pool_.size() + results_.size()) * 8;
+  }
+
+ private:
+  static uint8_t* Aligned(uint8_t* p) {
+    return p + (kGraphAlign - reinterpret_cast<uintptr_t>(p) % kGraphAlign) % kGraphAlign;
+  }
+
+  uint32_t dim_;
+  uint8_t epoch_ = 0;
+  std::vector<uint8_t> visited_;
+  std::vector<uint8_t> lut_;
+  std::vector<int16_t> levels_;
+  std::vector<float> query_;
+  std::vector<uint64_t> pool_;
+  std::vector<uint64_t> results_;
+  GraphQuery prepared_;
+};
+
+// As many scratches as there were walks at once.
+class ScratchPool {
+ public:
+  ScratchPool(uint32_t row_count, uint32_t dim) : row_count_(row_count), dim_(dim) {}
+
+  class Lease {
+   public:
+    explicit Lease(ScratchPool& pool) : pool_(pool), scratch_(pool.Take()) {}
+    ~Lease() { pool_.Return(std::move(scratch_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    GraphScratch* operator->() const { return scratch_.get(); }
+
+   private:
+    ScratchPool& pool_;
+    std::unique_ptr<GraphScratch> scratch_;
+  };
+
+  uint64_t memory_bytes() {
+    const MutexLock lock(mutex_);
+    uint64_t out = 0;
+    for (const auto& scratch : idle_) out += scratch->memory_bytes();
+    return out;
+  }
+
+ private:
+  std::unique_ptr<GraphScratch> Take() {
+    {
+      const MutexLock lock(mutex_);
+      if (!idle_.empty()) {
+        std::unique_ptr<GraphScratch> out = std::move(idle_.back());
+        idle_.pop_back();
+        return out;
+      }
+    }
+    return std::make_unique<GraphScratch>(row_count_, dim_);
+  }
+  void Return(std::unique_ptr<GraphScratch> scratch) {
+    const MutexLock lock(mutex_);
+    idle_.push_back(std::move(scratch));
+  }
+
+  const uint32_t row_count_;
+  const uint32_t dim_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<GraphScratch>> idle_ AKI_GUARDED_BY(mutex_);
+};
+
+// The parts of a key in pool or results (ann/graph_kernels.h).
+inline uint32_t RowOfKey(uint64_t key) { return static_cast<uint32_t>(key) & 0x7fffffffu; }
+inline float DistanceOfKey(uint64_t key) {
+  const auto ordered = static_cast<uint32_t>(key >> 32);
+  const uint32_t bits = (ordered & 0x80000000u) != 0 ? ordered ^ 0x80000000u : ~ordered;
+  float out;
+  std::memcpy(&out, &bits, sizeof out);
+  return out;
+}
+// For distances that are not negative.
+inline uint64_t KeyOfPair(float distance, uint32_t row) {
+  uint32_t bits;
+  std::memcpy(&bits, &distance, sizeof bits);
+  return static_cast<uint64_t>(bits | 0x80000000u) << 32 | row;
+}
+
+}  // namespace akidb

@@ -1,0 +1,108 @@
+#include "ann/graph_topology.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/coding.h"
+
+namespace akidb {
+namespace {
+
+constexpr uint32_t kMagic = 0x48505247;  // "GRPH"
+constexpr uint16_t kVersion = 1;
+constexpr uint32_t kDimMax = 1u << 20;     // as SEGv1
+constexpr uint32_t kRowsMax = 0x7fffffff;  // the top bit of a row number belongs to the walk
+constexpr uint32_t kEntriesMax = 1u << 16;
+
+Status Bad(std::string_view field, uint64_t value, uint64_t limit) {
+  return DataLoss("graph: " + std::string(field) + " is " + std::to_string(value) + ", at most " +
+                  std::to_string(limit));
+}
+
+void PutIds(const std::vector<uint32_t>& ids, std::string* out) {
+  const size_t at = out->size();
+  out->resize(at + ids.size() * sizeof(uint32_t));
+  if (!ids.empty()) std::memcpy(out->data() + at, ids.data(), ids.size() * sizeof(uint32_t));
+}
+
+std::vector<uint32_t> ReadIds(ByteReader& in, size_t count) {
+  const std::string_view bytes = in.Bytes(count * sizeof(uint32_t));
+  std::vector<uint32_t> out(bytes.size() / sizeof(uint32_t));
+  if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+Status CheckIds(std::string_view what, const std::vector<uint32_t>& ids, uint32_t row_count) {
+  const auto largest = std::ranges::max_element(ids);
+  if (largest != ids.end() && *largest >= row_count) return Bad(what, *largest, uint64_t{row_count} - 1);
+  return OkStatus();
+}
+
+}  // namespace
+
+Status ValidateGraphTopology(const GraphTopology& t) {
+  if (t.distance != Distance::kCosine && t.distance != Distance::kEuclidean && t.distance != Distance::kDotProduct) {
+    return DataLoss("graph: unknown distance " + std::to_string(static_cast<int>(t.distance)));
+  }
+  if (t.dim == 0 || t.dim > kDimMax) return Bad("dim", t.dim, kDimMax);
+  if (t.row_count == 0 || t.row_count > kRowsMax) return Bad("number of rows", t.row_count, kRowsMax);
+  if (t.entries.empty() || t.entries.size() % kGraphDegree != 0 || t.entries.size() > kEntriesMax) {
+    return Bad("number of entries", t.entries.size(), kEntriesMax);
+  }
+  if (t.neighbours.size() != uint64_t{t.row_count} * kGraphDegree) {
+    return DataLoss("graph: " + std::to_string(t.neighbours.size()) + " neighbours of " + std::to_string(t.row_count) +
+                    " rows");
+  }
+  AKI_RETURN_IF_ERROR(CheckIds("an entry", t.entries, t.row_count));
+  return CheckIds("a neighbour", t.neighbours, t.row_count);
+}
+
+std::string EncodeGraphTopology(const GraphTopology& t) {
+  AKI_CHECK(ValidateGraphTopology(t).ok());
+  std::string out;
+  out.reserve(32 + (t.entries.size() + t.neighbours.size()) * sizeof(uint32_t));
+  PutLe<uint32_t>(&out, kMagic);
+  PutLe<uint16_t>(&out, kVersion);
+  PutLe<uint8_t>(&out, static_cast<uint8_t>(t.distance));
+  PutLe<uint8_t>(&out, kGraphDegree);
+  PutLe<uint32_t>(&out, t.dim);
+  PutLe<uint32_t>(&out, t.row_count);
+  PutLe<uint64_t>(&out, t.seed);
+  PutLe<uint32_t>(&out, static_cast<uint32_t>(t.entries.size()));
+  PutLe<uint32_t>(&out, 0);
+  PutIds(t.entries, &out);
+  PutIds(t.neighbours, &out);
+  return out;
+}
+
+Result<GraphTopology> DecodeGraphTopology(std::string_view bytes) {
+  ByteReader in(bytes);
+  const auto magic = in.Read<uint32_t>();
+  const auto version = in.Read<uint16_t>();
+  GraphTopology t;
+  t.distance = static_cast<Distance>(in.Read<uint8_t>());
+  const auto degree = in.Read<uint8_t>();
+  t.dim = in.Read<uint32_t>();
+  t.row_count = in.Read<uint32_t>();
+  t.seed = in.Read<uint64_t>();
+  const auto entries = in.Read<uint32_t>();
+  const auto reserved = in.Read<uint32_t>();
+  if (!in.ok() || magic != kMagic) return std::unexpected(DataLoss("graph: no header"));
+  if (version != kVersion) {
+    return std::unexpected(Unimplemented("graph: version " + std::to_string(version) + ", known is 1"));
+  }
+  if (degree != kGraphDegree) return std::unexpected(Bad("degree", degree, kGraphDegree));
+  if (reserved != 0) return std::unexpected(DataLoss("graph: reserved bytes are not 0"));
+  // Sizes first, so that nothing is allocated on the word of a number that the bytes do not bear out.
+  if (in.remaining() != (uint64_t{entries} + uint64_t{t.row_count} * kGraphDegree) * sizeof(uint32_t)) {
+    return std::unexpected(DataLoss("graph: " + std::to_string(in.remaining()) + " bytes for " +
+                                    std::to_string(t.row_count) + " rows and " + std::to_string(entries) + " entries"));
+  }
+  t.entries = ReadIds(in, entries);
+  t.neighbours = ReadIds(in, size_t{t.row_count} * kGraphDegree);
+  AKI_RETURN_IF_ERROR(ValidateGraphTopology(t));
+  return t;
+}
+
+}  // namespace akidb

@@ -1,0 +1,36 @@
+// What of a graph index is worth storing: who is whose neighbour, and the seed from which all else follows from the
+// rows. Codes, factors and blocks are derived when an index is opened.
+//
+// Format:  docs/formats/graph.md
+// Threads: values.
+// Errors:  DecodeGraphTopology: kDataLoss for bytes that no encoder writes, kUnimplemented for another version. The
+//          section around the bytes has a checksum of its own; this parser only keeps hostile bytes from doing harm.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ann/graph_kernels.h"
+#include "base/status.h"
+#include "base/vector_types.h"
+
+namespace akidb {
+
+struct GraphTopology {
+  Distance distance = Distance::kCosine;
+  uint32_t dim = 0;  // of the rows
+  uint32_t row_count = 0;
+  uint64_t seed = 0;
+  std::vector<uint32_t> entries;     // rows where walks begin; a multiple of kGraphDegree, at least one
+  std::vector<uint32_t> neighbours;  // kGraphDegree a row; a row's own number fills places that are free
+  bool operator==(const GraphTopology&) const = default;
+};
+
+// Our bug if it does not hold before encoding, kDataLoss after decoding.
+Status ValidateGraphTopology(const GraphTopology& topology);
+std::string EncodeGraphTopology(const GraphTopology& topology);
+Result<GraphTopology> DecodeGraphTopology(std::string_view bytes);
+
+}  // namespace akidb

@@ -1,0 +1,65 @@
+#include "ann/graph_topology.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace akidb {
+namespace {
+
+GraphTopology Small() {
+  GraphTopology t{
+      .distance = Distance::kEuclidean, .dim = 5, .row_count = 3, .seed = 42, .entries = {}, .neighbours = {}};
+  for (uint32_t i = 0; i < kGraphDegree; ++i) t.entries.push_back(i % 3);
+  for (uint32_t i = 0; i < 3 * kGraphDegree; ++i) t.neighbours.push_back((i * 7) % 3);
+  return t;
+}
+
+TEST(GraphTopologyTest, ComesBackAsItWas) {
+  const auto decoded = DecodeGraphTopology(EncodeGraphTopology(Small()));
+  ASSERT_TRUE(decoded) << decoded.error().ToString();
+  EXPECT_EQ(*decoded, Small());
+}
+
+TEST(GraphTopologyTest, RefusesEveryTruncationAndSurplus) {
+  const std::string bytes = EncodeGraphTopology(Small());
+  for (size_t n = 0; n < bytes.size(); ++n) {
+    const auto decoded = DecodeGraphTopology(std::string_view(bytes).substr(0, n));
+    ASSERT_FALSE(decoded) << n;
+    EXPECT_EQ(decoded.error().code(), StatusCode::kDataLoss);
+  }
+  EXPECT_FALSE(DecodeGraphTopology(bytes + '\0'));
+}
+
+TEST(GraphTopologyTest, EveryFlippedBitIsRefusedOrMakesAnotherValidGraph) {
+  const std::string bytes = EncodeGraphTopology(Small());
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    std::string changed = bytes;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
+    const auto decoded = DecodeGraphTopology(changed);
+    if (!decoded) continue;
+    EXPECT_TRUE(ValidateGraphTopology(*decoded).ok());
+    EXPECT_EQ(EncodeGraphTopology(*decoded), changed);
+  }
+}
+
+TEST(GraphTopologyTest, NamesTheFieldThatIsWrong) {
+  GraphTopology t = Small();
+  t.neighbours[5] = 3;
+  EXPECT_EQ(ValidateGraphTopology(t).message(), "graph: a neighbour is 3, at most 2");
+  t = Small();
+  t.entries.pop_back();
+  EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
+  t = Small();
+  t.dim = 0;
+  EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
+}
+
+TEST(GraphTopologyTest, AnotherVersionIsUnimplemented) {
+  std::string bytes = EncodeGraphTopology(Small());
+  bytes[4] = 2;
+  EXPECT_EQ(DecodeGraphTopology(bytes).error().code(), StatusCode::kUnimplemented);
+}
+
+}  // namespace
+}  // namespace akidb
