@@ -109,6 +109,11 @@ void Answer(const GraphIndex& index, const Matrix& queries, uint32_t ef, uint32_
     for (uint32_t j = 0; j < k; ++j) rows.push_back(j < found.size() ? found[j].row : UINT32_MAX);
   }
   const double cpu = Seconds(CLOCK_THREAD_CPUTIME_ID) - cpu_start;
+  if (results != "-") {
+    std::ofstream(results, std::ios::binary)
+        .write(reinterpret_cast<const char*>(rows.data()),
+               static_cast<std::streamsize>(rows.size() * sizeof(uint32_t)));
+  }
   double wall = 0;
   for (const double t : times) wall += t * 1e-6;
   std::ranges::sort(times);
@@ -119,11 +124,6 @@ void Answer(const GraphIndex& index, const Matrix& queries, uint32_t ef, uint32_
       n / cpu, n / wall, times[times.size() / 2], times[times.size() * 99 / 100], static_cast<double>(stats.hops) / n,
       static_cast<double>(stats.rescored) / n, stats.scanned ? 1 : 0);
   std::fflush(stdout);
-  if (results != "-") {
-    std::ofstream(results, std::ios::binary)
-        .write(reinterpret_cast<const char*>(rows.data()),
-               static_cast<std::streamsize>(rows.size() * sizeof(uint32_t)));
-  }
 }
 
 int Main(int argc, char** argv) {

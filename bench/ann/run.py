@@ -226,8 +226,6 @@ def main():
         for _ in range(args.rounds):
             for system, points in zip(systems, gathered):
                 for parameter in system.sweep:
-                    if parameter in points and points[parameter]["recall"] > 0.9985 and points[parameter].get("last"):
-                        continue
                     qps, rows, extra = system.run(key, parameter)
                     point = points.setdefault(parameter, {"parameter": parameter, "recall": data.recall(key, rows), "all": [], **extra})
                     point["all"].append(qps)

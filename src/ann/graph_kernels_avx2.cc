@@ -107,6 +107,28 @@ struct V {
         static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(lanes + 8), b, _CMP_LT_OQ)));
     return low | high << 8;
   }
+
+  [[gnu::always_inline]] static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {
+    const __m256i bound = _mm256_set1_epi64x(key);
+    uint32_t count = 0, i = 0;
+    for (; i + 4 <= n; i += 4) {
+      const __m256i below = _mm256_cmpgt_epi64(bound, LoadBytes(keys + i));
+      count += static_cast<uint32_t>(__builtin_popcount(_mm256_movemask_pd(_mm256_castsi256_pd(below))));
+    }
+    for (; i < n; ++i) count += keys[i] < key ? 1 : 0;
+    return count;
+  }
+  // From the end, so that nothing is overwritten before it was read.
+  [[gnu::always_inline]] static void ShiftUp(int64_t* keys, uint32_t n) {
+    while (n >= 4) {
+      n -= 4;
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(keys + n + 1), LoadBytes(keys + n));
+    }
+    while (n > 0) {
+      --n;
+      keys[n + 1] = keys[n];
+    }
+  }
 };
 
 }  // namespace

@@ -97,6 +97,27 @@ struct V {
     __builtin_memcpy(&lanes, &d, sizeof lanes);
     return _mm512_cmp_ps_mask(lanes, _mm512_set1_ps(bound), _CMP_LT_OQ);
   }
+
+  [[gnu::always_inline]] static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {
+    const __m512i bound = _mm512_set1_epi64(key);
+    uint32_t count = 0;
+    // Sorted keys: those beyond n in the last register are masked.
+    for (uint32_t i = 0; i < n; i += 8) {
+      const auto live = static_cast<__mmask8>(n - i >= 8 ? 0xff : (1u << (n - i)) - 1);
+      count +=
+          static_cast<uint32_t>(__builtin_popcount(_mm512_mask_cmplt_epi64_mask(live, LoadBytes(keys + i), bound)));
+    }
+    return count;
+  }
+  // From the end, so that nothing is overwritten before it was read; the first few by mask.
+  [[gnu::always_inline]] static void ShiftUp(int64_t* keys, uint32_t n) {
+    while (n >= 8) {
+      n -= 8;
+      _mm512_storeu_si512(keys + n + 1, LoadBytes(keys + n));
+    }
+    const auto rest = static_cast<__mmask8>((1u << n) - 1);
+    _mm512_mask_storeu_epi64(keys + 1, rest, _mm512_maskz_loadu_epi64(rest, keys));
+  }
 };
 
 }  // namespace

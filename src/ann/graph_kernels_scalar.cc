@@ -37,6 +37,12 @@ struct V {
     for (uint32_t i = 0; i < 16; ++i) bits |= d[i] < bound ? 1u << i : 0;
     return bits;
   }
+  static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; ++i) count += keys[i] < key ? 1 : 0;
+    return count;
+  }
+  static void ShiftUp(int64_t* keys, uint32_t n) { __builtin_memmove(keys + 1, keys, n * sizeof(int64_t)); }
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 
 #include "ann/graph_scratch.h"
@@ -20,6 +21,7 @@ constexpr uint32_t kLeadersMax = 64;
 constexpr std::array<uint32_t, 2> kFanout = {3, 2};  // leaders that a row follows at the first levels, then one
 constexpr size_t kStripes = 1024;
 constexpr uint32_t kPieceRows = 1024;
+constexpr size_t kPieceColumns = 16;
 
 using Rows = std::vector<uint32_t>;
 
@@ -93,7 +95,7 @@ class NearRowsMaker {
     std::vector<uint8_t> followed(size_t{count} * fanout);
     AKI_RETURN_IF_ERROR(ForPieces(ctx_, parallel_, count, kPieceRows, [&](uint32_t begin, uint32_t end) {
       std::array<float, kLeadersMax> distances;
-      std::array<uint64_t, kLeadersMax> keys;
+      std::array<int64_t, kLeadersMax> keys;
       for (uint32_t i = begin; i < end; ++i) {
         kernels_.distances(slab_, from.rows[i], leaders.data(), leader_count, distances.data());
         for (uint32_t j = 0; j < leader_count; ++j) keys[j] = KeyOfPair(distances[j], j);
@@ -111,45 +113,60 @@ class NearRowsMaker {
 
   // Keeps the kPerLeaf nearest of one row in a leaf.
   struct Nearest {
-    std::array<uint64_t, kPerLeaf + 1> keys;
+    std::array<int64_t, kPerLeaf + 1> keys;
     uint32_t count = 0;
 
-    void Offer(uint64_t key) {
-      if (count == kPerLeaf && key >= keys[count - 1]) return;
-      uint32_t at = count < kPerLeaf ? count++ : count - 1;
-      for (; at > 0 && keys[at - 1] > key; --at) keys[at] = keys[at - 1];
-      keys[at] = key;
+    // Returns the distance beyond which nothing more is kept.
+    float Offer(int64_t key) {
+      if (count < kPerLeaf || key < keys[count - 1]) {
+        uint32_t at = count < kPerLeaf ? count++ : count - 1;
+        for (; at > 0 && keys[at - 1] > key; --at) keys[at] = keys[at - 1];
+        keys[at] = key;
+      }
+      return count < kPerLeaf ? INFINITY : DistanceOfKey(keys[count - 1]);
     }
   };
 
   void CompareAll(const Rows& rows) {
     const size_t n = rows.size(), dim = slab_.dim;
     std::vector<int16_t> wide(n * dim);
+    std::vector<float> scales(n), norms(n), distances(n), worst(n, INFINITY);
     for (size_t i = 0; i < n; ++i) {
       const int8_t* code = codes_.code(rows[i]);
       for (size_t j = 0; j < dim; ++j) wide[i * dim + j] = code[j];
+      scales[i] = slab_.scales[rows[i]];
+      norms[i] = slab_.norms_squared[rows[i]];
     }
     std::vector<Nearest> nearest(n);
     std::vector<int32_t> dots(n);
     for (size_t i = 0; i + 1 < n; ++i) {
-      kernels_.dots16(wide.data() + i * dim, wide.data() + (i + 1) * dim, n - i - 1, slab_.dim, dots.data());
-      const float norm = slab_.norms_squared[rows[i]], scale = slab_.scales[rows[i]];
+      kernels_.dots16(wide.data() + i * dim, wide.data() + (i + 1) * dim, n - i - 1, slab_.dim, dots.data() + i + 1);
+      // The same bits whichever of two rows comes first, so that a pair met in two leaves is one pair.
+      const float norm = norms[i], scale = scales[i];
       for (size_t j = i + 1; j < n; ++j) {
-        // The same bits whichever of two rows comes first, so that a pair met in two leaves is one pair.
-        const float dot = (scale * slab_.scales[rows[j]]) * static_cast<float>(dots[j - i - 1]);
-        const float d = std::max(0.0f, (norm + slab_.norms_squared[rows[j]]) - 2.0f * dot);
-        nearest[i].Offer(KeyOfPair(d, rows[j]));
-        nearest[j].Offer(KeyOfPair(d, rows[i]));
+        const float d = (norm + norms[j]) - 2.0f * ((scale * scales[j]) * static_cast<float>(dots[j]));
+        distances[j] = d > 0 ? d : 0.0f;
+      }
+      // Few pairs are near: most pieces are dismissed by one look.
+      for (size_t begin = i + 1; begin < n; begin += kPieceColumns) {
+        const size_t end = std::min(n, begin + kPieceColumns);
+        int hits = 0;
+        for (size_t j = begin; j < end; ++j) hits |= distances[j] <= std::max(worst[j], worst[i]) ? 1 : 0;
+        if (hits == 0) continue;
+        for (size_t j = begin; j < end; ++j) {
+          if (distances[j] <= worst[i]) worst[i] = nearest[i].Offer(KeyOfPair(distances[j], rows[j]));
+          if (distances[j] <= worst[j]) worst[j] = nearest[j].Offer(KeyOfPair(distances[j], rows[i]));
+        }
       }
     }
     for (size_t i = 0; i < n; ++i) Merge(rows[i], {nearest[i].keys.data(), nearest[i].count});
   }
 
   // The best kCapacity of a union do not depend on the order in which its parts come.
-  void Merge(uint32_t row, std::span<const uint64_t> keys) {
+  void Merge(uint32_t row, std::span<const int64_t> keys) {
     const MutexLock lock(stripes_[row % kStripes]);
-    uint64_t* own = near_.keys.data() + static_cast<size_t>(row) * kCapacity;
-    std::array<uint64_t, kCapacity + kPerLeaf> merged;
+    int64_t* own = near_.keys.data() + static_cast<size_t>(row) * kCapacity;
+    std::array<int64_t, kCapacity + kPerLeaf> merged;
     const auto end = std::set_union(own, own + near_.counts[row], keys.begin(), keys.end(), merged.begin());
     const auto count = std::min<size_t>(static_cast<size_t>(end - merged.begin()), kCapacity);
     std::copy_n(merged.begin(), count, own);

@@ -14,10 +14,10 @@ namespace akidb {
 // For each row its nearest known others, as ascending keys (distance, row).
 struct NearRows {
   uint32_t capacity = 0;
-  std::vector<uint64_t> keys;    // capacity a row
+  std::vector<int64_t> keys;     // capacity a row
   std::vector<uint16_t> counts;  // one a row
 
-  std::span<const uint64_t> Of(uint32_t row) const {
+  std::span<const int64_t> Of(uint32_t row) const {
     return {keys.data() + static_cast<size_t>(row) * capacity, counts[row]};
   }
 };

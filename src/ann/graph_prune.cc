@@ -14,7 +14,7 @@ constexpr float kLastLevel = kLevels[2];
 
 }  // namespace
 
-void GraphPruner::Take(size_t chosen, std::span<const uint64_t> candidates) {
+void GraphPruner::Take(size_t chosen, std::span<const int64_t> candidates) {
   taken_[chosen] = 1;
   ids_.clear();
   places_.clear();
@@ -33,7 +33,7 @@ void GraphPruner::Take(size_t chosen, std::span<const uint64_t> candidates) {
   }
 }
 
-void GraphPruner::Choose(uint32_t row, std::span<const uint64_t> candidates, uint32_t* neighbours) {
+void GraphPruner::Choose(uint32_t row, std::span<const int64_t> candidates, uint32_t* neighbours) {
   uint32_t count = 0;
   if (candidates.size() > kGraphDegree) {
     cover_.assign(candidates.size(), 0.0f);
@@ -49,7 +49,7 @@ void GraphPruner::Choose(uint32_t row, std::span<const uint64_t> candidates, uin
       if (taken_[i] == 0) neighbours[count++] = RowOfKey(candidates[i]);
     }
   } else {
-    for (const uint64_t key : candidates) neighbours[count++] = RowOfKey(key);
+    for (const int64_t key : candidates) neighbours[count++] = RowOfKey(key);
   }
   while (count < kGraphDegree) neighbours[count++] = row;
 }

@@ -20,10 +20,10 @@ class GraphPruner {
 
   // `candidates` are keys (distance to `row`, row number), ascending, each row once and `row` not among them. Writes
   // kGraphDegree neighbours; places for which there is no candidate get `row` itself.
-  void Choose(uint32_t row, std::span<const uint64_t> candidates, uint32_t* neighbours);
+  void Choose(uint32_t row, std::span<const int64_t> candidates, uint32_t* neighbours);
 
  private:
-  void Take(size_t chosen, std::span<const uint64_t> candidates);
+  void Take(size_t chosen, std::span<const int64_t> candidates);
 
   const CodeSlab slab_;
   const GraphKernels& kernels_;

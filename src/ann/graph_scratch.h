@@ -4,8 +4,9 @@
 // Errors:  none.
 #pragma once
 
-#include <algorithm>
-#include <cstring>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,19 +19,20 @@ namespace akidb {
 class GraphScratch {
  public:
   GraphScratch(uint32_t row_count, uint32_t dim)
-      : dim_(dim), visited_(row_count), lut_(static_cast<size_t>(dim) * 4 + 64), levels_(dim + 32), query_(dim) {}
+      : dim_(dim),
+        visited_(row_count / 32 + 1),
+        trail_(row_count),
+        lut_(static_cast<size_t>(dim) * 4 + 64),
+        levels_(dim + 32),
+        query_(dim) {}
 
   // Room for the rotated query, dim elements.
   float* query() { return query_.data(); }
 
-  // A walk for the query in query(), with an empty pool. Blocks and entries are for the caller to set.
+  // A walk for the query in query(), with an empty pool; End must follow. Blocks and entries are for the caller to set.
   GraphWalk Begin(const GraphKernels& kernels, uint32_t pool_capacity, uint32_t result_capacity) {
-    if (pool_.size() <= pool_capacity) pool_.resize(pool_capacity + 1);
-    if (results_.size() <= result_capacity) results_.resize(result_capacity + 1);
-    if (++epoch_ == 0) {
-      std::memset(visited_.data(), 0, visited_.size());
-      epoch_ = 1;
-    }
+    if (pool_.size() < size_t{pool_capacity} + kKeySlack) pool_.resize(size_t{pool_capacity} + kKeySlack);
+    if (results_.size() < size_t{result_capacity} + kKeySlack) results_.resize(size_t{result_capacity} + kKeySlack);
     prepared_.lut = Aligned(lut_.data());
     prepared_.levels = reinterpret_cast<int16_t*>(Aligned(reinterpret_cast<uint8_t*>(levels_.data())));
     kernels.prepare(query_.data(), &prepared_, dim_);
@@ -42,12 +44,16 @@ class GraphScratch {
     walk.results = results_.data();
     walk.result_capacity = result_capacity;
     walk.visited = visited_.data();
-    walk.epoch = epoch_;
+    walk.trail = trail_.data();
     return walk;
+  }
+  // Forgets what the walk visited: a few writes instead of a clean-up of all rows.
+  void End(const GraphWalk& walk) {
+    for (uint32_t i = 0; i < walk.trail_size; ++i) visited_[trail_[i] / 32] = 0;
   }
 
   uint64_t memory_bytes() const {
-    return visited_.size() + lut_.size() + levels_.size() * 2 + query_.size() * 4 +
+    return (visited_.size() + trail_.size()) * 4 + lut_.size() + levels_.size() * 2 + query_.size() * 4 +
            (pool_.size() + results_.size()) * 8;
   }
 
@@ -57,13 +63,13 @@ class GraphScratch {
   }
 
   uint32_t dim_;
-  uint8_t epoch_ = 0;
-  std::vector<uint8_t> visited_;
+  std::vector<uint32_t> visited_;
+  std::vector<uint32_t> trail_;
   std::vector<uint8_t> lut_;
   std::vector<int16_t> levels_;
   std::vector<float> query_;
-  std::vector<uint64_t> pool_;
-  std::vector<uint64_t> results_;
+  std::vector<int64_t> pool_;
+  std::vector<int64_t> results_;
   GraphQuery prepared_;
 };
 
@@ -116,19 +122,14 @@ class ScratchPool {
 };
 
 // The parts of a key in pool or results (ann/graph_kernels.h).
-inline uint32_t RowOfKey(uint64_t key) { return static_cast<uint32_t>(key) & 0x7fffffffu; }
-inline float DistanceOfKey(uint64_t key) {
-  const auto ordered = static_cast<uint32_t>(key >> 32);
-  const uint32_t bits = (ordered & 0x80000000u) != 0 ? ordered ^ 0x80000000u : ~ordered;
-  float out;
-  std::memcpy(&out, &bits, sizeof out);
-  return out;
+inline uint32_t RowOfKey(int64_t key) { return static_cast<uint32_t>(key) & 0x7fffffffu; }
+inline float DistanceOfKey(int64_t key) {
+  const auto ordered = static_cast<int32_t>(key >> 32);
+  return std::bit_cast<float>(ordered ^ (ordered >> 31 & 0x7fffffff));
 }
 // For distances that are not negative.
-inline uint64_t KeyOfPair(float distance, uint32_t row) {
-  uint32_t bits;
-  std::memcpy(&bits, &distance, sizeof bits);
-  return static_cast<uint64_t>(bits | 0x80000000u) << 32 | row;
+inline int64_t KeyOfPair(float distance, uint32_t row) {
+  return static_cast<int64_t>(static_cast<uint64_t>(std::bit_cast<uint32_t>(distance)) << 32 | row);
 }
 
 }  // namespace akidb

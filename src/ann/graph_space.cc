@@ -50,6 +50,17 @@ void DropNonFinite(float* x, uint32_t dim) {
   for (uint32_t i = 0; i < dim; ++i) x[i] = std::isfinite(x[i]) ? x[i] : 0.0f;
 }
 
+// From length `norm` to `wanted`; zeros stay.
+void Resize(float* x, uint32_t dim, double wanted, double norm) {
+  const double factor = wanted / norm;
+  if (factor > 1e-30 && factor < 1e30) {
+    const auto f = static_cast<float>(factor);
+    for (uint32_t i = 0; i < dim; ++i) x[i] *= f;
+  } else if (norm > 0) {
+    for (uint32_t i = 0; i < dim; ++i) x[i] = static_cast<float>(x[i] * factor);
+  }
+}
+
 uint32_t Padded(uint32_t dim) { return (dim + kGraphAlign - 1) / kGraphAlign * kGraphAlign; }
 
 }  // namespace
@@ -109,9 +120,7 @@ void GraphSpace::Lift(float* x) const {
   DropNonFinite(x, raw_dim_);
   if (distance_ == Distance::kCosine) {
     const double norm = std::sqrt(NormSquared(x, raw_dim_));
-    if (norm > 0) {
-      for (uint32_t i = 0; i < raw_dim_; ++i) x[i] = static_cast<float>(x[i] / norm);
-    }
+    Resize(x, raw_dim_, 1.0, norm);
   } else if (augmented_) {
     x[raw_dim_] = static_cast<float>(std::sqrt(std::max(0.0, norm_max_ * norm_max_ - NormSquared(x, raw_dim_))));
   }
@@ -139,9 +148,7 @@ void GraphSpace::TransformQuery(std::span<const float> query, float* out) const 
     // The length of a query does not change the order of dot products: give it that of the rows.
     const double norm = std::sqrt(NormSquared(out, raw_dim_));
     const double wanted = distance_ == Distance::kCosine ? 1.0 : norm_max_;
-    if (norm > 0) {
-      for (uint32_t i = 0; i < raw_dim_; ++i) out[i] = static_cast<float>(out[i] * (wanted / norm));
-    }
+    Resize(out, raw_dim_, wanted, norm);
   }
   if (augmented_) out[raw_dim_] = 0;
   Finish(out);

@@ -80,7 +80,7 @@ void ExpectProper(const VectorRows& rows, Distance distance, const IndexQuery& q
 
 TEST_P(VectorIndexTest, AnswersAreSortedDistinctAndExactlyScored) {
   for (const uint32_t dim : {1u, 3u, 37u, 64u, 100u, 384u}) {
-    const std::vector<float> values = ClusteredFloats(dim, 2500, dim), query = ClusteredFloats(77, 1, dim);
+    const std::vector<float> values = ClusteredFloats(dim, 1000, dim), query = ClusteredFloats(77, 1, dim);
     for (const VectorType type : kTypes) {
       const StoredTestRows rows(type, dim, values);
       for (const Distance distance : kDistances) {
@@ -95,7 +95,7 @@ TEST_P(VectorIndexTest, AnswersAreSortedDistinctAndExactlyScored) {
 }
 
 TEST_P(VectorIndexTest, ReturnsAsManyAsMatchWhateverTheFilter) {
-  constexpr uint32_t kRows = 4000, kDim = 24;
+  constexpr uint32_t kRows = 3000, kDim = 24;
   const std::vector<float> values = ClusteredFloats(4, kRows, kDim), query = ClusteredFloats(5, 1, kDim);
   const StoredTestRows rows(VectorType::kF16, kDim, values);
   std::mt19937_64 random(6);
@@ -116,7 +116,7 @@ TEST_P(VectorIndexTest, ReturnsAsManyAsMatchWhateverTheFilter) {
 
 // The rows that pass are those farthest from the query: no walk meets them by chance.
 TEST_P(VectorIndexTest, FindsMatchesFarFromTheQuery) {
-  constexpr uint32_t kRows = 4000, kDim = 24;
+  constexpr uint32_t kRows = 3000, kDim = 24;
   const std::vector<float> values = ClusteredFloats(4, kRows, kDim), query = ClusteredFloats(5, 1, kDim);
   const StoredTestRows rows(VectorType::kF32, kDim, values);
   for (const Distance distance : kDistances) {
@@ -132,7 +132,7 @@ TEST_P(VectorIndexTest, FindsMatchesFarFromTheQuery) {
 }
 
 TEST_P(VectorIndexTest, ExactMeansExact) {
-  constexpr uint32_t kRows = 3000, kDim = 48;
+  constexpr uint32_t kRows = 1500, kDim = 48;
   const std::vector<float> values = ClusteredFloats(7, kRows, kDim), query = NormalFloats(8, kDim);
   const StoredTestRows rows(VectorType::kF16, kDim, values);
   for (const Distance distance : kDistances) {
@@ -145,7 +145,7 @@ TEST_P(VectorIndexTest, ExactMeansExact) {
 }
 
 TEST_P(VectorIndexTest, FindsNearlyAllOfTheTrueBest) {
-  constexpr uint32_t kRows = 6000, kDim = 64, kQueries = 50;
+  constexpr uint32_t kRows = 4000, kDim = 64, kQueries = 50;
   const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(9, kRows, kDim));
   const std::vector<float> queries = ClusteredFloats(10, kQueries, kDim);
   for (const Distance distance : kDistances) {
@@ -185,7 +185,7 @@ TEST_P(VectorIndexTest, ReturnsNothingWhenNothingIsEligibleOrAskedFor) {
 }
 
 TEST_P(VectorIndexTest, LivesWithRowsThatAreAllAlike) {
-  constexpr uint32_t kRows = 3000;
+  constexpr uint32_t kRows = 1500;
   const StoredTestRows same(VectorType::kF32, 20, std::vector<float>(kRows * 20, 0.25f));
   const StoredTestRows zeros(VectorType::kF32, 20, std::vector<float>(kRows * 20, 0.0f));
   const std::vector<float> query = NormalFloats(5, 20), zero(20);
@@ -221,7 +221,7 @@ TEST_P(VectorIndexTest, SurvivesTheEdgesOfTheFloatRange) {
 }
 
 TEST_P(VectorIndexTest, GivesTheSameAnswerOnManyThreads) {
-  constexpr uint32_t kRows = 3000, kDim = 32, kQueries = 40;
+  constexpr uint32_t kRows = 1500, kDim = 32, kQueries = 40;
   const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, kRows, kDim));
   const std::vector<float> queries = ClusteredFloats(2, kQueries, kDim);
   const auto index = Make(rows.view(), Distance::kCosine);
