@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 namespace akidb {
@@ -17,6 +19,16 @@ GraphTopology Small() {
 
 TEST(GraphTopologyTest, ComesBackAsItWas) {
   const auto decoded = DecodeGraphTopology(EncodeGraphTopology(Small()));
+  ASSERT_TRUE(decoded) << decoded.error().ToString();
+  EXPECT_EQ(*decoded, Small());
+}
+
+TEST(GoldenGraphTest, V1) {
+  std::ifstream file(std::string(AKIDB_SOURCE_DIR) + "/tests/compat/ann/graph_v1.bin", std::ios::binary);
+  ASSERT_TRUE(file.is_open());
+  const std::string golden{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  EXPECT_EQ(EncodeGraphTopology(Small()), golden);
+  const auto decoded = DecodeGraphTopology(golden);
   ASSERT_TRUE(decoded) << decoded.error().ToString();
   EXPECT_EQ(*decoded, Small());
 }
