@@ -77,6 +77,8 @@ class GraphIndexImpl final : public GraphIndex {
     return out;
   }
 
+  std::string Encode() const override { return EncodeGraphTopology(topology()); }
+
   Status Search(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out) const override {
     GraphSearchStats stats;
     return SearchWithStats(ctx, query, out, &stats);

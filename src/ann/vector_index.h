@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,8 @@ class VectorIndex {
   // return the true best.
   virtual Status Search(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out) const = 0;
   virtual uint64_t memory_bytes() const = 0;  // beyond the rows themselves
+  // What OpenIndex needs, besides the rows, to make the same index again. Empty for kinds that need nothing.
+  virtual std::string Encode() const { return {}; }
 };
 
 // Scans all rows. The view is copied, the memory behind it is borrowed and must outlive the index. Under Cosine

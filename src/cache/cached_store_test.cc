@@ -397,6 +397,7 @@ TEST(IsImmutableObjectKeyTest, TakesObjectsWithMintedNamesOnly) {
   const std::string id = "00000000000000000001-0123456789abcdef";
   EXPECT_TRUE(IsImmutableObjectKey("t/default/c/1/segments/" + id + ".seg"));
   EXPECT_TRUE(IsImmutableObjectKey("t/default/c/1/deletes/" + id + ".del"));
+  EXPECT_TRUE(IsImmutableObjectKey("t/default/c/1/indexes/" + id + ".idx"));
   EXPECT_TRUE(IsImmutableObjectKey("t/default/c/1/bases/" + id + ".json"));
   for (const std::string& key : std::vector<std::string>{
            "t/default/c/1/segments/" + id, "t/default/c/1/segments/x.seg", "t/default/c/1/deletes/" + id + ".seg",

@@ -30,6 +30,7 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::CreateClone(OpContext& c
   for (SegmentEntry& segment : first.segments) {
     segment.object.owner = OwnerOf(origin.collection, segment.object);
     if (segment.deletes) segment.deletes->owner = OwnerOf(origin.collection, *segment.deletes);
+    if (segment.index) segment.index->owner = OwnerOf(origin.collection, *segment.index);
   }
   MutexLock lock(collection->maintenance_mutex_);
   AKI_RETURN_IF_ERROR(collection->committer_.CreateFirst(ctx, first));

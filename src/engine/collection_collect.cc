@@ -22,7 +22,7 @@ Status CollectionImpl::CollectStep(OpContext& ctx) {
     if (dropped_) return OkStatus();
   }
   // Objects of a job under way are not named yet; they are not garbage.
-  if (superseded() || merging_ || flush_job_ || !epoch_taken_) return OkStatus();
+  if (superseded() || merging_ || indexing_ || flush_job_ || !epoch_taken_) return OkStatus();
   AKI_RETURN_IF_ERROR(RetireUnpinned(ctx));
   AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, OldestRetained(ctx));
   const Manifest& manifest = committer_.head()->manifest;
@@ -92,7 +92,7 @@ Result<CollectionImpl::Garbage> CollectionImpl::FindGarbage(OpContext& ctx, Mani
   AKI_RETURN_IF_ERROR(LearnVersions(ctx, kept));
   const auto named = history_.NamedBy(kept);
   Garbage garbage;
-  for (const std::string_view folder : {"segments/", "deletes/", "bases/"}) {
+  for (const std::string_view folder : {"segments/", "deletes/", "indexes/", "bases/"}) {
     const std::string prefix = CollectionPrefix(id_) + std::string(folder);
     std::string after;
     while (true) {

@@ -75,15 +75,15 @@ Result<std::vector<RowIndex>> CollectionImpl::ReadDeletes(OpContext& ctx, const 
   return deleted;
 }
 
-std::shared_ptr<const SegmentReader> CollectionImpl::FindReader(std::string_view segment_id) {
-  std::shared_ptr<const SegmentReader> found;
+SegmentUnit::Shared CollectionImpl::FindOpen(std::string_view segment_id) {
+  SegmentUnit::Shared found;
   const auto look_in = [&](const std::vector<std::shared_ptr<SegmentUnit>>& units) {
     const auto it = std::ranges::find_if(units, [&](const auto& unit) { return unit->id() == segment_id; });
-    if (it != units.end()) found = (*it)->reader();
+    if (it != units.end()) found = (*it)->shared();
   };
   MutexLock lock(state_mutex_);
   look_in(view_->segments);
-  for (size_t i = 0; i < open_versions_.size() && !found; ++i) look_in(open_versions_[i].snapshot->segments());
+  for (size_t i = 0; i < open_versions_.size() && !found.reader; ++i) look_in(open_versions_[i].snapshot->segments());
   return found;
 }
 
@@ -208,10 +208,10 @@ void CollectionImpl::AddHistory(CollectionStats* out) {
   out->snapshot_count = static_cast<uint64_t>(std::ranges::count(head->manifest.pins, "snapshot", &PinEntry::kind));
   MutexLock lock(state_mutex_);
   std::set<const SegmentReader*> counted;
-  for (const auto& unit : view_->segments) counted.insert(unit->reader().get());
+  for (const auto& unit : view_->segments) counted.insert(unit->shared().reader.get());
   for (const OpenVersion& open : open_versions_) {
     for (const auto& unit : open.snapshot->segments()) {
-      if (counted.insert(unit->reader().get()).second) out->memory_bytes += unit->reader()->memory_bytes();
+      if (counted.insert(unit->shared().reader.get()).second) out->memory_bytes += unit->memory_bytes();
     }
   }
 }

@@ -1,6 +1,6 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
-// _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _verify.cc, _collect.cc, _retain.cc, _history.cc (reads
-// of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes _takeover.cc, _follow.cc, _place.cc.
+// _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc, _retain.cc, _history.cc (reads
+// of earlier versions), _snapshot.cc, _revert.cc, _clone.cc.
 //
 // Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;
@@ -145,6 +145,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   enum class FlushTrigger : uint8_t { kIfDue, kNow };
   Result<bool> FlushStep(OpContext& ctx, FlushTrigger trigger);
   Result<bool> MergeStep(OpContext& ctx, MergeScope scope);
+  Result<bool> IndexStep(OpContext& ctx);
   // Re-reads what was committed long enough ago, so that the log may be trimmed.
   Status ConfirmStep(OpContext& ctx);
   // Answers those whose deadline passed while they waited for a commit.
@@ -198,6 +199,14 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     uint64_t revert_generation = 0;
     // The open segment, from when the commit is tried.
     std::shared_ptr<SegmentUnit> unit;
+  };
+  struct IndexJob {
+    enum class Work : uint8_t { kOpen, kBuild, kStore };
+    Work work;
+    std::shared_ptr<SegmentUnit> unit;
+    SegmentEntry entry;  // as the head names it
+    IndexSpec wanted;
+    ManifestVersion start{};
   };
   // A published watermark whose bytes have not yet been read back.
   struct Unconfirmed {
@@ -350,6 +359,12 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // Finishes a merge whose commit had an unknown outcome: until then the view may differ from the manifest.
   Status SettleMerge(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
 
+  // index
+  std::optional<IndexJob> PickIndexJob() AKI_REQUIRES(maintenance_mutex_);
+  Status OpenStoredIndex(OpContext& ctx, const IndexJob& job) AKI_EXCLUDES(maintenance_mutex_);
+  Status BuildSegmentIndex(OpContext& ctx, const IndexJob& job);
+  Status StoreIndex(OpContext& ctx, const IndexJob& job) AKI_EXCLUDES(maintenance_mutex_);
+
   // history
   Result<std::shared_ptr<const ManifestHead>> LoadVersion(OpContext& ctx, ManifestVersion version);
   // The same, for rows that will be shown or named again: kDataLoss if it is not what its successor says it was.
@@ -360,7 +375,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
       AKI_EXCLUDES(opening_mutex_);
   // Units of `entries` with deletion marks of their own; readers that are open already are shared.
   Result<std::vector<std::shared_ptr<SegmentUnit>>> OpenUnits(OpContext& ctx, const std::vector<SegmentEntry>& entries);
-  std::shared_ptr<const SegmentReader> FindReader(std::string_view segment_id);
+  SegmentUnit::Shared FindOpen(std::string_view segment_id);
   Result<std::vector<RowIndex>> ReadDeletes(OpContext& ctx, const SegmentEntry& entry);
   void AddHistory(CollectionStats* out);
   // Closes earlier versions that nobody asked for lately.
@@ -420,6 +435,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   bool old_streams_due_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::optional<FlushJob> flush_job_ AKI_GUARDED_BY(maintenance_mutex_);
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
+  bool indexing_ AKI_GUARDED_BY(maintenance_mutex_) = false;
+  std::set<std::string> unreadable_indexes_ AKI_GUARDED_BY(maintenance_mutex_);  // object ids
   std::optional<MergeJob> unsettled_merge_ AKI_GUARDED_BY(maintenance_mutex_);
   std::deque<Unconfirmed> unconfirmed_ AKI_GUARDED_BY(maintenance_mutex_);
   bool sweep_due_ AKI_GUARDED_BY(maintenance_mutex_) = true;

@@ -89,7 +89,7 @@ std::vector<std::shared_ptr<SegmentUnit>> CollectionImpl::UnitsOf(const Manifest
   for (const SegmentEntry& entry : manifest.segments) {
     const auto known =
         std::ranges::find(current.segments, entry.object.id, [](const auto& unit) { return unit->id(); });
-    if (known != current.segments.end() && (*known)->entry() == entry &&
+    if (known != current.segments.end() && (*known)->IsOf(entry) &&
         (*known)->deleted_count() == entry.deleted_count) {
       units.push_back(*known);
     } else {
@@ -114,13 +114,14 @@ Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenUnit(OpContext& ctx, co
 
 Result<SegmentUnit::Opened> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry) {
   // Another version that is open may have it.
-  auto reader = FindReader(entry.object.id);
-  if (!reader) {
+  SegmentUnit::Shared shared = FindOpen(entry.object.id);
+  if (!shared.reader) {
     AKI_ASSIGN_OR_RETURN(
-        reader, SegmentReader::Open(ctx, deps_.store, SegmentKeyOf(id_, entry.object), entry, deps_.payload_cache));
+        shared.reader, SegmentReader::Open(ctx, deps_.store, SegmentKeyOf(id_, entry.object), entry, deps_.payload_cache));
+    shared.index = std::make_shared<IndexSlot>();
   }
   AKI_ASSIGN_OR_RETURN(std::vector<RowIndex> deleted, ReadDeletes(ctx, entry));
-  return SegmentUnit::Opened{std::move(reader), std::move(deleted)};
+  return SegmentUnit::Opened{std::move(shared), std::move(deleted)};
 }
 
 void CollectionImpl::SetSpec(const CollectionSpec& spec) {

@@ -101,10 +101,11 @@ CollectionStats CollectionImpl::stats() {
   out.segment_count = current->segments.size();
   out.manifest_version = current->version;
   AddHistory(&out);
+  ForEachObject(history_.head()->manifest, [&](CollectionId /*owner*/, const std::string& /*key*/,
+                                               const ObjectRef& object) { out.store_bytes += object.size_bytes; });
   for (const auto& unit : current->segments) {
-    const SegmentEntry& entry = unit->entry();
     out.deleted_rows += unit->deleted_count();
-    out.store_bytes += entry.object.size_bytes + (entry.deletes ? entry.deletes->size_bytes : 0);
+    if (unit->indexed()) out.indexed_rows += unit->row_count();
     out.memory_bytes += unit->memory_bytes();
   }
   const auto add_growing = [&](const GrowingRows& rows) {

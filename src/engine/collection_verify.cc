@@ -61,6 +61,7 @@ Status CollectionImpl::VerifyPublished(OpContext& ctx, const Manifest& manifest)
     } else {
       AKI_RETURN_IF_ERROR(verify_key(SegmentKeyOf(id_, entry.object), entry.object));
     }
+    if (entry.index) AKI_RETURN_IF_ERROR(verify_key(IndexKeyOf(id_, *entry.index), *entry.index));
     if (entry.deletes) AKI_RETURN_IF_ERROR(verify_key(DeletesKeyOf(id_, *entry.deletes), *entry.deletes));
   }
   return OkStatus();

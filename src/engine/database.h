@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ann/parallel.h"
 #include "base/environment.h"
 #include "base/limits.h"
 #include "engine/collection.h"
@@ -43,6 +44,8 @@ struct EngineOptions {
   uint32_t merge_fanout = 8;                    // segments of one size class that are merged together
   uint64_t segment_bytes_max = 4ull << 30;      // merges do not build larger ones
   double merge_deleted_ratio = 0.25;            // dead share that rewrites a segment alone
+  uint32_t index_rows_min = 10'000;             // segments with fewer rows are scanned, which is exact
+  std::shared_ptr<Parallel> index_parallel;     // for building indexes; null: the background thread alone
   uint64_t payload_cache_bytes = 32ull << 20;
   Limits limits;
 };

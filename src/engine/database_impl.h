@@ -53,6 +53,7 @@ class DatabaseImpl final : public Database {
   // Steps of the background tasks.
   NextStep FlushTaskStep(OpContext& ctx);
   NextStep MergeTaskStep(OpContext& ctx);
+  NextStep IndexTaskStep(OpContext& ctx) AKI_EXCLUDES(index_mutex_);
   NextStep TrimTaskStep(OpContext& ctx);
   NextStep CollectTaskStep(OpContext& ctx);
   NextStep PrepareTaskStep(OpContext& ctx);
@@ -90,6 +91,9 @@ class DatabaseImpl final : public Database {
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Wal> wal_;  // null on a shared store
 
+  Mutex index_mutex_;
+  bool stopping_ AKI_GUARDED_BY(index_mutex_) = false;
+  OpContext* index_ctx_ AKI_GUARDED_BY(index_mutex_) = nullptr;  // of the step under way
   Mutex open_mutex_;
   Mutex map_mutex_;
   std::map<CollectionId, std::shared_ptr<CollectionImpl>> loaded_ AKI_GUARDED_BY(map_mutex_);

@@ -51,6 +51,7 @@ void DatabaseImpl::StartTasks() {
   if (deps_.nodes) add("lease", &DatabaseImpl::LeaseTaskStep, Priority::kQuery);
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   add("merge", &DatabaseImpl::MergeTaskStep);
+  add("index", &DatabaseImpl::IndexTaskStep);
   add("trim", &DatabaseImpl::TrimTaskStep);
   add("collect", &DatabaseImpl::CollectTaskStep);
   deps_.wake_flush = [this] { deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed)); };
@@ -58,6 +59,12 @@ void DatabaseImpl::StartTasks() {
 }
 
 void DatabaseImpl::StopTasks() {
+  {
+    // A build may take minutes, and nothing is lost with it.
+    MutexLock lock(index_mutex_);
+    stopping_ = true;
+    if (index_ctx_ != nullptr) index_ctx_->Cancel();
+  }
   for (const TaskId task : tasks_) deps_.env.executor->Remove(task);
   tasks_.clear();
 }
@@ -100,6 +107,23 @@ NextStep DatabaseImpl::MergeTaskStep(OpContext& ctx) {
     if (!merged) LogFailure("merge", collection->id(), merged.error());
   }
   return NextStep::After(kIdlePause);
+}
+
+NextStep DatabaseImpl::IndexTaskStep(OpContext& ctx) {
+  {
+    MutexLock lock(index_mutex_);
+    if (stopping_) return NextStep::After(kIdlePause);
+    index_ctx_ = &ctx;
+  }
+  bool more = false;
+  for (const auto& collection : LoadedImpls()) {
+    const auto indexed = collection->IndexStep(ctx);
+    if (!indexed) LogFailure("index", collection->id(), indexed.error());
+    more = more || (indexed && *indexed);
+  }
+  MutexLock lock(index_mutex_);
+  index_ctx_ = nullptr;
+  return more ? NextStep::Now() : NextStep::After(kIdlePause);
 }
 
 NextStep DatabaseImpl::TrimTaskStep(OpContext& ctx) {

@@ -14,15 +14,21 @@
 
 #include "base/mutex.h"
 #include "engine/delete_marks.h"
+#include "engine/index_slot.h"
 #include "engine/snapshot.h"
 
 namespace akidb {
 
 class SegmentUnit final : public SearchUnit {
  public:
-  // What opening brings: the reader, and the rows that the manifest's deletion vector names.
-  struct Opened {
+  // What all units of one segment have in common: its bytes and its index.
+  struct Shared {
     std::shared_ptr<const SegmentReader> reader;
+    std::shared_ptr<IndexSlot> index;
+  };
+  // What opening brings: that, and the rows that the manifest's deletion vector names.
+  struct Opened {
+    Shared shared;
     std::vector<RowIndex> deleted;
   };
   using Opener = std::function<Result<Opened>(OpContext&)>;
@@ -38,8 +44,8 @@ class SegmentUnit final : public SearchUnit {
     if (ready()) return OkStatus();
     AKI_ASSIGN_OR_RETURN(Opened opened, open_(ctx));
     for (const RowIndex row : opened.deleted) marks_.Mark(row, Lsn(0));  // dead for every reader
-    reader_ = std::move(opened.reader);
-    index_ = NewFlatIndex(reader_->vectors(), reader_->distance());
+    shared_ = std::move(opened.shared);
+    flat_ = NewFlatIndex(shared_.reader->vectors(), shared_.reader->distance());
     ready_.store(true, std::memory_order_release);
     open_ = nullptr;
     return OkStatus();
@@ -47,12 +53,15 @@ class SegmentUnit final : public SearchUnit {
   bool ready() const { return ready_.load(std::memory_order_acquire); }
 
   uint32_t row_count() const override { return entry_.row_count; }
-  const VectorIndex& index() const override { return *index_; }
-  const VectorRows& vectors() const override { return reader_->vectors(); }
-  std::string_view Id(RowIndex row) const override { return reader_->Id(row); }
-  Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const override { return reader_->Payload(ctx, row); }
+  const VectorIndex& index() const override {
+    const VectorIndex* built = shared_.index->get();
+    return built != nullptr ? *built : *flat_;
+  }
+  const VectorRows& vectors() const override { return shared_.reader->vectors(); }
+  std::string_view Id(RowIndex row) const override { return shared_.reader->Id(row); }
+  Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const override { return shared_.reader->Payload(ctx, row); }
   Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const override {
-    return reader_->ScanPayloads(ctx, 0, row_count(), visit);
+    return shared_.reader->ScanPayloads(ctx, 0, row_count(), visit);
   }
   bool LiveAt(RowIndex row, Lsn lsn) const override { return marks_.LiveAt(row, lsn); }
   bool AllLiveAt(Lsn /*lsn*/) const override { return marks_.count() == 0; }
@@ -61,15 +70,24 @@ class SegmentUnit final : public SearchUnit {
 
   // As the manifest that this unit was made for names it.
   const SegmentEntry& entry() const { return entry_; }
+  // Whether `entry` is of the same rows, deleted ones included; the index may be another.
+  bool IsOf(const SegmentEntry& entry) const {
+    return entry.object == entry_.object && entry.deletes == entry_.deletes;
+  }
   const std::string& id() const { return entry_.object.id; }
-  // Null until it is ready.
-  std::shared_ptr<const SegmentReader> reader() const { return ready() ? reader_ : nullptr; }
-  uint64_t memory_bytes() const { return ready() ? reader_->memory_bytes() + index_->memory_bytes() : 0; }
+  // Nulls until it is ready.
+  Shared shared() const { return ready() ? shared_ : Shared(); }
+  bool indexed() const { return ready() && shared_.index->get() != nullptr; }
+  uint64_t memory_bytes() const {
+    if (!ready()) return 0;
+    const VectorIndex* built = shared_.index->get();
+    return shared_.reader->memory_bytes() + (built != nullptr ? built->memory_bytes() : 0);
+  }
   // Dead rows, as far as is known without opening it.
   uint32_t deleted_count() const { return ready() ? marks_.count() : entry_.deleted_count; }
   const DeleteMarks& marks() const { return marks_; }
   DeleteMarks& marks() { return marks_; }
-  std::optional<RowIndex> Find(std::string_view id) const { return reader_->Find(id); }
+  std::optional<RowIndex> Find(std::string_view id) const { return shared_.reader->Find(id); }
   std::optional<RowIndex> FindLatest(std::string_view id) const {
     const auto row = Find(id);
     return row && marks_.DeletedAt(*row) == Lsn::Max() ? row : std::nullopt;
@@ -89,8 +107,8 @@ class SegmentUnit final : public SearchUnit {
   Opener open_ AKI_GUARDED_BY(open_mutex_);
   std::atomic<bool> ready_{false};
   // Written once, before ready_.
-  std::shared_ptr<const SegmentReader> reader_;
-  std::unique_ptr<VectorIndex> index_;
+  Shared shared_;
+  std::unique_ptr<VectorIndex> flat_;
   DeleteMarks marks_;
   const MonotonicTime committed_at_;
   std::atomic<bool> verified_{false};

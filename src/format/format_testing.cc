@@ -66,7 +66,7 @@ Manifest FullManifestV1() {
   return m;
 }
 
-Manifest FullManifest() {
+Manifest FullManifestV2() {
   Manifest m = FullManifestV1();
   m.open_epochs = {{Epoch(7), "node-a", Lsn(100), WalSequence(40)}, {Epoch(9), "node-b", Lsn(0), WalSequence(0)}};
   m.log = LogKind::kBucket;
@@ -83,20 +83,41 @@ Manifest FullManifest() {
   return m;
 }
 
-ManifestBase FullBase() {
-  ManifestBase base{CollectionId(12), "00000000000000000080-2222222222222222", FullManifest().segments};
+Manifest FullManifest() {
+  Manifest m = FullManifestV2();
+  for (SegmentEntry& segment : m.segments) {
+    segment.index_kind = "hnsw";
+    segment.index = ObjectRef{.id = "00000000000000000080-3333333333333333",
+                              .sha256 = Sha256Hex("index"),
+                              .version_id = "v-3",
+                              .size_bytes = 1234};
+  }
+  m.segments[1].index->owner = CollectionId(7);
+  return m;
+}
+
+namespace {
+
+ManifestBase BaseOf(const Manifest& manifest) {
+  ManifestBase base{CollectionId(12), "00000000000000000080-2222222222222222", manifest.segments};
   base.segments.push_back(FullSegment("00000000000000000080-ffffffffffffffff"));
   return base;
 }
 
-Manifest FullManifestOnBase() {
-  Manifest m = FullManifest();
+Manifest OnBase(Manifest m) {
   m.base = ObjectRef{.id = FullBase().id, .sha256 = Sha256Hex("base"), .version_id = "v-2", .size_bytes = 1500};
   m.segments[0].deletes = m.segments[1].deletes;
   m.segments[0].deleted_count = 1;
   m.segments.push_back(FullSegment("00000000000000000081-0123456789abcdef"));
   return m;
 }
+
+}  // namespace
+
+ManifestBase FullBaseV1() { return BaseOf(FullManifestV2()); }
+ManifestBase FullBase() { return BaseOf(FullManifest()); }
+Manifest FullManifestOnBaseV2() { return OnBase(FullManifestV2()); }
+Manifest FullManifestOnBase() { return OnBase(FullManifest()); }
 
 CatalogVersion FullCatalogVersionV1() {
   CatalogVersion c;

@@ -19,6 +19,9 @@ Manifest FullManifestOnBase();
 ManifestBase FullBase();
 // What the golden files of format 1 hold.
 Manifest FullManifestV1();
+Manifest FullManifestV2();
+Manifest FullManifestOnBaseV2();
+ManifestBase FullBaseV1();
 CatalogVersion FullCatalogVersionV1();
 ManifestTombstone FullTombstone();
 

@@ -4,6 +4,7 @@
 #include "format/columns.h"
 #include "format/deletion_vector.h"
 #include "format/format_testing.h"
+#include "format/index_object.h"
 
 namespace akidb {
 namespace {
@@ -13,16 +14,27 @@ TEST(GoldenFormatTest, ManifestV1) {
 }
 
 TEST(GoldenFormatTest, ManifestV2) {
-  ExpectGolden("manifest_v2.json", EncodeManifest(FullManifest()));
-  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v2.json")).value(), FullManifest());
+  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v2.json")).value(), FullManifestV2());
 }
 
 TEST(GoldenFormatTest, ManifestV2OnABase) {
-  const ManifestBase base = FullBase();
-  ExpectGolden("manifest_base_v1.json", EncodeManifestBase(base));
-  EXPECT_EQ(DecodeManifestBase(ReadGolden("manifest_base_v1.json")).value(), base);
-  ExpectGolden("manifest_on_base_v2.json", EncodeManifest(FullManifestOnBase(), &base));
+  const ManifestBase base = DecodeManifestBase(ReadGolden("manifest_base_v1.json")).value();
+  EXPECT_EQ(base, FullBaseV1());
   auto stored = DecodeStoredManifest(ReadGolden("manifest_on_base_v2.json")).value();
+  EXPECT_EQ(CompleteManifest(std::move(stored), &base).value(), FullManifestOnBaseV2());
+}
+
+TEST(GoldenFormatTest, ManifestV3) {
+  ExpectGolden("manifest_v3.json", EncodeManifest(FullManifest()));
+  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v3.json")).value(), FullManifest());
+}
+
+TEST(GoldenFormatTest, ManifestV3OnABase) {
+  const ManifestBase base = FullBase();
+  ExpectGolden("manifest_base_v2.json", EncodeManifestBase(base));
+  EXPECT_EQ(DecodeManifestBase(ReadGolden("manifest_base_v2.json")).value(), base);
+  ExpectGolden("manifest_on_base_v3.json", EncodeManifest(FullManifestOnBase(), &base));
+  auto stored = DecodeStoredManifest(ReadGolden("manifest_on_base_v3.json")).value();
   EXPECT_EQ(CompleteManifest(std::move(stored), &base).value(), FullManifestOnBase());
 }
 
@@ -55,6 +67,12 @@ TEST(GoldenFormatTest, SmallDeletionVectorV1) {  // the example of docs/formats/
   ExpectGolden("deletion_vector_small_v1.del", EncodeDeletionVector(segment, 100, {3, 7, 11}));
   EXPECT_EQ(DecodeDeletionVector(ReadGolden("deletion_vector_small_v1.del"), segment, 100).value(),
             (std::vector<RowIndex>{3, 7, 11}));
+}
+
+TEST(GoldenFormatTest, IndexObjectV1) {  // the example of docs/formats/index_object.md
+  const std::string segment = "00000000000000000001-0123456789abcdef";
+  ExpectGolden("index_object_v1.idx", EncodeIndexObject(segment, "hnsw", 100, "body"));
+  EXPECT_EQ(DecodeIndexObject(ReadGolden("index_object_v1.idx"), segment, "hnsw", 100).value(), "body");
 }
 
 TEST(GoldenFormatTest, ColumnsV1) {

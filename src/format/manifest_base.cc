@@ -9,8 +9,10 @@ namespace akidb {
 namespace {
 
 constexpr std::string_view kFamily = "akidb.base";
-constexpr uint32_t kFormat = 1;
-constexpr uint32_t kEntryFormat = 2;  // entries look as in a manifest of this format
+constexpr uint32_t kFormat = 2;
+
+// Entries look as in a manifest of this format.
+constexpr uint32_t EntryFormat(uint32_t format) { return format + 1; }
 
 std::string WriteBase(const ManifestBase& base, uint32_t format) {
   std::string out;
@@ -19,16 +21,16 @@ std::string WriteBase(const ManifestBase& base, uint32_t format) {
   w.Key("format").Value(std::string(kFamily) + "/" + std::to_string(format));
   w.Key("collection").Value(base.collection.value());
   w.Key("id").Value(base.id);
-  WriteSegments(base.segments, kEntryFormat, w);
+  WriteSegments(base.segments, EntryFormat(format), w);
   w.EndObject();
   return SealJson(std::move(out));
 }
 
-ManifestBase ReadBase(JsonFields& fields, uint32_t /*format*/, Status* status) {
+ManifestBase ReadBase(JsonFields& fields, uint32_t format, Status* status) {
   ManifestBase base;
   base.collection = CollectionId(fields.Uint("collection"));
   base.id = fields.String("id");
-  base.segments = ReadSegments(fields, kEntryFormat, status);
+  base.segments = ReadSegments(fields, EntryFormat(format), status);
   return base;
 }
 
@@ -42,6 +44,7 @@ SegmentEntry SeenFrom(CollectionId own, const ManifestBase& base, SegmentEntry e
   if (own == base.collection) return entry;
   SeeFrom(own, base, entry.object);
   if (entry.deletes) SeeFrom(own, base, *entry.deletes);
+  if (entry.index) SeeFrom(own, base, *entry.index);
   return entry;
 }
 
@@ -54,6 +57,8 @@ CollectionId OwnerOf(CollectionId own, const ObjectRef& object) {
 std::string SegmentKeyOf(CollectionId own, const ObjectRef& segment) {
   return SegmentKey(OwnerOf(own, segment), segment.id);
 }
+
+std::string IndexKeyOf(CollectionId own, const ObjectRef& index) { return IndexKey(OwnerOf(own, index), index.id); }
 
 std::string DeletesKeyOf(CollectionId own, const ObjectRef& deletes) {
   return DeletesKey(OwnerOf(own, deletes), deletes.id);
@@ -68,6 +73,7 @@ void ForEachObject(
   for (const SegmentEntry& segment : manifest.segments) {
     visit(OwnerOf(own, segment.object), SegmentKeyOf(own, segment.object), segment.object);
     if (segment.deletes) visit(OwnerOf(own, *segment.deletes), DeletesKeyOf(own, *segment.deletes), *segment.deletes);
+    if (segment.index) visit(OwnerOf(own, *segment.index), IndexKeyOf(own, *segment.index), *segment.index);
   }
   if (manifest.base) visit(OwnerOf(own, *manifest.base), BaseKeyOf(own, *manifest.base), *manifest.base);
 }

@@ -13,7 +13,7 @@ namespace akidb {
 namespace {
 
 constexpr std::string_view kFamily = "akidb.manifest";
-constexpr uint32_t kFormat = 2;
+constexpr uint32_t kFormat = 3;
 constexpr std::string_view kTombstoneFamily = "akidb.tombstone";
 constexpr uint64_t kTombstoneBytesMax = 64u << 10;
 constexpr size_t kEpochsMax = 100'000;
@@ -210,6 +210,7 @@ void Manifest::Normalize() {
   for (SegmentEntry& segment : segments) {
     seen_from_here(segment.object);
     if (segment.deletes) seen_from_here(*segment.deletes);
+    if (segment.index) seen_from_here(*segment.index);
   }
   if (base) seen_from_here(*base);
 }
@@ -219,6 +220,7 @@ void Manifest::LendTo(CollectionId other) {
   for (SegmentEntry& segment : segments) {
     lend(segment.object);
     if (segment.deletes) lend(*segment.deletes);
+    if (segment.index) lend(*segment.index);
   }
   if (base) lend(*base);
   collection = other;

@@ -36,6 +36,7 @@ struct ObjectRef {
 CollectionId OwnerOf(CollectionId own, const ObjectRef& object);
 std::string SegmentKeyOf(CollectionId own, const ObjectRef& segment);
 std::string DeletesKeyOf(CollectionId own, const ObjectRef& deletes);
+std::string IndexKeyOf(CollectionId own, const ObjectRef& index);
 std::string BaseKeyOf(CollectionId own, const ObjectRef& base);
 
 struct SegmentEntry {
@@ -47,6 +48,7 @@ struct SegmentEntry {
   uint64_t footer_bytes = 0;
   Lsn lsn_max;  // greatest LSN of any row in it
   std::string index_kind = "flat";
+  std::optional<ObjectRef> index;    // what the kind stores; none if the rows are scanned
   std::optional<ObjectRef> deletes;  // deletion vector
   uint32_t deleted_count = 0;
 
@@ -114,7 +116,7 @@ struct Manifest {
   bool operator==(const Manifest&) const = default;
 };
 
-// Visits every object that `manifest` names: segments, deletion vectors, the base.
+// Visits every object that `manifest` names: segments, their indexes and deletion vectors, the base.
 void ForEachObject(
     const Manifest& manifest,
     const std::function<void(CollectionId owner, const std::string& key, const ObjectRef& object)>& visit);

@@ -104,6 +104,7 @@ TEST(ManifestFormatTest, ACloneSeesTheOwnersOfItsSourcesBase) {
   clone.base->owner = CollectionId(12);
   clone.segments = base.segments;
   clone.segments[0].object.owner = CollectionId(12);
+  clone.segments[0].index->owner = CollectionId(12);
   clone.segments[1].deletes->owner = CollectionId(12);
   clone.segments[2].object.owner = CollectionId(12);
   const std::string bytes = EncodeManifest(clone, &base);
@@ -112,8 +113,10 @@ TEST(ManifestFormatTest, ACloneSeesTheOwnersOfItsSourcesBase) {
   std::vector<std::string> keys;
   ForEachObject(clone, [&](CollectionId /*owner*/, const std::string& key, const ObjectRef&) { keys.push_back(key); });
   EXPECT_EQ(keys, (std::vector<std::string>{"t/default/c/12/segments/00000000000000000079-0123456789abcdef.seg",
+                                            "t/default/c/12/indexes/00000000000000000080-3333333333333333.idx",
                                             "t/default/c/7/segments/00000000000000000080-fedcba9876543210.seg",
                                             "t/default/c/12/deletes/00000000000000000080-1111111111111111.del",
+                                            "t/default/c/7/indexes/00000000000000000080-3333333333333333.idx",
                                             "t/default/c/12/segments/00000000000000000080-ffffffffffffffff.seg",
                                             "t/default/c/12/bases/00000000000000000080-2222222222222222.json"}));
 }
@@ -147,9 +150,9 @@ TEST(ManifestFormatTest, ErrorsNameTheField) {
             "vector_dim, distance, vector_type, ack, index, recall, schema");
   EXPECT_THAT(ErrorOf("\"home\":\"node-b\"", "\"home\":\"node-b\",\"later\":1"),
               HasSubstr("manifest.later is unknown"));
-  EXPECT_EQ(ErrorOf("akidb.manifest/2", "akidb.manifest/3"),
-            "UNIMPLEMENTED: format is akidb.manifest/3, this akidb reads akidb.manifest/1 to 2");
-  EXPECT_THAT(ErrorOf("akidb.manifest/2", "akidb.catalog/2"), HasSubstr("manifest.format is akidb.catalog/2"));
+  EXPECT_EQ(ErrorOf("akidb.manifest/3", "akidb.manifest/4"),
+            "UNIMPLEMENTED: format is akidb.manifest/4, this akidb reads akidb.manifest/1 to 3");
+  EXPECT_THAT(ErrorOf("akidb.manifest/3", "akidb.catalog/2"), HasSubstr("manifest.format is akidb.catalog/2"));
 }
 
 TEST(ManifestFormatTest, OtherSpellingsOfTheSameValuesAreRefused) {

@@ -6,7 +6,7 @@ namespace akidb {
 namespace {
 
 constexpr size_t kVectorIdBytesMax = UINT16_MAX;
-constexpr uint32_t kNewest = 2;
+constexpr uint32_t kNewest = 3;
 
 void WriteObjectFields(const ObjectRef& object, uint32_t format, JsonWriter& w) {
   w.Key("id").Value(object.id);
@@ -36,6 +36,10 @@ void WriteSegment(const SegmentEntry& segment, uint32_t format, JsonWriter& w) {
   w.Key("footer_bytes").Value(segment.footer_bytes);
   w.Key("lsn_max").Value(segment.lsn_max.value());
   w.Key("index_kind").Value(segment.index_kind);
+  if (format >= 3) {
+    w.Key("index");
+    WriteObjectOrNull(segment.index, format, w);
+  }
   w.Key("deletes");
   WriteObjectOrNull(segment.deletes, format, w);
   w.Key("deleted_count").Value(segment.deleted_count);
@@ -53,6 +57,7 @@ SegmentEntry ReadSegment(const simdjson::dom::element& json, const std::string& 
   segment.footer_bytes = fields.Uint("footer_bytes");
   segment.lsn_max = Lsn(fields.Uint("lsn_max"));
   segment.index_kind = fields.String("index_kind");
+  if (format >= 3) segment.index = ReadObjectOrNull(fields, "index", path, format, status);
   segment.deletes = ReadObjectOrNull(fields, "deletes", path, format, status);
   segment.deleted_count = static_cast<uint32_t>(fields.Uint("deleted_count", UINT32_MAX));
   fields.End();
@@ -67,6 +72,8 @@ Status ValidateSegment(CollectionId own, const SegmentEntry& segment) {
   AKI_RETURN_IF_ERROR(require(segment.id_min <= segment.id_max, "has id_min after id_max"));
   AKI_RETURN_IF_ERROR(require(segment.deleted_count <= segment.row_count, "has deleted_count above row_count"));
   AKI_RETURN_IF_ERROR(require(segment.deletes || segment.deleted_count == 0, "has deleted_count without deletes"));
+  AKI_RETURN_IF_ERROR(require(!segment.index || segment.index_kind != "flat", "has an index of the kind flat"));
+  if (segment.index) AKI_RETURN_IF_ERROR(ValidateObject(own, *segment.index, "index"));
   return segment.deletes ? ValidateObject(own, *segment.deletes, "deletion vector") : OkStatus();
 }
 

@@ -69,6 +69,10 @@ std::string SegmentKey(CollectionId collection, std::string_view segment_id) {
   return ObjectKey(collection, "segments/", segment_id, ".seg");
 }
 
+std::string IndexKey(CollectionId collection, std::string_view index_id) {
+  return ObjectKey(collection, "indexes/", index_id, ".idx");
+}
+
 std::string DeletesKey(CollectionId collection, std::string_view deletes_id) {
   return ObjectKey(collection, "deletes/", deletes_id, ".del");
 }

@@ -23,6 +23,7 @@ std::string CollectionPrefix(CollectionId collection);
 std::string ManifestKey(CollectionId collection, ManifestVersion version);
 std::string SegmentKey(CollectionId collection, std::string_view segment_id);
 std::string DeletesKey(CollectionId collection, std::string_view deletes_id);
+std::string IndexKey(CollectionId collection, std::string_view index_id);
 // The base of manifests, beside their folder, so that looking for the newest manifest does not list it.
 std::string BaseKey(CollectionId collection, std::string_view base_id);
 

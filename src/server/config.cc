@@ -197,7 +197,8 @@ Status ValidateConfig(const ServerConfig& config) {
   constexpr uint32_t kThreadsMax = 1024;
   for (const auto& [name, value] :
        {std::pair{"server.io_threads", config.io_threads}, std::pair{"server.worker_threads", config.worker_threads},
-        std::pair{"server.background_threads", config.background_threads}}) {
+        std::pair{"server.background_threads", config.background_threads},
+        std::pair{"server.index_threads", config.index_threads}}) {
     if (value > kThreadsMax) {
       return InvalidArgument(std::string(name) + " is " + std::to_string(value) + ", at most " +
                              std::to_string(kThreadsMax) + " are allowed");

@@ -31,6 +31,7 @@ struct ServerConfig {
   uint32_t io_threads = 0;          // 0: chosen by the number of processors
   uint32_t worker_threads = 0;      // 0: chosen by processors and store
   uint32_t background_threads = 0;  // 0: chosen by the store
+  uint32_t index_threads = 0;       // 0: half the processors
   Duration shutdown_timeout = std::chrono::seconds(30);
   Duration slow_query = std::chrono::seconds(1);
   std::string data_dir = "akidb-data";

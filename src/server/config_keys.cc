@@ -173,6 +173,8 @@ void AddServerKeys(Keys& keys) {
            AKI_AT(worker_threads));
   AddCount(keys, "server.background_threads", "threads for flush, merge and garbage collection; 0: 3, on a bucket 16",
            AKI_AT(background_threads));
+  AddCount(keys, "server.index_threads", "threads that build one index; 0: half the processors",
+           AKI_AT(index_threads));
   AddDuration(keys, "server.shutdown_timeout", "how long running requests may take when the server stops",
               AKI_AT(shutdown_timeout));
   AddDuration(keys, "server.slow_query", "searches that take longer are logged and counted", AKI_AT(slow_query));
@@ -198,6 +200,8 @@ void AddEngineKeys(Keys& keys) {
            AKI_AT(engine.retain_versions));
   AddDuration(keys, "engine.retain_age", "how long a version that was replaced can be read with `at`",
               AKI_AT(engine.retain_age));
+  AddCount(keys, "engine.index_rows_min", "segments with fewer rows are scanned, which is exact; others get an index",
+           AKI_AT(engine.index_rows_min));
   AddCount(keys, "engine.merge_fanout", "segments of one size class that are merged together",
            AKI_AT(engine.merge_fanout));
   AddSize(keys, "engine.segment_bytes_max", "merges do not build larger segments", AKI_AT(engine.segment_bytes_max));

@@ -60,6 +60,7 @@ std::string DescribeJson(Collection& collection) {
   writer.Key("growing_count").Value(stats.growing_rows);
   writer.Key("deleted_count").Value(stats.deleted_rows);
   writer.Key("segment_count").Value(stats.segment_count);
+  writer.Key("indexed_count").Value(stats.indexed_rows);
   writer.Key("store_bytes").Value(stats.store_bytes);
   writer.Key("memory_bytes").Value(stats.memory_bytes);
   writer.Key("unflushed_bytes").Value(stats.unflushed_bytes);
