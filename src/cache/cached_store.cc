@@ -130,8 +130,7 @@ bool HasMintedName(std::string_view key, std::string_view folder, std::string_vi
 
 bool IsImmutableObjectKey(std::string_view key) {
   return HasMintedName(key, "/segments", ".seg") || HasMintedName(key, "/deletes", ".del") ||
-         HasMintedName(key, "/indexes", ".idx") ||
-         HasMintedName(key, "/bases", ".json");
+         HasMintedName(key, "/indexes", ".idx") || HasMintedName(key, "/bases", ".json");
 }
 
 std::unique_ptr<ObjectStore> NewCachedStore(std::unique_ptr<ObjectStore> base, std::shared_ptr<BlockCache> cache,

@@ -1,6 +1,6 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
-// _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc, _retain.cc, _history.cc (reads
-// of earlier versions), _snapshot.cc, _revert.cc, _clone.cc.
+// _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc, _retain.cc,
+// _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc.
 //
 // Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;

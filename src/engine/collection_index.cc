@@ -1,5 +1,5 @@
-// Indexes of segments. A segment is published without one and scanned; a step of its own builds the index, stores it, and
-// lets a later manifest name it. Losing an index costs a new build and no row. One index is worked on at a time.
+// Indexes of segments. A segment is published without one and scanned; a step of its own builds the index, stores it,
+// and lets a later manifest name it. Losing an index costs a new build and no row. One index is worked on at a time.
 #include <algorithm>
 
 #include "ann/index_kinds.h"
@@ -39,8 +39,8 @@ std::optional<CollectionImpl::IndexJob> CollectionImpl::PickIndexJob() {
       work = IndexJob::Work::kBuild;
     }
     if (!work) continue;
-    const bool better = !picked || *work < picked->work ||
-                        (*work == picked->work && unit->row_count() > picked->unit->row_count());
+    const bool better =
+        !picked || *work < picked->work || (*work == picked->work && unit->row_count() > picked->unit->row_count());
     if (better) picked = IndexJob{*work, unit, *entry, wanted};
   }
   return picked;
@@ -82,9 +82,8 @@ Status CollectionImpl::OpenStoredIndex(OpContext& ctx, const IndexJob& job) {
   const std::string key = IndexKeyOf(id_, *job.entry.index);
   const auto open = [&]() -> Result<std::unique_ptr<VectorIndex>> {
     AKI_ASSIGN_OR_RETURN(const ObjectBody body, deps_.store->Get(ctx, key, kIndexObjectBytesMax));
-    AKI_ASSIGN_OR_RETURN(
-        const std::string_view stored,
-        DecodeIndexObject(body.bytes, job.unit->id(), job.entry.index_kind, job.unit->row_count()));
+    AKI_ASSIGN_OR_RETURN(const std::string_view stored,
+                         DecodeIndexObject(body.bytes, job.unit->id(), job.entry.index_kind, job.unit->row_count()));
     const auto reader = job.unit->shared().reader;
     return OpenIndex(ctx, job.entry.index_kind, stored, reader->vectors(), reader->distance(),
                      ParallelOf(deps_.options));

@@ -1,5 +1,5 @@
-// The place of a segment's index. It is empty while the rows are scanned, and filled once, by whoever built or opened the
-// index first; every view of the segment shares it.
+// The place of a segment's index. It is empty while the rows are scanned, and filled once, by whoever built or opened
+// the index first; every view of the segment shares it.
 //
 // Threads: thread-safe; get() is lock-free.
 // Errors:  none.

@@ -173,8 +173,7 @@ void AddServerKeys(Keys& keys) {
            AKI_AT(worker_threads));
   AddCount(keys, "server.background_threads", "threads for flush, merge and garbage collection; 0: 3, on a bucket 16",
            AKI_AT(background_threads));
-  AddCount(keys, "server.index_threads", "threads that build one index; 0: half the processors",
-           AKI_AT(index_threads));
+  AddCount(keys, "server.index_threads", "threads that build one index; 0: half the processors", AKI_AT(index_threads));
   AddDuration(keys, "server.shutdown_timeout", "how long running requests may take when the server stops",
               AKI_AT(shutdown_timeout));
   AddDuration(keys, "server.slow_query", "searches that take longer are logged and counted", AKI_AT(slow_query));

@@ -89,8 +89,8 @@ Status ServerImpl::Open() {
 Status ServerImpl::OpenDatabase(OpContext& ctx) {
   EngineOptions options = config_.engine;
   options.lock_note = LockNote("serve");
-  options.index_parallel = NewThreadParallel(
-      ThreadsOr(config_.index_threads, std::max(1u, std::thread::hardware_concurrency() / 2)));
+  options.index_parallel =
+      NewThreadParallel(ThreadsOr(config_.index_threads, std::max(1u, std::thread::hardware_concurrency() / 2)));
   AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
   if (on_bucket() && config_.cache_bytes_max > 0) OpenCache(ctx);
   AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));

@@ -1,0 +1,247 @@
+// When segments get their indexes, what is stored of them, and that losing one loses no row.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/engine_testing.h"
+#include "format/manifest_format.h"
+#include "format/object_keys.h"
+#include "objstore/fault_store.h"
+#include "objstore/memory/memory_store.h"
+#include "query/search.h"
+
+namespace akidb {
+namespace {
+
+constexpr uint32_t kDim = 8;
+constexpr int kRows = 300;
+
+EngineOptions Options(bool shared = false, const std::string& node = "a") {
+  EngineOptions options = TestDatabase::SmallOptions();
+  options.seal_bytes = 1 << 20;
+  options.index_rows_min = 100;
+  options.shared_store = shared;
+  options.node = node;
+  return options;
+}
+
+std::vector<TestRow> Rows(int first, int count, uint64_t seed = 3) {
+  const auto random = NewSeededRandom(seed + static_cast<uint64_t>(first));
+  std::vector<TestRow> rows;
+  for (int i = 0; i < count; ++i) {
+    std::vector<float> vector(kDim);
+    for (float& x : vector) x = static_cast<float>(random->Below(2001)) / 1000.0f - 1.0f;
+    rows.push_back({"r" + std::to_string(first + i), std::move(vector)});
+  }
+  return rows;
+}
+
+class CollectionIndexTest : public testing::Test {
+ protected:
+  static std::vector<std::string> Nearest(TestDatabase& test, const Snapshot& snapshot, std::vector<float> vector,
+                                          bool exact) {
+    SearchRequest request;
+    request.vector = std::move(vector);
+    request.top_k = 10;
+    request.exact = exact;
+    const auto rows = Search(test.ctx(), snapshot, request);
+    EXPECT_TRUE(rows) << rows.error().ToString();
+    std::vector<std::string> ids;
+    for (const ResultRow& row : *rows) ids.emplace_back(row.id);
+    return ids;
+  }
+  // Share of the true ten nearest that searches find.
+  static double Recall(TestDatabase& test, Collection& collection) {
+    const auto snapshot = collection.Read(test.ctx()).value();
+    int found = 0;
+    for (const TestRow& query : Rows(5000, 20)) {
+      const auto truth = Nearest(test, *snapshot, query.vector, true);
+      const auto got = Nearest(test, *snapshot, query.vector, false);
+      EXPECT_EQ(got.size(), 10u);
+      for (const std::string& id : got) found += std::ranges::count(truth, id);
+    }
+    return found / 200.0;
+  }
+  static Manifest Head(TestDatabase& test, const std::shared_ptr<Collection>& c) {
+    const auto body = test.store().Get(test.ctx(), ManifestKey(c->id(), c->stats().manifest_version), 1 << 20);
+    return DecodeManifest(body.value().bytes).value();
+  }
+  static std::vector<std::string> IndexKeys(TestDatabase& test, CollectionId id) {
+    std::vector<std::string> keys;
+    for (const ObjectMeta& object :
+         test.store().List(test.ctx(), CollectionPrefix(id) + "indexes/", "", 100).value().objects) {
+      keys.push_back(object.key);
+    }
+    return keys;
+  }
+  static std::shared_ptr<Collection> Filled(TestDatabase& test, int rows = kRows) {
+    auto c = test.Create("docs", kDim);
+    test.Upsert(*c, Rows(0, rows));
+    EXPECT_TRUE(c->Flush(test.ctx()).ok());
+    return c;
+  }
+  static void Index(TestDatabase& test) {
+    for (int i = 0; i < 4; ++i) test.executor().Step("index");
+  }
+};
+
+TEST_F(CollectionIndexTest, AFlushedSegmentIsScannedThenIndexedAndTheManifestNamesWhatIsStored) {
+  TestDatabase test(Options());
+  const auto c = Filled(test);
+  EXPECT_EQ(c->stats().indexed_rows, 0u);
+  EXPECT_EQ(Recall(test, *c), 1.0) << "a scan";
+  Index(test);
+  EXPECT_EQ(c->stats().indexed_rows, static_cast<uint64_t>(kRows));
+  EXPECT_GT(Recall(test, *c), 0.9);
+  const Manifest head = Head(test, c);
+  ASSERT_EQ(head.segments.size(), 1u);
+  EXPECT_EQ(head.segments[0].index_kind, "hnsw");
+  ASSERT_TRUE(head.segments[0].index);
+  EXPECT_EQ(IndexKeys(test, c->id()), std::vector{IndexKeyOf(c->id(), *head.segments[0].index)});
+  const ManifestVersion version = c->stats().manifest_version;
+  Index(test);
+  EXPECT_EQ(c->stats().manifest_version, version) << "nothing is left to do";
+}
+
+TEST_F(CollectionIndexTest, SmallSegmentsAndTheKindFlatStayScanned) {
+  TestDatabase test(Options());
+  const auto c = Filled(test, 99);
+  Index(test);
+  EXPECT_EQ(c->stats().indexed_rows, 0u);
+  CollectionSpec spec;
+  spec.name = "flat";
+  spec.dim = kDim;
+  spec.distance = Distance::kEuclidean;
+  spec.index.kind = IndexKind::kFlat;
+  const auto flat = test.db().Create(test.ctx(), spec).value();
+  test.Upsert(*flat, Rows(0, kRows));
+  ASSERT_TRUE(flat->Flush(test.ctx()).ok());
+  Index(test);
+  EXPECT_EQ(flat->stats().indexed_rows, 0u);
+}
+
+TEST_F(CollectionIndexTest, ARestartOpensWhatIsStoredOnceItIsSearched) {
+  TestDatabase test(Options(true));  // where no local log opens segments
+  Filled(test);
+  Index(test);
+  test.Restart();
+  const auto c = test.Get("docs");
+  const ManifestVersion version = c->stats().manifest_version;
+  Index(test);
+  EXPECT_EQ(c->stats().indexed_rows, 0u) << "nobody searched";
+  EXPECT_EQ(Recall(test, *c), 1.0) << "a scan, until the index is there";
+  Index(test);
+  EXPECT_EQ(c->stats().indexed_rows, static_cast<uint64_t>(kRows));
+  EXPECT_GT(Recall(test, *c), 0.9);
+  EXPECT_EQ(c->stats().manifest_version, version) << "opened, not built again";
+}
+
+TEST_F(CollectionIndexTest, DeletedRowsAreNeverFoundAndResultsStayComplete) {
+  TestDatabase test(Options());
+  const auto c = Filled(test);
+  Index(test);
+  std::vector<std::string> gone;
+  for (int i = 0; i < 60; ++i) gone.push_back("r" + std::to_string(i));
+  ASSERT_EQ(test.Delete(*c, gone), 60u);
+  const auto snapshot = c->Read(test.ctx()).value();
+  for (const TestRow& query : Rows(5000, 20)) {
+    const auto got = Nearest(test, *snapshot, query.vector, false);
+    EXPECT_EQ(got.size(), 10u);
+    for (const std::string& id : got) EXPECT_EQ(std::ranges::count(gone, id), 0) << id;
+  }
+  EXPECT_GT(Recall(test, *c), 0.9);
+}
+
+TEST_F(CollectionIndexTest, AMergeStartsScannedAndGetsItsOwnIndexWhileTheOldOnesAreCollected) {
+  TestDatabase test(Options());
+  const auto c = Filled(test);
+  Index(test);
+  test.Upsert(*c, Rows(kRows, 200));
+  ASSERT_TRUE(c->Flush(test.ctx()).ok());
+  Index(test);
+  EXPECT_EQ(IndexKeys(test, c->id()).size(), 2u);
+  ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
+  EXPECT_EQ(c->stats().indexed_rows, 0u);
+  Index(test);
+  EXPECT_EQ(c->stats().indexed_rows, static_cast<uint64_t>(kRows + 200));
+  EXPECT_GT(Recall(test, *c), 0.9);
+  for (int i = 0; i < 20; ++i) {
+    test.clock().Advance(std::chrono::minutes(1));
+    test.executor().RunUntilIdle();
+  }
+  EXPECT_EQ(IndexKeys(test, c->id()), std::vector{IndexKeyOf(c->id(), *Head(test, c).segments[0].index)});
+}
+
+TEST_F(CollectionIndexTest, ADamagedIndexIsBuiltAgain) {
+  TestDatabase test(Options());
+  Filled(test);
+  Index(test);
+  test.Restart();
+  auto c = test.Get("docs");
+  const std::string damaged = IndexKeys(test, c->id()).at(0);
+  ASSERT_TRUE(test.store().Put(test.ctx(), damaged, "not an index", PutCondition::None()));
+  EXPECT_EQ(Recall(test, *c), 1.0);
+  Index(test);
+  EXPECT_EQ(c->stats().indexed_rows, static_cast<uint64_t>(kRows));
+  const Manifest head = Head(test, c);
+  EXPECT_NE(IndexKeyOf(c->id(), *head.segments[0].index), damaged);
+}
+
+TEST_F(CollectionIndexTest, AnIndexWhoseCommitHasNoAnswerIsNamedInTheEnd) {
+  for (const Fault fault : {Fault::kRefuse, Fault::kLoseRequest, Fault::kLoseAnswer}) {
+    for (const uint64_t nth : {1u, 2u}) {  // the object, the manifest
+      TestDatabase test(Options());
+      const auto c = Filled(test);
+      test.executor().Step("index");
+      test.store().Script(StoreOp::kPut, nth, fault);
+      for (int i = 0; i < 6; ++i) Index(test);
+      EXPECT_EQ(c->stats().indexed_rows, static_cast<uint64_t>(kRows));
+      EXPECT_TRUE(Head(test, c).segments[0].index) << static_cast<int>(fault) << " at " << nth;
+      EXPECT_EQ(test.Contents(*c).size(), static_cast<size_t>(kRows));
+    }
+  }
+}
+
+TEST_F(CollectionIndexTest, AReaderOpensTheWritersIndexAndBuildsNone) {
+  ManualClock clock;
+  const std::shared_ptr<ObjectStore> bucket = NewMemoryStore(clock);
+  TestDatabase a(Options(true, "a"), bucket, 1);
+  TestDatabase b(Options(true, "b"), bucket, 2);
+  Filled(a);
+  const auto of_b = b.Get("docs");
+  EXPECT_EQ(Recall(b, *of_b), 1.0);
+  Index(b);
+  EXPECT_EQ(of_b->stats().indexed_rows, 0u);
+  Index(a);
+  b.clock().Advance(std::chrono::seconds(10));
+  b.executor().Step("follow");
+  Index(b);
+  EXPECT_EQ(of_b->stats().indexed_rows, static_cast<uint64_t>(kRows)) << "and the segment was not opened again";
+  EXPECT_GT(Recall(b, *of_b), 0.9);
+}
+
+TEST_F(CollectionIndexTest, AnEarlierVersionSharesTheIndex) {
+  TestDatabase test(Options());
+  const auto c = Filled(test);
+  ASSERT_TRUE(c->CreateSnapshot(test.ctx(), "s"));
+  Index(test);
+  ASSERT_EQ(test.Delete(*c, {"r1"}), 1u);
+  ASSERT_TRUE(c->Flush(test.ctx()).ok());
+  const auto then = c->ReadAt(test.ctx(), AtSnapshot{"s"}).value();
+  ASSERT_EQ(then->units().size(), 1u);
+  EXPECT_EQ(then->units()[0]->index().kind(), "hnsw");
+  EXPECT_EQ(Nearest(test, *then, Rows(0, 2)[1].vector, false).at(0), "r1");
+}
+
+TEST_F(CollectionIndexTest, ACloneOpensTheIndexOfItsSource) {
+  TestDatabase test(Options());
+  Filled(test);
+  Index(test);
+  const auto clone = test.db().Clone(test.ctx(), "docs", "copy", std::nullopt).value();
+  EXPECT_EQ(Recall(test, *clone), 1.0);
+  Index(test);
+  EXPECT_EQ(clone->stats().indexed_rows, static_cast<uint64_t>(kRows));
+  EXPECT_TRUE(IndexKeys(test, clone->id()).empty()) << "opened, not built";
+}
+
+}  // namespace
+}  // namespace akidb
