@@ -73,8 +73,17 @@ class CollectionIndexTest : public testing::Test {
     }
     return keys;
   }
+  static std::shared_ptr<Collection> Create(TestDatabase& test, const std::string& name, IndexKind kind) {
+    CollectionSpec spec;
+    spec.name = name;
+    spec.dim = kDim;
+    spec.distance = Distance::kEuclidean;
+    spec.ack = test.db().default_ack();
+    spec.index.kind = kind;
+    return test.db().Create(test.ctx(), spec).value();
+  }
   static std::shared_ptr<Collection> Filled(TestDatabase& test, int rows = kRows) {
-    auto c = test.Create("docs", kDim);
+    auto c = Create(test, "docs", IndexKind::kHnsw);
     test.Upsert(*c, Rows(0, rows));
     EXPECT_TRUE(c->Flush(test.ctx()).ok());
     return c;
@@ -102,21 +111,18 @@ TEST_F(CollectionIndexTest, AFlushedSegmentIsScannedThenIndexedAndTheManifestNam
   EXPECT_EQ(c->stats().manifest_version, version) << "nothing is left to do";
 }
 
-TEST_F(CollectionIndexTest, SmallSegmentsAndTheKindFlatStayScanned) {
+TEST_F(CollectionIndexTest, SmallSegmentsAndOtherKindsStayScanned) {
   TestDatabase test(Options());
   const auto c = Filled(test, 99);
   Index(test);
   EXPECT_EQ(c->stats().indexed_rows, 0u);
-  CollectionSpec spec;
-  spec.name = "flat";
-  spec.dim = kDim;
-  spec.distance = Distance::kEuclidean;
-  spec.index.kind = IndexKind::kFlat;
-  const auto flat = test.db().Create(test.ctx(), spec).value();
-  test.Upsert(*flat, Rows(0, kRows));
-  ASSERT_TRUE(flat->Flush(test.ctx()).ok());
-  Index(test);
-  EXPECT_EQ(flat->stats().indexed_rows, 0u);
+  for (const IndexKind kind : {IndexKind::kFlat, IndexKind::kAuto}) {
+    const auto scanned = Create(test, "scanned" + std::to_string(static_cast<int>(kind)), kind);
+    test.Upsert(*scanned, Rows(0, kRows));
+    ASSERT_TRUE(scanned->Flush(test.ctx()).ok());
+    Index(test);
+    EXPECT_EQ(scanned->stats().indexed_rows, 0u);
+  }
 }
 
 TEST_F(CollectionIndexTest, ARestartOpensWhatIsStoredOnceItIsSearched) {
