@@ -15,6 +15,7 @@ constexpr uint32_t kListKeys = 1000;
 constexpr size_t kLeasesKept = 2;
 // What nobody asked about for so long is forgotten.
 constexpr Duration kForgetAfter = std::chrono::hours(1);
+constexpr int kPutAttempts = 3;  // of a heartbeat whose answer was lost
 
 }  // namespace
 
@@ -44,10 +45,7 @@ Status NodeLeases::Beat(OpContext& ctx, Duration interval) {
   if (lease.address.empty()) return Unavailable("this node is starting");
   lease.interval_ms = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
   lease.written_at = FormatRfc3339(env_.clock->WallNow());
-  const auto put =
-      store_->Put(ctx, LeaseKey(process_, lease.sequence), EncodeNodeLease(lease), PutCondition::IfAbsent());
-  // Nobody else has this process's name: what is there came from an earlier try.
-  if (!put && put.error().code() != StatusCode::kAborted) return put.error();
+  AKI_RETURN_IF_ERROR(PutLease(ctx, LeaseKey(process_, lease.sequence), EncodeNodeLease(lease)));
   sequence_ = lease.sequence;
   promised_ = interval;
   written_.push_back(sequence_);
@@ -58,6 +56,19 @@ Status NodeLeases::Beat(OpContext& ctx, Duration interval) {
     written_.pop_front();
   }
   return OkStatus();
+}
+
+// Nobody else has this process's name: what is there came from an earlier try, so it may be tried again.
+Status NodeLeases::PutLease(OpContext& ctx, const std::string& key, std::string_view bytes) {
+  Status status;
+  for (int attempt = 0; attempt < kPutAttempts; ++attempt) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    const auto put = store_->Put(ctx, key, bytes, PutCondition::IfAbsent());
+    if (put || put.error().code() == StatusCode::kAborted) return OkStatus();
+    status = put.error();
+    if (status.effect() != Effect::kUnknown) break;
+  }
+  return status;
 }
 
 Status NodeLeases::Ensure(OpContext& ctx) {

@@ -113,6 +113,7 @@ class NodeLeases {
     bool seen = false;
   };
 
+  Status PutLease(OpContext& ctx, const std::string& key, std::string_view bytes) AKI_REQUIRES(write_mutex_);
   Status Beat(OpContext& ctx, Duration interval) AKI_REQUIRES(write_mutex_);
   // Reads the newest lease of `process`.
   Status Look(OpContext& ctx, const std::string& process);

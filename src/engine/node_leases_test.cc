@@ -79,6 +79,17 @@ TEST_F(NodeLeasesTest, SaysWhereALiveWriterIs) {
 
 TEST_F(NodeLeasesTest, NoLeaseMeansGoneBecauseItComesBeforeEveryClaim) { EXPECT_EQ(Believed(), ""); }
 
+TEST_F(NodeLeasesTest, AHeartbeatWhoseAnswerIsLostIsSentAgain) {
+  for (const Fault fault : {Fault::kLoseAnswer, Fault::kLoseRequest}) {
+    line_b_->Script(StoreOp::kPut, 1, fault);
+    Beat();
+    EXPECT_EQ(Believed(), "http://127.0.0.1:2");
+    clock_.Advance(minutes(2));
+  }
+  line_b_->Script(StoreOp::kPut, 1, Fault::kRefuse);
+  EXPECT_FALSE(b_.Ensure(ctx_).ok()) << "an answer is an answer";
+}
+
 TEST_F(NodeLeasesTest, WithoutAnAddressNothingCanBeClaimed) {
   EXPECT_EQ(a_.Ensure(ctx_).code(), StatusCode::kUnavailable);
   EXPECT_TRUE(Keys().empty());
@@ -262,7 +273,7 @@ TEST_F(NodeLeasesTest, ALookThatFailsLeavesWhatWasKnown) {
 }
 
 TEST_F(NodeLeasesTest, UnknownOutcomeOfAHeartbeatIsNoGap) {
-  line_b_->Script(StoreOp::kPut, 1, Fault::kLoseAnswer);
+  for (const uint64_t nth : {1u, 2u, 3u}) line_b_->Script(StoreOp::kPut, nth, Fault::kLoseAnswer);
   EXPECT_FALSE(b_.Ensure(ctx_).ok());
   EXPECT_TRUE(b_.Ensure(ctx_).ok());
   EXPECT_EQ(Keys(), std::vector{LeaseKey(kB, 1)});
