@@ -67,6 +67,8 @@ class GraphIndexImpl final : public GraphIndex {
            topology_.entries.size() * sizeof(uint32_t) + scratches_->memory_bytes();
   }
 
+  std::string Encode() const override { return EncodeGraphTopology(topology()); }
+
   GraphTopology topology() const override {
     GraphTopology out = topology_;
     out.neighbours.resize(size_t{rows_.row_count} * kGraphDegree);
@@ -76,8 +78,6 @@ class GraphIndexImpl final : public GraphIndex {
     }
     return out;
   }
-
-  std::string Encode() const override { return EncodeGraphTopology(topology()); }
 
   Status Search(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out) const override {
     GraphSearchStats stats;
