@@ -30,7 +30,7 @@ struct CollectionStats {
   uint64_t deleted_rows = 0;  // dead rows still in segments
   uint64_t segment_count = 0;
   uint64_t indexed_rows = 0;  // of segments whose index is in memory; other rows are scanned
-  uint64_t store_bytes = 0;  // what the manifest names
+  uint64_t store_bytes = 0;   // what the manifest names
   uint64_t memory_bytes = 0;
   uint64_t unflushed_bytes = 0;  // at risk under ack=local if the disk is lost
   Duration unflushed_age{};      // age of the oldest unflushed write

@@ -57,7 +57,7 @@ Result<SegmentEntry> CollectionImpl::WriteNewSegment(OpContext& ctx, ManifestVer
 
 std::optional<MonotonicTime> CollectionImpl::FlushDueAt() {
   MutexLock lock(write_mutex_);
-  if (dropped_ || batch_first_lsn_.value() == 0) return std::nullopt;
+  if (dropped_ || batch_first_lsn_.value() == 0 || superseded()) return std::nullopt;
   const auto current = view();
   if ((current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) || CommitIsAwaited()) {
     return deps_.env.clock->Now();

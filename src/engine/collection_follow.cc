@@ -135,10 +135,15 @@ void CollectionImpl::NotifyVisible(OpContext& ctx, const Position& position, Don
   }
   {
     MutexLock lock(follow_mutex_);
-    waiters_.push_back({position, ctx.deadline(), std::move(done)});
-    follow_at_ = {};
+    if (!superseded()) {
+      waiters_.push_back({position, ctx.deadline(), std::move(done)});
+      follow_at_ = {};
+      deps_.wake_follow();
+      return;
+    }
   }
-  deps_.wake_follow();
+  // Nobody follows for this object any more.
+  done(NotTheWriter());
 }
 
 void CollectionImpl::AnswerWaiters() {

@@ -1,6 +1,7 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
 // _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc, _retain.cc,
-// _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc.
+// _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes _takeover.cc,
+// _follow.cc, _place.cc.
 //
 // Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;
@@ -148,8 +149,13 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<bool> IndexStep(OpContext& ctx);
   // Re-reads what was committed long enough ago, so that the log may be trimmed.
   Status ConfirmStep(OpContext& ctx);
-  // Answers those whose deadline passed while they waited for a commit.
+  // Answers those whose deadline passed while they waited for a commit, and everybody once this object is superseded.
   void AnswerLateCommits();
+  // The same for those who wait to see a position, too.
+  void AnswerLate() {
+    AnswerLateCommits();
+    AnswerWaiters();
+  }
   Status CollectStep(OpContext& ctx);
   // When a flush becomes due by age; nullopt if nothing is unflushed.
   std::optional<MonotonicTime> FlushDueAt();

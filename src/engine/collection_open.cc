@@ -20,6 +20,7 @@ CollectionImpl::CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry)
 
 CollectionImpl::~CollectionImpl() {
   deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_, std::memory_order_relaxed);
+  for (VisibleWaiter& waiter : waiters_) waiter.done(Unavailable("this node stopped before the position was seen"));
   EndCommitted(Unavailable("this node stopped before the write was published; it is in the log").WithEffectUnknown());
 }
 
@@ -89,8 +90,7 @@ std::vector<std::shared_ptr<SegmentUnit>> CollectionImpl::UnitsOf(const Manifest
   for (const SegmentEntry& entry : manifest.segments) {
     const auto known =
         std::ranges::find(current.segments, entry.object.id, [](const auto& unit) { return unit->id(); });
-    if (known != current.segments.end() && (*known)->IsOf(entry) &&
-        (*known)->deleted_count() == entry.deleted_count) {
+    if (known != current.segments.end() && (*known)->IsOf(entry) && (*known)->deleted_count() == entry.deleted_count) {
       units.push_back(*known);
     } else {
       const auto open = [this, entry](OpContext& ctx) { return OpenSegment(ctx, entry); };
@@ -116,8 +116,8 @@ Result<SegmentUnit::Opened> CollectionImpl::OpenSegment(OpContext& ctx, const Se
   // Another version that is open may have it.
   SegmentUnit::Shared shared = FindOpen(entry.object.id);
   if (!shared.reader) {
-    AKI_ASSIGN_OR_RETURN(
-        shared.reader, SegmentReader::Open(ctx, deps_.store, SegmentKeyOf(id_, entry.object), entry, deps_.payload_cache));
+    AKI_ASSIGN_OR_RETURN(shared.reader, SegmentReader::Open(ctx, deps_.store, SegmentKeyOf(id_, entry.object), entry,
+                                                            deps_.payload_cache));
     shared.index = std::make_shared<IndexSlot>();
   }
   AKI_ASSIGN_OR_RETURN(std::vector<RowIndex> deleted, ReadDeletes(ctx, entry));

@@ -74,11 +74,17 @@ Status DatabaseImpl::ReplayNodeLog(OpContext& ctx, const std::string& wal_dir) {
 }
 
 std::shared_ptr<CollectionImpl> DatabaseImpl::FindLoaded(CollectionId id) {
-  MutexLock lock(map_mutex_);
-  const auto it = loaded_.find(id);
-  if (it == loaded_.end()) return nullptr;
-  if (!it->second->superseded()) return it->second;
-  loaded_.erase(it);
+  std::shared_ptr<CollectionImpl> superseded;
+  {
+    MutexLock lock(map_mutex_);
+    const auto it = loaded_.find(id);
+    if (it == loaded_.end()) return nullptr;
+    if (!it->second->superseded()) return it->second;
+    superseded = std::move(it->second);
+    loaded_.erase(it);
+  }
+  // The tasks do not know it any more.
+  superseded->AnswerLate();
   return nullptr;
 }
 
