@@ -54,6 +54,11 @@ std::shared_ptr<const CollectionImpl::View> CollectionImpl::view() const {
 
 void CollectionImpl::PublishVersion() {
   history_.NoteHead(committer_.head());
+  if (epoch_taken_ && committer_.head()->manifest.epoch.value() != epoch_.load()) {
+    // A commit that needs no writer went onto a manifest of somebody who is the writer now: this view is not of it.
+    superseded_.store(true, std::memory_order_release);
+    return;
+  }
   MutexLock write(write_mutex_);
   auto next = std::make_shared<View>(*view());
   next->version = committer_.head()->manifest.version;
