@@ -78,6 +78,8 @@ Status CollectionImpl::RetireManifests(OpContext& ctx) {
 
 // Those that lost their pin when all around them were tombstones already.
 Status CollectionImpl::RetireUnpinned(OpContext& ctx) {
+  // A tombstone above manifests that are still there would hide them when the seam is looked for.
+  if (!unpinned_.empty() && retired_below_.value() == 0) AKI_RETURN_IF_ERROR(RetireManifests(ctx));
   while (!unpinned_.empty()) {
     const ManifestVersion version = *unpinned_.begin();
     const Manifest& manifest = committer_.head()->manifest;
