@@ -73,11 +73,10 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // Creates the first manifest, owned by this process. kAlreadyExists if the id was used before.
   static Result<std::shared_ptr<CollectionImpl>> Create(OpContext& ctx, CollectionDeps& deps,
                                                         const CatalogEntry& entry);
-  // Reads the manifest; segments and deletion vectors when they are first used.
   // Creates the first manifest of a clone: the rows of a version of another collection, whose objects it names.
   static Result<std::shared_ptr<CollectionImpl>> CreateClone(OpContext& ctx, CollectionDeps& deps,
                                                              const CatalogEntry& entry, const Manifest& origin);
-  // Reads manifest, segments and deletion vectors.
+  // Reads the manifest; segments and deletion vectors when they are first used.
   static Result<std::shared_ptr<CollectionImpl>> Open(OpContext& ctx, CollectionDeps& deps, const CatalogEntry& entry);
   ~CollectionImpl() override;
 
