@@ -76,4 +76,23 @@ Result<HugeArena> MakeEntryBlocks(const GraphCodes& codes, std::span<const uint3
   return blocks;
 }
 
+Result<HugeArena> MakeSweepBlocks(OpContext& ctx, const GraphCodes& codes, const GraphKernels& kernels,
+                                  Parallel& parallel) {
+  const CodeSlab slab = codes.slab();
+  const size_t block_bytes = SweepLayout{slab.dim}.block_bytes();
+  const uint32_t count = (codes.row_count() + kGraphDegree - 1) / kGraphDegree;
+  AKI_ASSIGN_OR_RETURN(HugeArena blocks, HugeArena::Create(block_bytes * count));
+  const std::vector<int8_t> origin(slab.dim);
+  AKI_RETURN_IF_ERROR(ForPieces(ctx, parallel, count, kPieceRows / kGraphDegree, [&](uint32_t begin, uint32_t end) {
+    for (uint32_t at = begin; at < end; ++at) {
+      uint32_t ids[kGraphDegree];
+      // The places beyond the last row are never looked at.
+      for (uint32_t j = 0; j < kGraphDegree; ++j) ids[j] = std::min(at * kGraphDegree + j, codes.row_count() - 1);
+      kernels.encode_sweep_block(slab, origin.data(), ids,
+                                 reinterpret_cast<uint8_t*>(blocks.data()) + at * block_bytes);
+    }
+  }));
+  return blocks;
+}
+
 }  // namespace akidb

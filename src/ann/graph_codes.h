@@ -39,6 +39,10 @@ Result<HugeArena> MakeBlocks(OpContext& ctx, const GraphCodes& codes, std::span<
 Result<HugeArena> MakeEntryBlocks(const GraphCodes& codes, std::span<const uint32_t> entries,
                                   const GraphKernels& kernels);
 
+// The sign codes of all rows, 32 rows a block.
+Result<HugeArena> MakeSweepBlocks(OpContext& ctx, const GraphCodes& codes, const GraphKernels& kernels,
+                                  Parallel& parallel);
+
 // Calls body(begin, end) for pieces of [0, count); stops early, and says why, when ctx does.
 Status ForPieces(OpContext& ctx, Parallel& parallel, uint32_t count, uint32_t piece,
                  const std::function<void(uint32_t, uint32_t)>& body);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "ann/exact_score.h"
 #include "ann/flat_index.h"
+#include "ann/graph_beams.h"
 #include "ann/graph_builder.h"
 #include "ann/graph_codes.h"
 #include "ann/graph_scratch.h"
@@ -16,13 +18,16 @@ namespace akidb {
 namespace {
 
 constexpr uint32_t kRowsMax = 0x7fffffff;
-constexpr uint32_t kEfDefault = 64;
 constexpr uint32_t kEntriesKept = 4;
 constexpr uint32_t kLookahead = 2;
+constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;
-// A hop costs about as much as reading this many times its block from beginning to end.
-constexpr double kHopCost = 2.0;
 constexpr size_t kLineBytes = 64;
+constexpr double kFilterBeam = 1.5;  // a filter wants so much more
+constexpr uint32_t kFilterBeamOfWanted = 3;
+constexpr double kFilterCost = 1.5;  // of a hop that looks for matches
+constexpr uint32_t kSweepRoom = 3;   // keys gathered, in multiples of those kept, before the best are chosen
+constexpr uint32_t kSweepRoomMin = 512;
 
 Status CheckRows(const VectorRows& rows, Distance distance) {
   if (rows.row_count == 0 || rows.row_count > kRowsMax || rows.dim == 0) {
@@ -52,18 +57,26 @@ class GraphIndexImpl final : public GraphIndex {
     AKI_ASSIGN_OR_RETURN(blocks_, MakeBlocks(ctx, codes, topology_.neighbours, kernels_, parallel));
     AKI_ASSIGN_OR_RETURN(entry_blocks_, MakeEntryBlocks(codes, topology_.entries, kernels_));
     entry_block_count_ = static_cast<uint32_t>(topology_.entries.size() / kGraphDegree);
+    AKI_ASSIGN_OR_RETURN(sweep_blocks_, MakeSweepBlocks(ctx, codes, kernels_, parallel));
     topology_.neighbours = {};  // the blocks have them
     const CodeSlab slab = codes.slab();
     double scales = 0;
     for (uint32_t row = 0; row < rows_.row_count; ++row) scales += slab.scales[row];
     code_step_ = static_cast<float>(scales / rows_.row_count);
     scratches_ = std::make_unique<ScratchPool>(rows_.row_count, layout_.dim);
+    if (options != nullptr) {
+      AKI_ASSIGN_OR_RETURN(MeasuredBeams measured,
+                           MeasureBeams(ctx, *this, rows_, distance_, topology_.seed, parallel));
+      topology_.beams = std::move(measured.beams);
+      topology_.sweeps = std::move(measured.sweeps);
+      topology_.reach = measured.reach;
+    }
     return OkStatus();
   }
 
   std::string_view kind() const override { return "hnsw"; }
   uint64_t memory_bytes() const override {
-    return blocks_.size_bytes() + entry_blocks_.size_bytes() + space_.memory_bytes() +
+    return blocks_.size_bytes() + entry_blocks_.size_bytes() + sweep_blocks_.size_bytes() + space_.memory_bytes() +
            topology_.entries.size() * sizeof(uint32_t) + scratches_->memory_bytes();
   }
 
@@ -92,30 +105,78 @@ class GraphIndexImpl final : public GraphIndex {
     const uint32_t matches = query.eligible == nullptr ? rows_.row_count : query.eligible->Count();
     const uint32_t wanted = std::min(query.k, matches);
     if (wanted == 0) return OkStatus();
-    const uint32_t ef = std::max(query.ef_search == 0 ? kEfDefault : query.ef_search, wanted);
-    // Of the nodes a walk sees about this share are results.
-    const double share = static_cast<double>(matches) / rows_.row_count;
-    const double pool = std::min(ef / share, static_cast<double>(rows_.row_count));
-    const double walk_bytes = pool * static_cast<double>(layout_.block_bytes()) * kHopCost;
-    const double scan_bytes = static_cast<double>(matches) * static_cast<double>(rows_.stride_bytes);
-    if (query.exact || scan_bytes <= walk_bytes) return Scan(ctx, query, out, stats);
-    // Rows may be in a pool more than once, so a pool as small as k may end with fewer than k.
-    for (double size = pool; out->size() < wanted && size < 16 * pool; size *= 4) {
-      AKI_RETURN_IF_ERROR(Walk(ctx, query, static_cast<uint32_t>(size), wanted, out, stats));
+    const bool by_recall = query.ef_search == 0;
+    if (query.exact || (by_recall && query.recall >= 1)) return Scan(ctx, query, out, stats);
+    Beam beam = by_recall ? BeamForRecall(topology_, query.recall, query.k) : BeamForWalk(topology_, query.ef_search);
+    beam.walk = std::max(beam.walk, wanted);
+    // Rows that pass a filter lie otherwise to the queries than those measured with.
+    if (matches < rows_.row_count) beam.sweep = static_cast<uint32_t>(beam.sweep * kFilterBeam);
+    beam.sweep = std::max(beam.sweep, wanted);
+    const GraphWay way = Choose(beam, wanted, matches);
+    if (way == GraphWay::kScan) return Scan(ctx, query, out, stats);
+    if (way == GraphWay::kWalk) {
+      const uint32_t pool = PoolSize(beam.walk, wanted, matches);
+      AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, {}, out, stats));
+      const bool far = by_recall && topology_.reach > 0 && stats->reach > topology_.reach;
+      const bool trusted = query.eligible == nullptr || near >= MatchesNear(beam.walk, wanted);
+      // Rows may be in a pool more than once, so that one as small as k may end with fewer than k.
+      if (out->size() >= wanted && !far && trusted) return OkStatus();
+      if (far) beam.sweep = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{beam.sweep} * kFarQuery, matches));
     }
-    // A walk that found too few has met a graph or a filter it cannot deal with; the promise holds all the same.
-    if (out->size() < wanted) return Scan(ctx, query, out, stats);
+    return Sweep(ctx, query, std::min(beam.sweep, matches), wanted, out, stats);
+  }
+
+  Status SearchWithout(OpContext& ctx, RowIndex hidden, const IndexQuery& query, GraphWay way,
+                       std::vector<Candidate>* out, GraphSearchStats* stats) const override {
+    // Only walks can hide a row; the others find one more.
+    IndexQuery more = query;
+    ++more.k;
+    const uint32_t wanted = std::min(more.k, rows_.row_count);
+    if (way == GraphWay::kScan) AKI_RETURN_IF_ERROR(Scan(ctx, more, out, stats));
+    if (way == GraphWay::kSweep) AKI_RETURN_IF_ERROR(Sweep(ctx, more, query.ef_search + 1, wanted, out, stats));
+    if (way == GraphWay::kWalk) {
+      AKI_RETURN_IF_ERROR(
+          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, hidden, out, stats)));
+    }
+    std::erase_if(*out, [&](const Candidate& c) { return c.row == hidden; });
+    if (out->size() > query.k) out->resize(query.k);
     return OkStatus();
   }
 
  private:
+  // Matches are remembered wherever they are seen, so that few of them do not want a pool as many times larger.
+  uint32_t PoolSize(uint32_t ef, uint32_t wanted, uint32_t matches) const {
+    if (matches == rows_.row_count) return std::min(ef, matches);
+    const double share = static_cast<double>(matches) / rows_.row_count;
+    const double beam = kFilterBeam * std::max(ef, kFilterBeamOfWanted * wanted);
+    return static_cast<uint32_t>(std::min<double>(beam / std::sqrt(share), rows_.row_count));
+  }
+  // A filtered walk is trusted if so many matches lie as near as the nodes that it took: where there are fewer, better
+  // ones may lie anywhere.
+  static uint32_t MatchesNear(uint32_t ef, uint32_t wanted) { return 1 + std::max(ef / 13, wanted / 2); }
+
+  // The way that costs least, by what each reads (ns; docs/internals/ann.md says where the figures are from).
+  GraphWay Choose(const Beam& beam, uint32_t wanted, uint32_t matches) const {
+    const double rows = rows_.row_count;
+    const double share = matches / rows;
+    const double hop = (100 + 0.22 * static_cast<double>(layout_.block_bytes())) * (share < 1 ? kFilterCost : 1);
+    const double walk = (12 + 0.45 * PoolSize(beam.walk, wanted, matches)) * hop;
+    const double blocks = rows / kGraphDegree * (1 - std::pow(1 - share, kGraphDegree));
+    const double sweep = blocks * (10 + 0.04 * static_cast<double>(SweepLayout{layout_.dim}.block_bytes())) +
+                         std::min(beam.sweep, matches) * (30 + 0.1 * layout_.dim);
+    const double scan = matches * (20 + 0.035 * static_cast<double>(rows_.stride_bytes));
+    if (scan <= std::min(walk, sweep)) return GraphWay::kScan;
+    return sweep < walk ? GraphWay::kSweep : GraphWay::kWalk;
+  }
+
   Status Scan(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out, GraphSearchStats* stats) const {
-    stats->scanned = true;
+    ++stats->scans;
     return flat_->Search(ctx, query, out);
   }
 
-  Status Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, std::vector<Candidate>* out,
-              GraphSearchStats* stats) const {
+  // How many of the matches that it saw are nearer than the farthest node of its pool.
+  Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted,
+                        std::optional<RowIndex> hidden, std::vector<Candidate>* out, GraphSearchStats* stats) const {
     out->clear();
     const ScratchPool::Lease scratch(*scratches_);
     space_.TransformQuery(query.vector, scratch->query());
@@ -125,13 +186,57 @@ class GraphIndexImpl final : public GraphIndex {
     walk.entry_block_count = entry_block_count_;
     walk.entries_kept = kEntriesKept;
     walk.lookahead = kLookahead;
-    walk.eligible = query.eligible == nullptr ? nullptr : query.eligible->words().data();
+    if (query.eligible != nullptr) {
+      walk.eligible = query.eligible->words().data();
+      scratch->KeepMatches(query.eligible->words(), pool, &walk);
+    }
+    if (hidden) scratch->Hide(*hidden, &walk);
     kernels_.start(walk);
     Status status;
     while (kernels_.run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
+    int64_t* const matches_end = walk.matches + walk.match_size;
+    const auto near = static_cast<uint32_t>(
+        walk.pool_size == 0
+            ? 0
+            : std::lower_bound(walk.matches, matches_end, walk.pool[walk.pool_size - 1]) - walk.matches);
+    kernels_.score_matches(walk);
     scratch->End(walk);
-    AKI_RETURN_IF_ERROR(status);
+    if (!status.ok()) return std::unexpected(std::move(status));
     stats->hops += walk.hops;
+    stats->reach = walk.pool_size == 0 ? 0 : DistanceOfKey(walk.pool[std::min(walk.pool_size, kReachRank) - 1]);
+    Rescore(query, walk, wanted, out, stats);
+    return near;
+  }
+
+  // Looks at the sign codes of all eligible rows and scores the `count` best of them.
+  Status Sweep(OpContext& ctx, const IndexQuery& query, uint32_t count, uint32_t wanted, std::vector<Candidate>* out,
+               GraphSearchStats* stats) const {
+    out->clear();
+    const ScratchPool::Lease scratch(*scratches_);
+    space_.TransformQuery(query.vector, scratch->query());
+    GraphWalk walk = scratch->Begin(kernels_, kSweepRoom * count + kSweepRoomMin, wanted + std::max(8u, wanted / 4));
+    walk.blocks = reinterpret_cast<const uint8_t*>(blocks_.data());
+    GraphSweep sweep;
+    sweep.blocks = reinterpret_cast<const uint8_t*>(sweep_blocks_.data());
+    sweep.block_count = (rows_.row_count + kGraphDegree - 1) / kGraphDegree;
+    sweep.row_count = rows_.row_count;
+    sweep.dim = layout_.dim;
+    sweep.query = walk.query;
+    sweep.eligible = query.eligible == nullptr ? nullptr : query.eligible->words().data();
+    sweep.bound = INFINITY;
+    sweep.keys = walk.pool;
+    sweep.capacity = walk.pool_capacity;
+    for (bool more = true; more;) {
+      more = kernels_.sweep(sweep);
+      if (sweep.size > count) {
+        std::nth_element(sweep.keys, sweep.keys + count - 1, sweep.keys + sweep.size);
+        sweep.size = count;
+        sweep.bound = DistanceOfKey(sweep.keys[count - 1]);
+      }
+      AKI_RETURN_IF_ERROR(ctx.Check());
+    }
+    kernels_.score_own(walk, sweep.keys, sweep.size);
+    ++stats->sweeps;
     Rescore(query, walk, wanted, out, stats);
     return OkStatus();
   }
@@ -183,6 +288,7 @@ class GraphIndexImpl final : public GraphIndex {
   GraphLayout layout_;
   HugeArena blocks_;
   HugeArena entry_blocks_;
+  HugeArena sweep_blocks_;
   uint32_t entry_block_count_ = 0;
   float code_step_ = 0;
   std::unique_ptr<ScratchPool> scratches_;
@@ -199,7 +305,10 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::BuildWith(OpContext& ctx, const 
                          .row_count = rows.row_count,
                          .seed = options.seed,
                          .entries = {},
-                         .neighbours = {}};
+                         .neighbours = {},
+                         .beams = {},
+                         .sweeps = {},
+                         .reach = 0};
   auto index = std::make_unique<GraphIndexImpl>(rows, distance, kernels, std::move(topology));
   AKI_RETURN_IF_ERROR(index->Make(ctx, &options, parallel));
   return index;

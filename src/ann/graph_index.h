@@ -24,11 +24,16 @@ struct GraphOptions {
   uint64_t seed = 1;
 };
 
-// What one walk did, for benchmarks and tests.
+// How a query is answered: by a walk through the graph, by a look at the sign codes of all rows, by an exact scan.
+enum class GraphWay : uint8_t { kWalk, kSweep, kScan };
+
+// What one search did, for benchmarks and tests.
 struct GraphSearchStats {
   uint64_t hops = 0;
   uint64_t rescored = 0;
-  bool scanned = false;  // answered by the exact scan
+  uint64_t sweeps = 0;  // looks at the sign codes of all rows
+  uint64_t scans = 0;   // exact ones
+  float reach = 0;      // estimated distance of the tenth nearest node of the last walk's pool, squared
 };
 
 class GraphIndex : public VectorIndex {
@@ -49,6 +54,10 @@ class GraphIndex : public VectorIndex {
   virtual GraphTopology topology() const = 0;
   virtual Status SearchWithStats(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out,
                                  GraphSearchStats* stats) const = 0;
+  // As if row `hidden` had never been there, in one way: for measuring with rows as queries. `ef_search` is the beam of
+  // a walk or the number of rows scored after a sweep.
+  virtual Status SearchWithout(OpContext& ctx, RowIndex hidden, const IndexQuery& query, GraphWay way,
+                               std::vector<Candidate>* out, GraphSearchStats* stats) const = 0;
 };
 
 }  // namespace akidb

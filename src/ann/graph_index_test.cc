@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,7 +46,7 @@ std::vector<RowIndex> Rows(const GraphIndex& index, std::span<const float> query
   std::vector<Candidate> out;
   GraphSearchStats stats;
   EXPECT_TRUE(index.SearchWithStats(ctx, {.vector = query, .k = 10, .ef_search = ef}, &out, &stats).ok());
-  EXPECT_FALSE(stats.scanned);
+  EXPECT_EQ(stats.scans, 0u);
   std::vector<RowIndex> rows;
   for (const Candidate& c : out) rows.push_back(c.row);
   return rows;
@@ -81,6 +83,80 @@ TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetAndAfterOpening) {
       EXPECT_EQ(Rows(**opened, query, 30), Rows(*built, query, 30)) << kernels->name;
     }
   }
+}
+
+// Recall at 10 among the eligible rows, against the exact scan.
+double Recall(const GraphIndex& index, const std::vector<float>& queries, uint32_t dim, const RowSet* eligible,
+              uint32_t ef, double recall, GraphSearchStats* stats) {
+  FixedClock clock;
+  OpContext ctx(clock);
+  size_t hits = 0, total = 0;
+  for (size_t at = 0; at < queries.size(); at += dim) {
+    IndexQuery query{.vector = std::span(queries).subspan(at, dim), .k = 10, .eligible = eligible, .exact = true};
+    std::vector<Candidate> truth, found;
+    EXPECT_TRUE(index.Search(ctx, query, &truth).ok());
+    query.exact = false;
+    query.ef_search = ef;
+    query.recall = recall;
+    EXPECT_TRUE(index.SearchWithStats(ctx, query, &found, stats).ok());
+    EXPECT_GE(found.size(), truth.size());
+    total += truth.size();
+    for (const Candidate& c : found) {
+      EXPECT_TRUE(eligible == nullptr || eligible->Contains(c.row));
+      hits += std::ranges::any_of(truth, [&](const Candidate& t) { return t.row == c.row; });
+    }
+  }
+  return static_cast<double>(hits) / static_cast<double>(total);
+}
+
+TEST(GraphIndexTest, ReachesTheRecallThatIsAskedFor) {
+  constexpr uint32_t kDim = 64;
+  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 6000, kDim));
+  const std::vector<float> queries = ClusteredFloats(2, 200, kDim);
+  Serial serial;
+  const auto index = Build(rows.view(), Distance::kCosine, serial);
+  ASSERT_EQ(index->topology().beams.size(), std::size(kRecallLevels));
+  GraphSearchStats stats;
+  for (const double wanted : {0.8, 0.9, 0.95, 0.99}) {
+    EXPECT_GE(Recall(*index, queries, kDim, nullptr, 0, wanted, &stats), wanted - 0.02) << wanted;
+  }
+  EXPECT_EQ(stats.scans, 0u);
+  EXPECT_EQ(Recall(*index, queries, kDim, nullptr, 0, 1.0, &stats), 1.0);
+  EXPECT_GT(stats.scans, 0u);
+}
+
+// However the rows that pass lie to the queries.
+TEST(GraphIndexTest, FiltersKeepTheRecall) {
+  constexpr uint32_t kDim = 64, kRows = 20000;
+  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, kRows, kDim));
+  const std::vector<float> queries = ClusteredFloats(2, 60, kDim);
+  Serial serial;
+  FixedClock clock;
+  OpContext ctx(clock);
+  const auto index = Build(rows.view(), Distance::kCosine, serial);
+  std::vector<Candidate> by_nearness;
+  ASSERT_TRUE(
+      index->Search(ctx, {.vector = std::span(queries).first(kDim), .k = kRows, .exact = true}, &by_nearness).ok());
+  std::mt19937_64 random(4);
+  GraphSearchStats all;
+  for (const uint32_t passing : {kRows / 2, kRows / 10, kRows / 100, 7u}) {
+    for (const std::string kind : {"random", "near one query", "far from it"}) {
+      RowSet eligible(kRows);
+      for (uint32_t i = 0; i < passing; ++i) {
+        eligible.Add(kind == "random"           ? static_cast<RowIndex>(random() % kRows)
+                     : kind == "near one query" ? by_nearness[i].row
+                                                : by_nearness[kRows - 1 - i].row);
+      }
+      GraphSearchStats stats;
+      EXPECT_GE(Recall(*index, queries, kDim, &eligible, 0, 0.95, &stats), 0.95) << kind << " " << passing;
+      all.hops += stats.hops;
+      all.sweeps += stats.sweeps;
+      all.scans += stats.scans;
+    }
+  }
+  EXPECT_GT(all.hops, 0u);
+  EXPECT_GT(all.sweeps, 0u);
+  EXPECT_GT(all.scans, 0u);
 }
 
 TEST(GraphIndexTest, EveryRowCanBeReached) {

@@ -19,6 +19,8 @@ inline constexpr uint32_t kGraphAlign = 64;  // padded dimensions and block byte
 // Largest magnitude of a query element as the walk sees it: 127 * 1023 * (16384 + 64) stays below 2^31.
 inline constexpr int32_t kQueryLevels = 1023;
 inline constexpr uint32_t kLookaheadMax = 4;
+// Largest entry of a look-up table: four of them fit eight bits. Finer steps would vanish in the error of the codes.
+inline constexpr int32_t kLutMax = 63;
 
 // Where things lie in a node's block (docs/internals/ann.md has the picture). All offsets from the block's begin.
 struct GraphLayout {
@@ -32,6 +34,16 @@ struct GraphLayout {
   constexpr size_t block_bytes() const {
     return (scales() + 4 * sizeof(float) + kGraphAlign - 1) / kGraphAlign * kGraphAlign;
   }
+};
+
+// Where things lie in a block of a sweep: sign codes of 32 rows in a row, seen from the origin.
+struct SweepLayout {
+  uint32_t dim = 0;  // padded
+
+  constexpr size_t adds() const { return static_cast<size_t>(dim) * 4; }
+  constexpr size_t factors() const { return adds() + kGraphDegree * 2; }
+  constexpr size_t scales() const { return factors() + kGraphDegree * 2; }
+  constexpr size_t block_bytes() const { return scales() + kGraphAlign; }
 };
 
 // The last 16 bytes in use of a block.
@@ -84,11 +96,33 @@ struct GraphWalk {
   uint32_t trail_size = 0;
   const uint64_t* eligible = nullptr;  // bitmap of rows that may be results; null: all
 
+  // The best eligible rows by estimate, whether the walk comes to them or not; nothing without `unmatched`.
+  int64_t* matches = nullptr;  // room for match_capacity + kKeySlack
+  uint32_t match_capacity = 0;
+  uint32_t match_size = 0;
+  uint32_t* unmatched = nullptr;  // bitmap of the eligible rows that were never in `matches`
+
   // Nodes chosen and asked for, but not yet looked at.
   uint32_t lookahead = 1;
   uint32_t ahead[kLookaheadMax] = {};
   uint32_t ahead_size = 0;
   uint64_t hops = 0;
+};
+
+// A look at the sign codes of all rows, 32 at a time.
+struct GraphSweep {
+  const uint8_t* blocks = nullptr;
+  uint32_t block_count = 0;
+  uint32_t next_block = 0;
+  uint32_t row_count = 0;
+  uint32_t dim = 0;  // padded
+  const GraphQuery* query = nullptr;
+  const uint64_t* eligible = nullptr;  // bitmap of rows; null: all
+
+  float bound = 0;  // only rows whose estimate is below it are kept
+  int64_t* keys = nullptr;
+  uint32_t capacity = 0;
+  uint32_t size = 0;
 };
 
 struct GraphKernels {
@@ -105,6 +139,8 @@ struct GraphKernels {
   // Writes the block of a node: `own` is its code (zeros for an entry block), ids its kGraphDegree neighbours.
   void (*encode_block)(const CodeSlab& slab, const int8_t* own, float own_scale, float own_norm_squared,
                        const uint32_t* ids, uint8_t* block);
+  // The sign codes of rows ids[0..kGraphDegree) seen from `origin`, dim zeros.
+  void (*encode_sweep_block)(const CodeSlab& slab, const int8_t* origin, const uint32_t* ids, uint8_t* block);
   // For exact scores (ann/exact_score.h): product i goes to dots[i % 8], the square of r[i] to norms[i % 8], in order
   // and in double precision; n is a multiple of 8.
   void (*add_dot_and_norm)(const float* q, const float* r, size_t n, double* dots, double* norms);
@@ -114,6 +150,12 @@ struct GraphKernels {
   void (*start)(GraphWalk& walk);
   // Looks at up to `hops_max` nodes; true if there is more to do.
   bool (*run)(GraphWalk& walk, uint32_t hops_max);
+  // Appends keys of rows to sweep.keys until there is no room for another block (true) or no block is left.
+  bool (*sweep)(GraphSweep& sweep);
+  // Scores the rows of keys[0..count) by their own codes and offers them to walk.results.
+  void (*score_own)(GraphWalk& walk, const int64_t* keys, uint32_t count);
+  // The same for the matches that the walk did not come to.
+  void (*score_matches)(GraphWalk& walk);
 };
 
 extern const GraphKernels kScalarGraphKernels;

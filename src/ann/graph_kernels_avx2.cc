@@ -8,7 +8,7 @@ namespace akidb {
 namespace {
 
 struct V {
-  static constexpr uint32_t kDimsPerSum = 1024;  // 256 look-ups of at most 255 fit 16 bits
+  static constexpr uint32_t kDimsPerSum = 4096;  // 1024 look-ups of at most kLutMax fit 16 bits
 
   [[gnu::always_inline]] static __m256i LoadBytes(const void* p) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
@@ -31,10 +31,14 @@ struct V {
     for (uint32_t begin = 0; begin < dim; begin += kDimsPerSum) {
       const uint32_t end = begin + kDimsPerSum < dim ? begin + kDimsPerSum : dim;
       __m256i low = _mm256_setzero_si256(), low_odd = low, high = low, high_odd = low;
-      for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 32) {
-        const __m256i code = LoadBytes(codes + i), table = LoadBytes(lut + i);
-        const __m256i a = _mm256_shuffle_epi8(table, _mm256_and_si256(code, nibble));
-        const __m256i b = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(code, 4), nibble));
+      for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 128) {
+        __m256i a = _mm256_setzero_si256(), b = a;
+#pragma clang loop unroll(full)
+        for (size_t j = 0; j < 128; j += 32) {
+          const __m256i code = LoadBytes(codes + i + j), table = LoadBytes(lut + i + j);
+          a = _mm256_add_epi8(a, _mm256_shuffle_epi8(table, _mm256_and_si256(code, nibble)));
+          b = _mm256_add_epi8(b, _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(code, 4), nibble)));
+        }
         low = _mm256_add_epi16(low, a);
         low_odd = _mm256_add_epi16(low_odd, _mm256_srli_epi16(a, 8));
         high = _mm256_add_epi16(high, b);
@@ -106,6 +110,20 @@ struct V {
     const auto high =
         static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(lanes + 8), b, _CMP_LT_OQ)));
     return low | high << 8;
+  }
+
+  [[gnu::always_inline]] static uint32_t Bits(const uint32_t* bitmap, const uint8_t* ids) {
+    uint32_t out = 0;
+#pragma clang loop unroll(full)
+    for (uint32_t half = 0; half < 2; ++half) {
+      const __m256i id = LoadBytes(ids + static_cast<size_t>(half) * 32);
+      const __m256i words = _mm256_i32gather_epi32(reinterpret_cast<const int*>(bitmap), _mm256_srli_epi32(id, 5), 4);
+      // The bit asked for becomes the sign.
+      const __m256i up = _mm256_sub_epi32(_mm256_set1_epi32(31), _mm256_and_si256(id, _mm256_set1_epi32(31)));
+      const __m256 signs = _mm256_castsi256_ps(_mm256_sllv_epi32(words, up));
+      out |= static_cast<uint32_t>(_mm256_movemask_ps(signs)) << (half * 8);
+    }
+    return out;
   }
 
   [[gnu::always_inline]] static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {

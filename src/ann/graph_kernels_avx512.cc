@@ -8,7 +8,7 @@ namespace akidb {
 namespace {
 
 struct V {
-  static constexpr uint32_t kDimsPerSum = 1024;  // 256 look-ups of at most 255 fit 16 bits
+  static constexpr uint32_t kDimsPerSum = 4096;  // 1024 look-ups of at most kLutMax fit 16 bits
 
   [[gnu::always_inline]] static __m512i LoadBytes(const void* p) { return _mm512_loadu_si512(p); }
 
@@ -28,10 +28,14 @@ struct V {
     for (uint32_t begin = 0; begin < dim; begin += kDimsPerSum) {
       const uint32_t end = begin + kDimsPerSum < dim ? begin + kDimsPerSum : dim;
       __m512i low = _mm512_setzero_si512(), low_odd = low, high = low, high_odd = low;
-      for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 64) {
-        const __m512i code = LoadBytes(codes + i), table = LoadBytes(lut + i);
-        const __m512i a = _mm512_shuffle_epi8(table, _mm512_and_si512(code, nibble));
-        const __m512i b = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(code, 4), nibble));
+      for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 256) {
+        __m512i a = _mm512_setzero_si512(), b = a;
+#pragma clang loop unroll(full)
+        for (size_t j = 0; j < 256; j += 64) {
+          const __m512i code = LoadBytes(codes + i + j), table = LoadBytes(lut + i + j);
+          a = _mm512_add_epi8(a, _mm512_shuffle_epi8(table, _mm512_and_si512(code, nibble)));
+          b = _mm512_add_epi8(b, _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(code, 4), nibble)));
+        }
         low = _mm512_add_epi16(low, a);
         low_odd = _mm512_add_epi16(low_odd, _mm512_srli_epi16(a, 8));
         high = _mm512_add_epi16(high, b);
@@ -96,6 +100,13 @@ struct V {
     __m512 lanes;
     __builtin_memcpy(&lanes, &d, sizeof lanes);
     return _mm512_cmp_ps_mask(lanes, _mm512_set1_ps(bound), _CMP_LT_OQ);
+  }
+
+  [[gnu::always_inline]] static uint32_t Bits(const uint32_t* bitmap, const void* ids) {
+    const __m512i id = LoadBytes(ids);
+    const __m512i words = _mm512_i32gather_epi32(_mm512_srli_epi32(id, 5), bitmap, 4);
+    const __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(id, _mm512_set1_epi32(31)));
+    return _mm512_test_epi32_mask(words, bits);
   }
 
   [[gnu::always_inline]] static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {

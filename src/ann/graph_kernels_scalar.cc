@@ -37,6 +37,15 @@ struct V {
     for (uint32_t i = 0; i < 16; ++i) bits |= d[i] < bound ? 1u << i : 0;
     return bits;
   }
+  static uint32_t Bits(const uint32_t* bitmap, const uint8_t* ids) {
+    uint32_t out = 0;
+    for (uint32_t i = 0; i < 16; ++i) {
+      uint32_t id;
+      __builtin_memcpy(&id, ids + i * sizeof id, sizeof id);
+      out |= (bitmap[id / 32] >> (id % 32) & 1) << i;
+    }
+    return out;
+  }
   static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < n; ++i) count += keys[i] < key ? 1 : 0;

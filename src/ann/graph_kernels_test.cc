@@ -133,6 +133,32 @@ TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
       kernels->encode_block(coded.slab, coded.codes.data(), coded.scales[0], coded.norms[0], ids.data(), block2.data());
       ASSERT_EQ(block, block2) << kernels->name << " " << dim;
 
+      const std::vector<int8_t> origin(dim);
+      const SweepLayout sweep_layout{dim};
+      std::vector<uint8_t> swept(sweep_layout.block_bytes(), 1), swept2(sweep_layout.block_bytes(), 2);
+      kScalarGraphKernels.encode_sweep_block(coded.slab, origin.data(), ids.data(), swept.data());
+      kernels->encode_sweep_block(coded.slab, origin.data(), ids.data(), swept2.data());
+      ASSERT_EQ(swept, swept2) << kernels->name << " " << dim;
+      const auto sweep = [&](const GraphKernels& k) {
+        std::vector<int64_t> keys(64);
+        GraphSweep s;
+        s.blocks = swept.data();
+        s.block_count = 1;
+        s.row_count = 31;
+        s.dim = dim;
+        s.query = &p.query;
+        const uint64_t eligible = 0xfffffff7;
+        s.eligible = &eligible;
+        s.bound = INFINITY;
+        s.keys = keys.data();
+        s.capacity = 64;
+        EXPECT_FALSE(k.sweep(s));
+        EXPECT_EQ(s.size, 30u);
+        keys.resize(s.size);
+        return keys;
+      };
+      ASSERT_EQ(sweep(kScalarGraphKernels), sweep(*kernels)) << kernels->name << " " << dim;
+
       std::vector<uint32_t> sums(32), sums2(32, 7);
       kScalarGraphKernels.scan(block.data(), p.lut.data(), dim, sums.data());
       kernels->scan(block.data(), p.lut.data(), dim, sums2.data());
@@ -144,10 +170,10 @@ TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
 TEST(GraphKernelsTest, LargestSumsDoNotOverflow) {
   for (const GraphKernels* kernels : Sets()) {
     const uint32_t dim = 16448;
-    const std::vector<uint8_t> codes(size_t{dim} * 4, 0xff), lut(size_t{dim} * 4, 255);
+    const std::vector<uint8_t> codes(size_t{dim} * 4, 0xff), lut(size_t{dim} * 4, kLutMax);
     std::vector<uint32_t> sums(32);
     kernels->scan(codes.data(), lut.data(), dim, sums.data());
-    for (const uint32_t sum : sums) ASSERT_EQ(sum, dim / 4 * 255) << kernels->name;
+    for (const uint32_t sum : sums) ASSERT_EQ(sum, dim / 4 * kLutMax) << kernels->name;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -47,14 +48,28 @@ class GraphScratch {
     walk.trail = trail_.data();
     return walk;
   }
+  // Lets the walk remember the `capacity` best of the eligible rows that it sees.
+  void KeepMatches(const std::vector<uint64_t>& eligible, uint32_t capacity, GraphWalk* walk) {
+    if (matches_.size() < size_t{capacity} + kKeySlack) matches_.resize(size_t{capacity} + kKeySlack);
+    unmatched_.resize(eligible.size() * 2);
+    std::memcpy(unmatched_.data(), eligible.data(), eligible.size() * sizeof(uint64_t));
+    walk->matches = matches_.data();
+    walk->match_capacity = capacity;
+    walk->unmatched = unmatched_.data();
+  }
+  // A walk never comes to a row that it thinks it has visited.
+  void Hide(uint32_t row, GraphWalk* walk) {
+    visited_[row / 32] |= 1u << (row % 32);
+    trail_[walk->trail_size++] = row;
+  }
   // Forgets what the walk visited: a few writes instead of a clean-up of all rows.
   void End(const GraphWalk& walk) {
     for (uint32_t i = 0; i < walk.trail_size; ++i) visited_[trail_[i] / 32] = 0;
   }
 
   uint64_t memory_bytes() const {
-    return (visited_.size() + trail_.size()) * 4 + lut_.size() + levels_.size() * 2 + query_.size() * 4 +
-           (pool_.size() + results_.size()) * 8;
+    return (visited_.size() + unmatched_.size() + trail_.size()) * 4 + lut_.size() + levels_.size() * 2 +
+           query_.size() * 4 + (pool_.size() + results_.size() + matches_.size()) * 8;
   }
 
  private:
@@ -70,6 +85,8 @@ class GraphScratch {
   std::vector<float> query_;
   std::vector<int64_t> pool_;
   std::vector<int64_t> results_;
+  std::vector<int64_t> matches_;
+  std::vector<uint32_t> unmatched_;
   GraphQuery prepared_;
 };
 

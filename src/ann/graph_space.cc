@@ -18,27 +18,6 @@ constexpr uint32_t kSampleRows = 65536;
 // Norms that differ by less than this do not change the order of dot products beyond the error of the codes.
 constexpr double kEqualNorms = 1e-4;
 
-void LoadRow(const VectorRows& rows, uint32_t row, float* out) {
-  const std::byte* from = rows.Row(row);
-  switch (rows.type) {
-    case VectorType::kF32: std::memcpy(out, from, rows.dim * sizeof(float)); break;
-    case VectorType::kF16: {
-      uint16_t halfs[256];
-      for (uint32_t begin = 0; begin < rows.dim; begin += 256) {
-        const uint32_t n = std::min(256u, rows.dim - begin);
-        std::memcpy(halfs, from + static_cast<size_t>(begin) * 2, n * 2);
-        Kernels().f16_to_f32(halfs, out + begin, n);
-      }
-      break;
-    }
-    case VectorType::kInt8:
-      for (uint32_t i = 0; i < rows.dim; ++i) {
-        out[i] = rows.scales[row] * static_cast<float>(static_cast<int8_t>(from[i]));
-      }
-      break;
-  }
-}
-
 double NormSquared(const float* x, uint32_t dim) {
   double lanes[8] = {};
   for (uint32_t i = 0; i < dim; ++i) lanes[i % 8] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
@@ -64,6 +43,27 @@ void Resize(float* x, uint32_t dim, double wanted, double norm) {
 uint32_t Padded(uint32_t dim) { return (dim + kGraphAlign - 1) / kGraphAlign * kGraphAlign; }
 
 }  // namespace
+
+void LoadRow(const VectorRows& rows, uint32_t row, float* out) {
+  const std::byte* from = rows.Row(row);
+  switch (rows.type) {
+    case VectorType::kF32: std::memcpy(out, from, rows.dim * sizeof(float)); break;
+    case VectorType::kF16: {
+      uint16_t halfs[256];
+      for (uint32_t begin = 0; begin < rows.dim; begin += 256) {
+        const uint32_t n = std::min(256u, rows.dim - begin);
+        std::memcpy(halfs, from + static_cast<size_t>(begin) * 2, n * 2);
+        Kernels().f16_to_f32(halfs, out + begin, n);
+      }
+      break;
+    }
+    case VectorType::kInt8:
+      for (uint32_t i = 0; i < rows.dim; ++i) {
+        out[i] = rows.scales[row] * static_cast<float>(static_cast<int8_t>(from[i]));
+      }
+      break;
+  }
+}
 
 GraphSpace GraphSpace::Fit(const VectorRows& rows, Distance distance, uint64_t seed, const GraphKernels& kernels) {
   GraphSpace space;

@@ -50,6 +50,9 @@ class GraphSpace {
   std::vector<uint32_t> signs_;
 };
 
+// Row `row` of `rows` as floats; `out` has rows.dim elements.
+void LoadRow(const VectorRows& rows, uint32_t row, float* out);
+
 // The kernels that go with the set of simd/kernels.h of this name.
 const GraphKernels& GraphKernelsFor(std::string_view name);
 

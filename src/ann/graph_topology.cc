@@ -1,6 +1,7 @@
 #include "ann/graph_topology.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/check.h"
@@ -10,7 +11,9 @@ namespace akidb {
 namespace {
 
 constexpr uint32_t kMagic = 0x48505247;  // "GRPH"
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kVersionWithoutBeams = 1;
+constexpr uint16_t kVersion = 2;
+constexpr uint32_t kBeamMax = 1u << 24;
 constexpr uint32_t kDimMax = 1u << 20;     // as SEGv1
 constexpr uint32_t kRowsMax = 0x7fffffff;  // the top bit of a row number belongs to the walk
 constexpr uint32_t kEntriesMax = 1u << 16;
@@ -39,6 +42,17 @@ Status CheckIds(std::string_view what, const std::vector<uint32_t>& ids, uint32_
   return OkStatus();
 }
 
+Status CheckBeams(const std::vector<uint32_t>& beams) {
+  if (!beams.empty() && beams.size() != std::size(kRecallLevels)) {
+    return Bad("number of beams", beams.size(), std::size(kRecallLevels));
+  }
+  for (size_t i = 0; i < beams.size(); ++i) {
+    if (beams[i] == 0 || beams[i] > kBeamMax) return Bad("a beam", beams[i], kBeamMax);
+    if (i > 0 && beams[i] < beams[i - 1]) return DataLoss("graph: beams do not rise");
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Status ValidateGraphTopology(const GraphTopology& t) {
@@ -54,6 +68,12 @@ Status ValidateGraphTopology(const GraphTopology& t) {
     return DataLoss("graph: " + std::to_string(t.neighbours.size()) + " neighbours of " + std::to_string(t.row_count) +
                     " rows");
   }
+  if (t.sweeps.size() != t.beams.size()) return DataLoss("graph: as many sweeps as beams are needed");
+  AKI_RETURN_IF_ERROR(CheckBeams(t.beams));
+  AKI_RETURN_IF_ERROR(CheckBeams(t.sweeps));
+  if (!std::isfinite(t.reach) || t.reach < 0 || (t.beams.empty() && t.reach != 0)) {
+    return DataLoss("graph: reach is " + std::to_string(t.reach));
+  }
   AKI_RETURN_IF_ERROR(CheckIds("an entry", t.entries, t.row_count));
   return CheckIds("a neighbour", t.neighbours, t.row_count);
 }
@@ -61,16 +81,19 @@ Status ValidateGraphTopology(const GraphTopology& t) {
 std::string EncodeGraphTopology(const GraphTopology& t) {
   AKI_CHECK(ValidateGraphTopology(t).ok());
   std::string out;
-  out.reserve(32 + (t.entries.size() + t.neighbours.size()) * sizeof(uint32_t));
+  out.reserve(36 + (2 * t.beams.size() + t.entries.size() + t.neighbours.size()) * sizeof(uint32_t));
   PutLe<uint32_t>(&out, kMagic);
-  PutLe<uint16_t>(&out, kVersion);
+  PutLe<uint16_t>(&out, t.beams.empty() ? kVersionWithoutBeams : kVersion);
   PutLe<uint8_t>(&out, static_cast<uint8_t>(t.distance));
   PutLe<uint8_t>(&out, kGraphDegree);
   PutLe<uint32_t>(&out, t.dim);
   PutLe<uint32_t>(&out, t.row_count);
   PutLe<uint64_t>(&out, t.seed);
   PutLe<uint32_t>(&out, static_cast<uint32_t>(t.entries.size()));
-  PutLe<uint32_t>(&out, 0);
+  PutLe<uint32_t>(&out, static_cast<uint32_t>(t.beams.size()));
+  PutIds(t.beams, &out);
+  PutIds(t.sweeps, &out);
+  if (!t.beams.empty()) PutLe<float>(&out, t.reach);
   PutIds(t.entries, &out);
   PutIds(t.neighbours, &out);
   return out;
@@ -87,18 +110,26 @@ Result<GraphTopology> DecodeGraphTopology(std::string_view bytes) {
   t.row_count = in.Read<uint32_t>();
   t.seed = in.Read<uint64_t>();
   const auto entries = in.Read<uint32_t>();
-  const auto reserved = in.Read<uint32_t>();
+  const auto beams = in.Read<uint32_t>();
   if (!in.ok() || magic != kMagic) return std::unexpected(DataLoss("graph: no header"));
-  if (version != kVersion) {
-    return std::unexpected(Unimplemented("graph: version " + std::to_string(version) + ", known is 1"));
+  if (version != kVersionWithoutBeams && version != kVersion) {
+    return std::unexpected(Unimplemented("graph: version " + std::to_string(version) + ", known are 1 and 2"));
   }
   if (degree != kGraphDegree) return std::unexpected(Bad("degree", degree, kGraphDegree));
-  if (reserved != 0) return std::unexpected(DataLoss("graph: reserved bytes are not 0"));
+  const uint32_t beams_expected = version == kVersion ? static_cast<uint32_t>(std::size(kRecallLevels)) : 0;
+  if (beams != beams_expected) {
+    return std::unexpected(DataLoss("graph: " + std::to_string(beams) + " beams, version " + std::to_string(version) +
+                                    " has " + std::to_string(beams_expected)));
+  }
   // Sizes first, so that nothing is allocated on the word of a number that the bytes do not bear out.
-  if (in.remaining() != (uint64_t{entries} + uint64_t{t.row_count} * kGraphDegree) * sizeof(uint32_t)) {
+  const uint64_t measured = beams == 0 ? 0 : 2 * uint64_t{beams} + 1;
+  if (in.remaining() != (measured + uint64_t{entries} + uint64_t{t.row_count} * kGraphDegree) * sizeof(uint32_t)) {
     return std::unexpected(DataLoss("graph: " + std::to_string(in.remaining()) + " bytes for " +
                                     std::to_string(t.row_count) + " rows and " + std::to_string(entries) + " entries"));
   }
+  t.beams = ReadIds(in, beams);
+  t.sweeps = ReadIds(in, beams);
+  if (beams > 0) t.reach = in.Read<float>();
   t.entries = ReadIds(in, entries);
   t.neighbours = ReadIds(in, size_t{t.row_count} * kGraphDegree);
   AKI_RETURN_IF_ERROR(ValidateGraphTopology(t));

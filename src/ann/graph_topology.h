@@ -18,6 +18,9 @@
 
 namespace akidb {
 
+// Recalls that a graph measures itself for when it is built.
+inline constexpr double kRecallLevels[] = {0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999};
+
 struct GraphTopology {
   Distance distance = Distance::kCosine;
   uint32_t dim = 0;  // of the rows
@@ -25,6 +28,13 @@ struct GraphTopology {
   uint64_t seed = 0;
   std::vector<uint32_t> entries;     // rows where walks begin; a multiple of kGraphDegree, at least one
   std::vector<uint32_t> neighbours;  // kGraphDegree a row; a row's own number fills places that are free
+  // What reached each of kRecallLevels at k = 10, at the least: the beam of a walk, and the rows scored after a sweep.
+  // Empty if that was not measured.
+  std::vector<uint32_t> beams;
+  std::vector<uint32_t> sweeps;
+  // How far, as its walk estimates, the farthest of the rows measured with lies from its tenth nearest; 0 without
+  // beams.
+  float reach = 0;
   bool operator==(const GraphTopology&) const = default;
 };
 

@@ -10,31 +10,51 @@ namespace akidb {
 namespace {
 
 GraphTopology Small() {
-  GraphTopology t{
-      .distance = Distance::kEuclidean, .dim = 5, .row_count = 3, .seed = 42, .entries = {}, .neighbours = {}};
+  GraphTopology t{.distance = Distance::kEuclidean,
+                  .dim = 5,
+                  .row_count = 3,
+                  .seed = 42,
+                  .entries = {},
+                  .neighbours = {},
+                  .beams = {},
+                  .sweeps = {},
+                  .reach = 0};
   for (uint32_t i = 0; i < kGraphDegree; ++i) t.entries.push_back(i % 3);
   for (uint32_t i = 0; i < 3 * kGraphDegree; ++i) t.neighbours.push_back((i * 7) % 3);
   return t;
 }
 
-TEST(GraphTopologyTest, ComesBackAsItWas) {
-  const auto decoded = DecodeGraphTopology(EncodeGraphTopology(Small()));
-  ASSERT_TRUE(decoded) << decoded.error().ToString();
-  EXPECT_EQ(*decoded, Small());
+GraphTopology Measured() {
+  GraphTopology t = Small();
+  t.beams = {10, 12, 16, 16, 24, 40, 64, 512};
+  t.sweeps = {20, 24, 32, 32, 48, 80, 128, 256};
+  t.reach = 1.5f;
+  return t;
 }
 
-TEST(GoldenGraphTest, V1) {
-  std::ifstream file(std::string(AKIDB_SOURCE_DIR) + "/tests/compat/ann/graph_v1.bin", std::ios::binary);
+TEST(GraphTopologyTest, ComesBackAsItWas) {
+  for (const GraphTopology& t : {Small(), Measured()}) {
+    const auto decoded = DecodeGraphTopology(EncodeGraphTopology(t));
+    ASSERT_TRUE(decoded) << decoded.error().ToString();
+    EXPECT_EQ(*decoded, t);
+  }
+}
+
+void ExpectGolden(const std::string& name, const GraphTopology& expected) {
+  std::ifstream file(std::string(AKIDB_SOURCE_DIR) + "/tests/compat/ann/" + name, std::ios::binary);
   ASSERT_TRUE(file.is_open());
   const std::string golden{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  EXPECT_EQ(EncodeGraphTopology(Small()), golden);
+  EXPECT_EQ(EncodeGraphTopology(expected), golden);
   const auto decoded = DecodeGraphTopology(golden);
   ASSERT_TRUE(decoded) << decoded.error().ToString();
-  EXPECT_EQ(*decoded, Small());
+  EXPECT_EQ(*decoded, expected);
 }
 
+TEST(GoldenGraphTest, V1) { ExpectGolden("graph_v1.bin", Small()); }
+TEST(GoldenGraphTest, V2) { ExpectGolden("graph_v2.bin", Measured()); }
+
 TEST(GraphTopologyTest, RefusesEveryTruncationAndSurplus) {
-  const std::string bytes = EncodeGraphTopology(Small());
+  const std::string bytes = EncodeGraphTopology(Measured());
   for (size_t n = 0; n < bytes.size(); ++n) {
     const auto decoded = DecodeGraphTopology(std::string_view(bytes).substr(0, n));
     ASSERT_FALSE(decoded) << n;
@@ -44,7 +64,7 @@ TEST(GraphTopologyTest, RefusesEveryTruncationAndSurplus) {
 }
 
 TEST(GraphTopologyTest, EveryFlippedBitIsRefusedOrMakesAnotherValidGraph) {
-  const std::string bytes = EncodeGraphTopology(Small());
+  const std::string bytes = EncodeGraphTopology(Measured());
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string changed = bytes;
     changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
@@ -62,6 +82,12 @@ TEST(GraphTopologyTest, NamesTheFieldThatIsWrong) {
   t = Small();
   t.entries.pop_back();
   EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
+  t = Measured();
+  t.beams[3] = 9;
+  EXPECT_EQ(ValidateGraphTopology(t).message(), "graph: beams do not rise");
+  t = Small();
+  t.reach = 1;
+  EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
   t = Small();
   t.dim = 0;
   EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
@@ -69,7 +95,7 @@ TEST(GraphTopologyTest, NamesTheFieldThatIsWrong) {
 
 TEST(GraphTopologyTest, AnotherVersionIsUnimplemented) {
   std::string bytes = EncodeGraphTopology(Small());
-  bytes[4] = 2;
+  bytes[4] = 3;
   EXPECT_EQ(DecodeGraphTopology(bytes).error().code(), StatusCode::kUnimplemented);
 }
 

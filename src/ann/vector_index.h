@@ -30,7 +30,8 @@ struct IndexQuery {
   std::span<const float> vector;  // dim elements, as the user gave them
   uint32_t k = 10;
   const RowSet* eligible = nullptr;  // null: every row
-  uint32_t ef_search = 0;            // 0: the index's own choice
+  uint32_t ef_search = 0;            // 0: what `recall` wants
+  double recall = 0.95;              // of the true best k, on average; 0 < recall <= 1
   bool exact = false;
 };
 

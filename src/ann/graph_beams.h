@@ -1,0 +1,38 @@
+// How wide a walk must look for a wanted recall: measured on the graph itself, once it is built, with some of its rows
+// as queries, each hidden from its own walk.
+//
+// Threads: functions; MeasureBeams uses `parallel` while it runs.
+// Errors:  MeasureBeams: those of ctx.Check().
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ann/graph_index.h"
+
+namespace akidb {
+
+// See GraphTopology.
+struct MeasuredBeams {
+  std::vector<uint32_t> beams;
+  std::vector<uint32_t> sweeps;
+  float reach = 0;
+};
+// The same for any number of threads.
+Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const VectorRows& rows, Distance distance,
+                                   uint64_t seed, Parallel& parallel);
+
+// What a query wants of either way.
+struct Beam {
+  uint32_t walk = 0;
+  uint32_t sweep = 0;
+};
+// For a recall, 0 < recall <= 1, of the true best k. Guesses if nothing was measured.
+Beam BeamForRecall(const GraphTopology& topology, double recall, uint32_t k);
+// For the beam of a walk: as many rows after a sweep as find as much.
+Beam BeamForWalk(const GraphTopology& topology, uint32_t ef_search);
+// A query whose walk ended beyond the graph's reach is unlike its rows, and wants so many times more rows.
+inline constexpr uint32_t kFarQuery = 8;
+
+}  // namespace akidb
