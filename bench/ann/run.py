@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The graph index beside other systems: recall@10 against queries a second on one pinned thread.
 
-usage: run.py --bench build/release/bench/ann/ann_bench --data DIR [--set NAME] [--peers symphonyqg,symphonyqg8,hnswlib]
-              [--rounds 3] [--json FILE] [-- OPTIONS OF ann_bench]
+usage: run.py --data DIR [--akidb build/release/bin/akidb] [--set NAME] [--peers symphonyqg,symphonyqg8,hnswlib]
+              [--rounds 3] [--json FILE] [-- OPTIONS OF akidb bench ann]
 
 DIR (or AKIDB_DATA) holds packages.parquet, the query sets and their truth; without it the comparison is skipped, visibly.
 --set is `packages` or a set of sets.py (emb768, ood768, l2_128, uniform), made at first use under build/ann/. Every
@@ -81,18 +81,18 @@ class Ours:
     name = "akidb"
     sweep = (10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000, 1400, 2000, 3000)
 
-    def __init__(self, data, bench, options):
+    def __init__(self, data, akidb, options):
         self.data, self.results = data, WORK / "results.bin"
-        self.process = subprocess.Popen(["taskset", "-c", CORE, bench, "--vectors", data.base_path, "--distance", data.metric, *options]
-                                        if "--threads" not in options else
-                                        [bench, "--vectors", data.base_path, "--distance", data.metric, *options],
+        metric = {"Cosine": "cosine", "Euclidean": "l2", "DotProduct": "dot"}[data.metric]
+        self.process = subprocess.Popen([akidb, "bench", "ann", "--orders", "--base", data.base_path, "--metric", metric, "-k", str(K), *options],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.build = json.loads(self.process.stdout.readline())
-        subprocess.run(["taskset", "-cp", CORE, str(self.process.pid)], capture_output=True, check=True)
-        self.bytes = self.build["index_bytes_per_vector"] + self.build["row_bytes"]
+        # All its threads: the one that searches is among them.
+        subprocess.run(["taskset", "-acp", CORE, str(self.process.pid)], capture_output=True, check=True)
+        self.bytes = self.build["bytes_per_vector"]
 
     def run(self, key, ef):
-        self.process.stdin.write(f"{self.data.queries[key][0]} {ef} {K} {self.results}\n")
+        self.process.stdin.write(f"{self.data.queries[key][0]} {ef} {self.results}\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         rows = self.data.np.fromfile(self.results, "<u4").reshape(-1, K)
@@ -196,7 +196,7 @@ def qps_at(points, level):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bench", default=str(ROOT / "build" / "release" / "bench" / "ann" / "ann_bench"))
+    parser.add_argument("--akidb", default=str(ROOT / "build" / "release" / "bin" / "akidb"))
     parser.add_argument("--data", default=os.environ.get("AKIDB_DATA", ""))
     parser.add_argument("--set", default="packages")
     parser.add_argument("--peers", default="symphonyqg,symphonyqg8,hnswlib")
@@ -214,11 +214,11 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     data = Data(np, args.set, pathlib.Path(args.data))
     keys = [k for k in data.queries if not args.queries or k in args.queries.split(",")]
-    systems = [Ours(data, args.bench, ["--threads", str(args.build_threads), *args.options])]
+    systems = [Ours(data, args.akidb, ["--build-threads", str(args.build_threads), *args.options])]
     for name in filter(None, args.peers.split(",")):
         systems.append(PEERS[name](data, None, args.build_threads))
     os.sched_setaffinity(0, {int(CORE)})
-    report = {"set": args.set, "rows": len(data.base), "dim": data.base.shape[1], "kernels": systems[0].build["kernels"], "systems": []}
+    report = {"set": args.set, "rows": len(data.base), "dim": data.base.shape[1], "kernels": systems[0].build["kernel"], "systems": []}
     for system in systems:
         report["systems"].append({"name": system.name, "build": system.build, "bytes_per_vector": round(system.bytes, 1), "points": {}})
     for key in keys:

@@ -93,14 +93,14 @@ double ThreadMicroseconds() {
   return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
 }
 
-void Round(const VectorIndex& index, const Matrix& queries, uint32_t k, const RowSet* eligible,
+void Round(const VectorIndex& index, const FloatMatrix& queries, uint32_t k, const RowSet* eligible,
            std::ofstream* results) {
   std::vector<Candidate> found;
   std::string cpu_us, wall_us;
   for (uint32_t i = 0; i < queries.rows; ++i) {
     OpContext ctx(RealClock());
     ctx.set_timeout(std::chrono::seconds(60));
-    const std::span<const float> query(queries.values.data() + static_cast<size_t>(i) * queries.dim, queries.dim);
+    const std::span<const float> query(queries.Row(i), queries.columns);
     const auto wall_start = std::chrono::steady_clock::now();
     const double start = ThreadMicroseconds();
     if (!index.Search(ctx, {.vector = query, .k = k, .eligible = eligible}, &found).ok()) BenchFail("a search failed");
@@ -115,13 +115,9 @@ void Round(const VectorIndex& index, const Matrix& queries, uint32_t k, const Ro
 
 int Main(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
-  const Matrix queries = ReadNpy(options.queries);
-  StoredRows rows;
-  {
-    const Matrix vectors = ReadNpy(options.vectors);
-    if (vectors.dim != queries.dim) BenchFail("vectors and queries differ in dimension");
-    StoreRows(vectors, options.type, &rows);
-  }
+  const FloatMatrix queries = ReadFloats(options.queries);
+  const StoredVectors rows = ReadVectors(options.vectors, options.type);
+  if (rows.view.dim != queries.columns) BenchFail("vectors and queries differ in dimension");
   const std::unique_ptr<VectorIndex> index = NewFlatIndex(rows.view, options.distance);
   RowSet eligible(rows.view.row_count);
   for (uint32_t row = 0; row < rows.view.row_count; ++row) {

@@ -20,6 +20,7 @@ Status RunWalInspect(const WalInspectOptions& options, const Console& console);
 Status RunSegmentInspect(const SegmentInspectOptions& options, const Console& console);
 Status RunStoreCheck(const StoreCheckOptions& options, const Console& console);
 Status RunBench(const BenchOptions& options, const Console& console);
+Status RunAnnBench(const AnnBenchOptions& options, const Console& console);
 Status RunConfig(const ConfigCommandOptions& options, const Console& console);
 Status RunDoctor(const DoctorOptions& options, const Console& console);
 Status RunVersion(const VersionOptions& options, const Console& console);

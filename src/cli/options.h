@@ -138,6 +138,23 @@ struct BenchOptions {
   uint64_t seed = 1;
 };
 
+struct AnnBenchOptions {
+  std::string base, queries, truth, mask;  // .npy files
+  std::string metric = "cosine";           // l2, dot
+  std::string vector_type = "f16";
+  std::string index_kind = "hnsw";  // or flat
+  std::string index_file;           // the graph is kept there
+  uint32_t k = 10;
+  uint32_t threads = 1;
+  uint32_t build_threads = 0;  // 0: one a CPU
+  uint32_t ef_construction = 128;
+  uint64_t seed = 1;
+  double max_bytes_per_vector = 0;  // 0: no limit
+  std::vector<double> recalls;
+  std::vector<uint32_t> beams;
+  bool orders = false;
+};
+
 struct ConfigCommandOptions {
   enum class Action : uint8_t { kCheck, kPrint, kKeys };
   Action action = Action::kCheck;
@@ -155,7 +172,7 @@ struct VersionOptions {
 
 using Command = std::variant<ServeOptions, IngestOptions, SearchOptions, CollectionOptions, AliasOptions,
                              SnapshotOptions, WalInspectOptions, SegmentInspectOptions, StoreCheckOptions, BenchOptions,
-                             ConfigCommandOptions, DoctorOptions, VersionOptions>;
+                             AnnBenchOptions, ConfigCommandOptions, DoctorOptions, VersionOptions>;
 
 struct CommandLine {
   OutputFormat format = OutputFormat::kHuman;

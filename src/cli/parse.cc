@@ -272,7 +272,7 @@ class Parser {
   }
 
   void AddBench() {
-    CLI::App* app = app_.add_subcommand("bench", "measure a running server");
+    CLI::App* app = app_.add_subcommand("bench", "measure a running server, or the index alone");
     app->require_subcommand(1);
     auto o = std::make_shared<BenchOptions>();
     const auto add = [&](const char* name, const char* help, BenchOptions::Action action) {
@@ -303,6 +303,42 @@ class Parser {
     CLI::App* search = add("search", "search for generated vectors", BenchOptions::Action::kSearch);
     search->get_option("--collection")->required();
     search->add_option("--top-k,-k", o->top_k, "results")->capture_default_str();
+    AddAnnBench(app);
+  }
+
+  void AddAnnBench(CLI::App* bench) {
+    CLI::App* app = bench->add_subcommand("ann", "build the index over vectors of a .npy file and sweep it");
+    auto o = Choose<AnnBenchOptions>(app);
+    app->add_option("--base", o->base, "the vectors, <f2 or <f4, one a row")->required();
+    CLI::Option* queries = app->add_option("--queries", o->queries, "the queries, likewise");
+    app->add_option("--truth", o->truth, "row numbers of the true nearest (default: found by exact search)");
+    app->add_option("--mask", o->mask, "one byte a row; rows with 0 are filtered out");
+    app->add_option("--metric", o->metric, "cosine, l2 or dot")
+        ->check(CLI::IsMember({"cosine", "l2", "dot"}))
+        ->capture_default_str();
+    app->add_option("--vector-type", o->vector_type, "how rows are stored: f32, f16 or int8")
+        ->check(CLI::IsMember({"f32", "f16", "int8"}))
+        ->capture_default_str();
+    app->add_option("--index", o->index_kind, "hnsw, or flat: no index")
+        ->check(CLI::IsMember({"hnsw", "flat"}))
+        ->capture_default_str();
+    app->add_option("--index-file", o->index_file, "keep the built graph there, and open it if it is there");
+    app->add_option("-k,--k", o->k, "results a query")->check(CLI::Range(1, 10000))->capture_default_str();
+    app->add_option("--threads", o->threads, "that search")->check(CLI::Range(1, 256))->capture_default_str();
+    app->add_option("--build-threads", o->build_threads, "that build (default: one a CPU)")->check(CLI::Range(1, 256));
+    app->add_option("--ef-construction", o->ef_construction, "rows looked at when a row finds its neighbours")
+        ->check(CLI::Range(32, 4096))
+        ->capture_default_str();
+    app->add_option("--seed", o->seed, "of the build")->capture_default_str();
+    app->add_option("--max-bytes-per-vector", o->max_bytes_per_vector, "fail if rows and index take more memory");
+    app->add_option("--recall", o->recalls, "recalls to ask for, instead of a sweep: 0.9,0.95,0.99")
+        ->delimiter(',')
+        ->check(CLI::Range(0.01, 1.0));
+    app->add_option("--ef-search", o->beams, "beams to try (default: 10 to 3000 until recall is 0.9995)")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 1000000));
+    app->add_flag("--orders", o->orders, "answer lines \"QUERIES.npy EF RESULTS\" from stdin; for other programs")
+        ->excludes(queries);
   }
 
   void AddConfig() {
