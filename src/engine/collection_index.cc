@@ -35,7 +35,7 @@ std::optional<CollectionImpl::IndexJob> CollectionImpl::PickIndexJob() {
       if (!stored && writes) work = IndexJob::Work::kStore;
     } else if (stored) {
       work = IndexJob::Work::kOpen;
-    } else if (writes && wanted.kind == IndexKind::kHnsw && unit->row_count() >= deps_.options.index_rows_min) {
+    } else if (writes && wanted.kind != IndexKind::kFlat && unit->row_count() >= deps_.options.index_rows_min) {
       work = IndexJob::Work::kBuild;
     }
     if (!work) continue;

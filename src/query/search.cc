@@ -46,6 +46,10 @@ Status SearchRequest::Validate(const CollectionSpec& spec, const Limits& limits)
   if (score_threshold && !std::isfinite(*score_threshold)) {
     return InvalidArgument("score_threshold is not finite").WithReason("invalid_score_threshold");
   }
+  if (recall && !(*recall > 0 && *recall <= 1)) {
+    return InvalidArgument("recall is " + std::to_string(*recall) + ", must be above 0, at most 1")
+        .WithReason("invalid_recall");
+  }
   return ValidateQueryVector(vector.data(), vector.size(), spec);
 }
 
@@ -57,6 +61,7 @@ Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, 
   query.vector = request.vector;
   query.k = request.offset + request.top_k;
   query.ef_search = request.ef_search;
+  query.recall = request.recall.value_or(snapshot.spec().recall);
   query.exact = request.exact;
 
   std::vector<Hit> hits;

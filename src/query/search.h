@@ -1,4 +1,4 @@
-// Answers on one snapshot: search, scroll, count. Exact results, ties broken by id.
+// Answers on one snapshot: search, scroll, count. Ties are broken by id.
 //
 // Threads: pure functions over an immutable snapshot.
 // Errors:  kInvalidArgument naming the field; those of payload reads; ctx.Check().
@@ -27,7 +27,8 @@ struct SearchRequest {
   std::optional<double> score_threshold;  // Cosine, DotProduct: at least; Euclidean: at most
   Include payload = Include::kYes;
   Include vectors = Include::kNo;
-  uint32_t ef_search = 0;
+  uint32_t ef_search = 0;        // 0: what the recall wants
+  std::optional<double> recall;  // null: the collection's
   bool exact = false;
 
   Status Validate(const CollectionSpec& spec, const Limits& limits) const;

@@ -1,5 +1,6 @@
 #include "query/search.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "service/core/answers.h"
@@ -19,15 +20,13 @@ struct SearchArguments {
 Result<SearchArguments> ParseSearch(Fields fields, const CollectionSpec& spec, const Limits& limits) {
   SearchArguments arguments;
   SearchRequest& request = arguments.request;
-  std::optional<double> recall;
   fields.Require("vector");
   fields.Floats("vector", limits.vector_dim_max, &request.vector);
   fields.Uint("top_k", 1, limits.top_k_max, &request.top_k);
   fields.Uint("offset", 0, limits.top_k_max, &request.offset);
   fields.FilterTree("filter", limits, &request.filter);
   fields.Double("score_threshold", -1e38, 1e38, &request.score_threshold);
-  // A wish that exact search fulfils whatever it is.
-  fields.Double("recall", 0, 1, &recall);
+  fields.Double("recall", 0, 1, &request.recall);
   fields.Uint("ef_search", 1, 100000, &request.ef_search);
   fields.Bool("exact", &request.exact);
   fields.Bool("explain", &arguments.explain);
@@ -55,8 +54,12 @@ Status RunSearch(Service& service, OpContext& ctx, const Snapshot& snapshot, con
   service.ObserveStage(Service::Stage::kAnswer, written - searched);
   if (!arguments.explain) return OkStatus();
   writer->Key("explain").BeginObject();
-  writer->Key("strategy").Value("exact scan");
+  const auto indexed = static_cast<uint64_t>(
+      std::ranges::count_if(snapshot.units(), [](const auto& unit) { return unit->index().kind() != "flat"; }));
+  const bool graph = indexed > 0 && !arguments.request.exact;
+  writer->Key("strategy").Value(graph ? "graph" : "exact scan");
   writer->Key("units").Value(snapshot.units().size());
+  writer->Key("indexed_units").Value(indexed);
   writer->Key("rows").Value(snapshot.live_rows());
   writer->Key("filter");
   if (arguments.request.filter) {
