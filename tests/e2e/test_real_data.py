@@ -79,7 +79,7 @@ def assert_is_top(found, ids, rows, scores, context):
 def check_truth(server, ids, name, count):
     rows = numpy.load(SHARED / f"queries_{name}.truth100.u32.npy")
     scores = numpy.load(SHARED / f"queries_{name}.truth100_score.f32.npy")
-    bodies = [{"vector": vector.tolist(), "top_k": TOP, "with_payload": False} for vector in queries_of(name)[:count]]
+    bodies = [{"vector": vector.tolist(), "top_k": TOP, "with_payload": False, "exact": True} for vector in queries_of(name)[:count]]
     for number, found in enumerate(batch_search(server, bodies)):
         assert_is_top(found, ids, rows[number], scores[number], f"queries_{name} {number}")
     return len(bodies)
@@ -123,7 +123,7 @@ def test_filtered_search_equals_brute_force(loaded, ids, table, unit_vectors, na
     assert len(rows) > 0, "the filter must match something to be a test"
     assert loaded.ok("POST", "/collections/packages/vectors/count", {"filter": FILTERS[name]})["count"] == len(rows)
     queries = queries_of("in")[:20]
-    bodies = [{"vector": q.tolist(), "top_k": TOP, "filter": FILTERS[name], "with_payload": False} for q in queries]
+    bodies = [{"vector": q.tolist(), "top_k": TOP, "filter": FILTERS[name], "with_payload": False, "exact": True} for q in queries]
     for number, (query, found) in enumerate(zip(queries.astype(numpy.float64), batch_search(loaded, bodies))):
         scores = unit_vectors[rows] @ (query / numpy.linalg.norm(query))
         order = numpy.argsort(-scores, kind="stable")[:100]
@@ -166,27 +166,35 @@ def recall_of(server, ids, name, count, **settings):
     return sum(hit["score"] >= scores[number][TOP - 1] - TOLERANCE for number, found in enumerate(answers) for hit in found) / (TOP * len(answers))
 
 
-def test_the_graph_index_finds_nearly_all_and_survives_kills(loaded, ids, table):
-    """Last in the file: it changes the collection's settings."""
-    assert recall_of(loaded, ids, "in", 100) == 1, "scanned until it is asked for"
-    loaded.ok("PATCH", "/collections/packages", {"index": {"kind": "hnsw"}})
+def test_searches_reach_the_recall_asked_for_and_the_index_survives_kills(loaded, ids, table, unit_vectors):
     loaded.ok("POST", "/collections/packages/flush", {})
     loaded.ok("POST", "/collections/packages/merge", {"wait": True, "full": True})
     until_indexed(loaded, len(ids))
-    # Rows that score alike make a 1.0 possible; what is asked for is what docs/guide/collections.md says of this data.
+    assert recall_of(loaded, ids, "in", 30, recall=1.0) == 1
+    # 300 queries: what was measured with rows of the collection holds for queries up to two points.
+    for name in SETS:
+        for wanted in (0.9, 0.95, 0.99):
+            assert recall_of(loaded, ids, name, 300, recall=wanted) >= wanted - 0.02, (name, wanted)
+    assert recall_of(loaded, ids, "in", 300) >= 0.93, "the collection's own 0.95"
     for name, ef_search, least in (("in", 128, 0.95), ("short", 128, 0.95), ("ood", 1024, 0.9)):
         assert recall_of(loaded, ids, name, 300, ef_search=ef_search) >= least, name
     check = masks_of(table)
     for name in FILTERS:
-        matches = int(check[name].sum())
-        bodies = [{"vector": q.tolist(), "top_k": TOP, "filter": FILTERS[name], "with_payload": False} for q in queries_of("in")[:20]]
-        for found in batch_search(loaded, bodies):
-            assert len({hit["id"] for hit in found}) == min(TOP, matches), name
+        rows = numpy.flatnonzero(check[name])
+        queries = queries_of("in")[:100]
+        bodies = [{"vector": q.tolist(), "top_k": TOP, "filter": FILTERS[name], "with_payload": False} for q in queries]
+        hits = total = 0
+        for query, found in zip(queries.astype(numpy.float64), batch_search(loaded, bodies)):
+            scores = numpy.sort(unit_vectors[rows] @ (query / numpy.linalg.norm(query)))[::-1][:TOP]
+            assert len({hit["id"] for hit in found}) == len(scores), name
+            total += len(scores)
+            hits += sum(hit["score"] >= scores[-1] - TOLERANCE for hit in found)
+        assert hits / total >= 0.95, f"{name}: {hits} of {total}"
     built = loaded.log().count('"msg":"indexed"')
     assert built > 0
     loaded.kill()
     loaded.start()
     assert recall_of(loaded, ids, "in", 10, exact=True) == 1
     until_indexed(loaded, len(ids))
-    assert recall_of(loaded, ids, "in", 300, ef_search=128) >= 0.95
+    assert recall_of(loaded, ids, "in", 300) >= 0.93
     assert loaded.log().count('"msg":"indexed"') == built, "opened, not built again"

@@ -62,7 +62,7 @@ Status CheckSearch(OpContext& ctx, const Snapshot& snapshot, const Rows& expecte
   for (uint32_t i = 0; i < spec.dim; ++i) request.vector.push_back(static_cast<float>(dice.Between(1, 40)) - 20.5F);
   request.top_k = static_cast<uint32_t>(dice.Between(1, 30));
   request.offset = dice.Chance(200'000) ? static_cast<uint32_t>(dice.Below(5)) : 0;
-  request.exact = true;
+  request.exact = dice.Chance(500'000);  // otherwise an index may miss near rows, and nothing else
   request.payload = Include::kYes;
   request.vectors = Include::kYes;
   if (filter != nullptr) request.filter = ParseFilter(*filter);
@@ -91,7 +91,8 @@ Status CheckSearch(OpContext& ctx, const Snapshot& snapshot, const Rows& expecte
             what + " gave " + row.id + ", which does not match");
     Require(Close(row.score, Score(spec, request.vector, it->second->vector)),
             what + " gave a wrong score for " + row.id);
-    Require(Close(row.score, scores[request.offset + i]), what + " missed a nearer row at rank " + std::to_string(i));
+    Require(!request.exact || Close(row.score, scores[request.offset + i]),
+            what + " missed a nearer row at rank " + std::to_string(i));
     Require(i == 0 || row.score != found[i - 1].score || found[i - 1].id < row.id,
             what + ": ties are not in order of id");
   }

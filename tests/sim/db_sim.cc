@@ -25,6 +25,8 @@ EngineOptions RandomEngineOptions(Dice& dice) {
   options.limits.wal_bytes_max = dice.Between(384, 2048) << 10;
   options.retain_versions = static_cast<uint32_t>(dice.Between(1, 5));
   options.retain_age = std::chrono::seconds(dice.Below(60));
+  // Some segments are large enough for an index, some are not.
+  options.index_rows_min = static_cast<uint32_t>(dice.Between(4, 64));
   return options;
 }
 
