@@ -2,6 +2,32 @@
 # executable for its *_test.cc, one executable for each *_fuzz.cc and *_bench.cc.
 # DEPS are folders of a lower layer; a wrong arrow does not link.
 
+# akidb_units(OUT NAME INCLUDE_DIR SOURCES): what to compile for the sources, which is fewer files with AKIDB_UNITY. A source with
+# options or definitions of its own stays alone.
+function(akidb_units out name include_dir)
+  set(${out} ${ARGN} PARENT_SCOPE)
+  if(NOT AKIDB_UNITY)
+    return()
+  endif()
+  foreach(source ${ARGN})
+    get_source_file_property(options ${source} COMPILE_OPTIONS)
+    get_source_file_property(definitions ${source} COMPILE_DEFINITIONS)
+    if(options OR definitions)
+      list(APPEND alone ${source})
+    else()
+      file(RELATIVE_PATH source ${include_dir} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+      list(APPEND joined ${source})
+    endif()
+  endforeach()
+  if(joined)
+    execute_process(COMMAND python3 ${PROJECT_SOURCE_DIR}/cmake/unity.py ${CMAKE_CURRENT_BINARY_DIR}/unity ${name} ${joined}
+                    WORKING_DIRECTORY ${include_dir} OUTPUT_VARIABLE units COMMAND_ERROR_IS_FATAL ANY)
+    # A new name in one file may ask for other units.
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+  endif()
+  set(${out} ${alone} ${units} PARENT_SCOPE)
+endfunction()
+
 function(akidb_library name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.cc)
@@ -14,6 +40,10 @@ function(akidb_library name)
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER helpers INCLUDE REGEX "_testing\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|testing)\\.cc$")
+
+  akidb_units(sources ${name} ${PROJECT_SOURCE_DIR}/src ${sources})
+  akidb_units(tests ${name}_test ${PROJECT_SOURCE_DIR}/src ${tests})
+  akidb_units(helpers ${name}_testing ${PROJECT_SOURCE_DIR}/src ${helpers})
 
   set(deps ${ARG_DEPS})
   list(TRANSFORM deps PREPEND akidb_)

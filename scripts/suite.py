@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the parts of the suite, one line each, and ends with a line that counts everything.
+"""Runs the parts of the suite, one line each when it has ended, and ends with how long each took and a line that counts everything.
+
+What is shipped is built first, once, and serves the unit tests, the simulation and the end-to-end tests. Those wait more than they
+compute, so they run beside all other parts, a few files at a time, and before them in the queue for the processor.
 
 Counted are: checks of tools/check, cases of unit tests and of the end-to-end tests, simulation modes, fuzz targets. A test
 program that crashes or times out counts as failed, and so does a part that cannot run. Called by scripts/test.sh, which
@@ -9,6 +12,7 @@ installs and configures.
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -16,6 +20,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -27,10 +32,20 @@ import minio  # noqa: E402
 BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
 JOBS = os.cpu_count() or 2
+# Of builds, which use all cores each; two in one folder would destroy it.
+BUILDING = threading.Lock()
 
-# Folders whose tests run threads against each other. gRPC-free, so that ThreadSanitizer sees all of it.
-CONCURRENT = ["akidb_base_test", "akidb_wal_test", "akidb_objstore_test", "akidb_objstore_localfs_test", "akidb_engine_test",
-              "akidb_service_core_test", "akidb_service_rest_test"]
+# Test programs that run threads against each other, and what ThreadSanitizer need not see of them: the crash tests of the log run
+# one thread over a virtual disk, and AddressSanitizer sees them.
+CONCURRENT = {
+    "akidb_base_test": "", "akidb_ann_test": "", "akidb_cache_test": "", "akidb_engine_test": "", "akidb_objstore_test": "",
+    "akidb_objstore_localfs_test": "", "akidb_objstore_s3_test": "", "akidb_service_core_test": "", "akidb_service_rest_test": "",
+    "akidb_wal_test": "-WalCrashTest.*:WalRecoveryTest.*",
+}
+# Files of end-to-end tests at a time, and those that take longest, which begin first.
+E2E_FILES = 3
+E2E_FIRST = ["test_real_data", "test_minio", "test_minio_outage", "test_openapi", "test_nodes"]
+LOG_LINES_SHOWN = 40
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -63,21 +78,23 @@ def failure(name):
     return count
 
 
-def run(arguments, log, timeout=None, **extra_environment):
-    """Exit code (None after a time-out); output goes to the log."""
+def run(arguments, log, timeout=None, behind=False, **extra_environment):
+    """Exit code (None after a time-out); output goes to the log. `behind`: whatever else runs has the processor first."""
     with open(LOGS / log, "wb") as output:
         try:
-            return subprocess.run([str(a) for a in arguments], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=timeout,
+            return subprocess.run([*(["nice"] if behind else []), *(str(a) for a in arguments)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=timeout,
                                   env={**os.environ, **extra_environment}).returncode
         except subprocess.TimeoutExpired:
             output.write(f"\ntimed out after {timeout} s\n".encode())
             return None
 
 
-def build(preset, targets):
-    """None, or the failure to report."""
-    if run(["ninja", "-C", BUILD / preset, "-k", "0", *targets], f"build-{preset}.log") != 0:
-        return failure(f"build of preset {preset} (build/test-logs/build-{preset}.log)")
+@functools.cache
+def build(preset, *targets):
+    """None, or the failure to report. Without targets: everything."""
+    with BUILDING:
+        if run(["ninja", "-C", BUILD / preset, "-k", "0", *targets], f"build-{preset}.log", behind=True) != 0:
+            return failure(f"build of preset {preset} (build/test-logs/build-{preset}.log)")
     return None
 
 
@@ -111,16 +128,21 @@ def count_cases(xml_path):
 
 
 def run_test(preset, name, command, timeout, environment):
-    if not command:
+    if not command or not os.path.exists(command[0]):
         return failure(f"{name} was not built")
     log = f"{preset}-{name}.log"
     report = LOGS / f"{preset}-{name}.xml"
     report.unlink(missing_ok=True)
-    code = run(command, log, timeout, GTEST_OUTPUT=f"xml:{report}", **environment)
     is_cases = os.path.basename(command[0]).endswith("_test")
+    code = run(command, log, timeout, behind=not is_cases, GTEST_OUTPUT=f"xml:{report}", **environment)
     where = f"{name} (build/test-logs/{log})"
     if not is_cases:
         return Count(passed=1) if code == 0 else failure(where)
+    return judge(where, code, report)
+
+
+def judge(where, code, report):
+    """Cases of a test program that has ended."""
     # Without a report the program died: how many cases it would have had is not known, so it is one failure.
     try:
         count = count_cases(report)
@@ -135,18 +157,22 @@ def run_test(preset, name, command, timeout, environment):
 
 
 def run_label(preset, label, jobs=JOBS, environment=None, only=None):
+    """The tests with the label; `only`: test program -> its filter."""
     count = Count()
     tests = [t for t in ctest_tests(preset, label) if only is None or (t[1] and os.path.basename(t[1][0]) in only)]
     if not tests:
         return failure(f"no test has label {label} in preset {preset}")
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for result in pool.map(lambda t: run_test(preset, *t, environment or {}), tests):
+        def run_one(test):
+            cases = {"GTEST_FILTER": only[os.path.basename(test[1][0])]} if only else {}
+            return run_test(preset, *test, {**(environment or {}), **{name: value for name, value in cases.items() if value}})
+        for result in pool.map(run_one, tests):
             count.add(result)
     return count
 
 
 def part_check(options):
-    code = run(["tools/check"], "check.log", 1500)
+    code = run(["tools/check"], "check.log", 1500, behind=True)
     text = (LOGS / "check.log").read_text()
     last = re.search(r"^(\d+) passed, (\d+) failed$", text, re.MULTILINE)
     if not last:
@@ -156,16 +182,16 @@ def part_check(options):
 
 
 def part_unit(options):
-    return build("dev", targets_of("dev", "akidb_.*_test")) or run_label("dev", "unit")
+    return build("release") or run_label("release", "unit")
 
 
 def part_compat(options):
-    return build("dev", targets_of("dev", "akidb_.*_test")) or run_label("dev", "compat")
+    return build("release") or run_label("release", "compat")
 
 
 def part_model(options):
     # Bounded by states, not by time; the limit only stops what hangs.
-    code = run([sys.executable, "tests/model/run.py"], "model.log", 1800)
+    code = run([sys.executable, "tests/model/run.py"], "model.log", 1800, behind=True)
     last = re.search(r"^(\d+) passed, (\d+) failed$", (LOGS / "model.log").read_text(), re.MULTILINE)
     if not last:
         return failure(f"tests/model/run.py ended with {code} (build/test-logs/model.log)")
@@ -174,7 +200,7 @@ def part_model(options):
 
 
 def part_sim(options):
-    broken = build("release", targets_of("release", "akidb_sim.*"))
+    broken = build("release")
     if broken:
         return broken
     count = run_label("release", "sim")
@@ -184,18 +210,17 @@ def part_sim(options):
 
 
 def part_asan(options):
-    return build("asan", targets_of("asan", "akidb_.*_test")) or run_label("asan", "unit", environment=SANITIZER_ENVIRONMENT)
+    return build("asan", *targets_of("asan", "akidb_.*_test")) or run_label("asan", "unit", environment=SANITIZER_ENVIRONMENT)
 
 
 def part_tsan(options):
-    targets = [target for target in targets_of("tsan", "akidb_.*_test") if target in CONCURRENT]
-    return build("tsan", targets) or run_label("tsan", "unit", environment=SANITIZER_ENVIRONMENT, only=targets)
+    return build("tsan", *CONCURRENT) or run_label("tsan", "unit", environment=SANITIZER_ENVIRONMENT, only=CONCURRENT)
 
 
 def part_fuzz(options):
     seconds = 60 if options.slow else 2 if options.quick else 5
-    return build("fuzz", targets_of("fuzz", ".*_fuzz")) or run_label(
-        "fuzz", "fuzz", environment={**SANITIZER_ENVIRONMENT, "AKIDB_FUZZ_SECONDS": str(seconds)})
+    return build("asan", *targets_of("asan", ".*_fuzz")) or run_label(
+        "asan", "fuzz", environment={**SANITIZER_ENVIRONMENT, "AKIDB_FUZZ_SECONDS": str(seconds)})
 
 
 class MinioServer:
@@ -219,42 +244,35 @@ class MinioServer:
 MINIO = MinioServer()
 
 
-def run_live_test(target):
-    """Cases of a C++ test that talks to a MinIO of its own."""
-    broken = build("dev", [target])
-    if broken:
-        return broken
-    program = next((BUILD / "dev").rglob(target))
+def run_live_test():
+    """Cases of the C++ test that talks to a MinIO of its own."""
+    target = "akidb_objstore_s3_live_test"
+    program = next((BUILD / "release").rglob(target))
     with tempfile.TemporaryDirectory() as work, minio.running(pathlib.Path(work) / "minio", kms=True) as server:
         access_key, secret_key = server.credentials
-        return run_test("dev", target, [program], 600, {
+        return run_test("release", target, [program], 600, {
             "AKIDB_TEST_S3_ENDPOINT": server.endpoint, "AKIDB_TEST_S3_ACCESS_KEY": access_key, "AKIDB_TEST_S3_SECRET_KEY": secret_key,
             "AKIDB_TEST_S3_KMS_KEY": minio.KMS_KEY})
 
 
-def part_e2e(options):
-    broken = build("release", ["akidb"])
-    if broken:
-        return broken
-    count = MINIO.wait() or Count()
-    if count.failed == 0:
-        for target in targets_of("dev", "akidb_.*_live_test"):
-            count.add(run_live_test(target))
-    report = LOGS / "e2e.xml"
+def run_e2e_file(path, options):
+    log, report = f"e2e-{path.stem}.log", LOGS / f"e2e-{path.stem}.xml"
     report.unlink(missing_ok=True)
-    arguments = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/e2e", f"--junit-xml={report}"]
-    if options.slow:
-        arguments.append("--slow")
-    code = run(arguments, "e2e.log", 3600 if options.slow else 1800, PYTHONDONTWRITEBYTECODE="1")
-    try:
-        cases = count_cases(report)
-    except (OSError, ElementTree.ParseError):
-        count.fail(f"pytest ended with {code} (build/test-logs/e2e.log)")
+    arguments = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path.relative_to(ROOT), f"--junit-xml={report}"]
+    code = run([*arguments, *(["--slow"] if options.slow else [])], log, 3600 if options.slow else 1800, PYTHONDONTWRITEBYTECODE="1")
+    return judge(f"{path.stem} (build/test-logs/{log})", code, report)
+
+
+def part_e2e(options):
+    count = build("release") or MINIO.wait() or Count()
+    if count.failed:
         return count
-    cases.failures = [f"{case} (build/test-logs/e2e.log)" for case in cases.failures]
-    if code != 0 and cases.failed == 0:
-        cases.fail(f"pytest ended with {code} (build/test-logs/e2e.log)")
-    count.add(cases)
+    files = sorted((ROOT / "tests" / "e2e").glob("test_*.py"), key=lambda file: (file.stem not in E2E_FIRST, file.stem))
+    with concurrent.futures.ThreadPoolExecutor(E2E_FILES) as pool:
+        running = [pool.submit(run_e2e_file, file, options) for file in files]
+        running.append(pool.submit(run_live_test))
+        for each in running:
+            count.add(each.result())
     return count
 
 
@@ -273,6 +291,20 @@ PARTS = {
 QUICK = ["check", "unit", "compat", "e2e"]
 
 
+REPORTING = threading.Lock()
+
+
+def report(name, count, seconds):
+    """The line of a part, and for what failed the end of each log."""
+    skipped = f", {count.skipped} skipped" if count.skipped else ""
+    print(f"{name:8}{count.passed} passed, {count.failed} failed{skipped} in {seconds:.0f} s", flush=True)
+    for each in count.failures:
+        print(f"  failed: {each}", flush=True)
+    for log in sorted({log for each in count.failures for log in re.findall(r"\((build/test-logs/\S+)\)", each)}):
+        lines = (ROOT / log).read_text(errors="replace").splitlines() if (ROOT / log).exists() else []
+        print("\n".join([f"  the end of {log}:", *(f"    {line}" for line in lines[-LOG_LINES_SHOWN:])]), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="parts:\n" + "\n".join(f"  {name:8}{what}" for name, (_, what) in PARTS.items()))
@@ -281,21 +313,31 @@ def main():
     parser.add_argument("--part", action="append", choices=list(PARTS), metavar="NAME", help="only this part; may be repeated")
     options = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
-    total = Count()
     parts = options.part or (QUICK if options.quick else list(PARTS))
-    if "e2e" in parts:
-        MINIO.begin()
-    for name in parts:
+    begin = time.monotonic()
+    total, times = Count(), {}
+
+    def run_part(name):
         start = time.monotonic()
         try:
             count = PARTS[name][0](options)
-        except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
+        except (OSError, subprocess.SubprocessError, ValueError, RuntimeError, StopIteration) as error:
             count = failure(f"{name} could not run: {error}")
-        skipped = f", {count.skipped} skipped" if count.skipped else ""
-        print(f"{name:8}{count.passed} passed, {count.failed} failed{skipped} in {time.monotonic() - start:.0f} s", flush=True)
-        for each in count.failures:
-            print(f"  failed: {each}", flush=True)
-        total.add(count)
+        with REPORTING:
+            times[name] = time.monotonic() - start
+            report(name, count, times[name])
+            total.add(count)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        if "e2e" in parts:
+            MINIO.begin()
+            waiting = beside.submit(run_part, "e2e")
+        for name in parts:
+            if name != "e2e":
+                run_part(name)
+        if "e2e" in parts:
+            waiting.result()
+    print("seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in times.items()) + f"; together {time.monotonic() - begin:.0f}")
     print(f"{total.passed} passed, {total.failed} failed" + (f", {total.skipped} skipped" if total.skipped else ""))
     return 1 if total.failed else 0
 

@@ -10,5 +10,5 @@ install_packages dev
 install_packages test
 install_python test "$ROOT/scripts/requirements.txt" "$ROOT/tests/e2e/requirements.txt"
 configure release "-DAKIDB_PYARROW_PYTHON=$VENV/bin/python"
-for preset in dev asan tsan fuzz; do configure "$preset"; done
+for preset in asan tsan; do configure "$preset"; done
 exec "$VENV/bin/python" "$ROOT/scripts/suite.py" "$@"
