@@ -2,11 +2,17 @@
 
 import json
 import os
+import pathlib
 import re
 import shlex
 import subprocess
+import sys
 
 from .tree import TEST_FILE, version_of
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "cmake"))
+
+import unity  # noqa: E402
 
 COMPILER = "clang++-19"
 TIDY = "clang-tidy-19"
@@ -68,7 +74,7 @@ def check_headers(tree):
             result = subprocess.run([COMPILER, *flags, "-fsyntax-only", "-Wno-pragma-once-outside-header", "-x", "c++", header],
                                     cwd=tree.root, capture_output=True, text=True)
             return [] if result.returncode == 0 else errors_of(result.stderr, header)
-        return header, tree.content_key(header, version_of(COMPILER), *flags), run
+        return header, tree.content_key([header], version_of(COMPILER), *flags), run
 
     known = {os.path.dirname(source) for source in arguments}
     headers = [header for header in tree.matching([".h"]) if os.path.dirname(header) in known]
@@ -76,18 +82,29 @@ def check_headers(tree):
 
 
 def check_tidy(tree):
-    """Product code only: tests are compiled with the same warnings, and the sanitizers run them."""
+    """Product code only: tests are compiled with the same warnings, and the sanitizers run them.
+
+    Sources of a folder are read together: most of the time goes into the headers that they share.
+    """
     arguments = compile_arguments(tree)
     configuration = tree.read(".clang-tidy").decode()
+    units = tree.root / "build" / ".cache" / "units"
+    units.mkdir(parents=True, exist_ok=True)
 
-    def job(source):
-        flags = arguments[source]
+    def job(folder, number, sources, flags):
+        unit = units / f"{folder.replace('/', '_')}_{number}.cc"
 
         def run():
-            result = subprocess.run([TIDY, "--quiet", f"--config-file={tree.root}/.clang-tidy", source, "--", *flags],
+            unit.write_text("".join(f'#include "{source}"\n' for source in sources))
+            result = subprocess.run([TIDY, "--quiet", f"--config-file={tree.root}/.clang-tidy", str(unit), "--", *flags, f"-I{tree.root}"],
                                     cwd=tree.root, capture_output=True, text=True)
-            return [] if result.returncode == 0 else errors_of(result.stdout + result.stderr, source)
-        return source, tree.content_key(source, version_of(TIDY), configuration, *flags), run
+            return [] if result.returncode == 0 else errors_of(result.stdout + result.stderr, sources[0])
+        return sources[0], tree.content_key(sources, version_of(TIDY), configuration, *flags), run
 
-    sources = [name for name in tree.matching([".cc"], "src/") if name in arguments and not TEST_FILE.search(name)]
-    return tree.run_cached("tidy", [job(source) for source in sources])
+    alike = {}
+    for name in tree.matching([".cc"], "src/"):
+        if name in arguments and not TEST_FILE.search(name):
+            alike.setdefault((os.path.dirname(name), tuple(arguments[name])), {})[name] = tree.read(name).decode()
+    return tree.run_cached("tidy", [job(folder, f"{kind}_{number}", sources, flags)
+                                    for kind, ((folder, flags), texts) in enumerate(alike.items())
+                                    for number, sources in enumerate(unity.join(texts))])

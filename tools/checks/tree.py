@@ -42,9 +42,9 @@ class Tree:
     def _names(self):
         return set(self.files)
 
-    def content_key(self, name, *more):
-        """A hash of the file, of everything of ours that it includes, and of `more`."""
-        seen, todo = set(), [name]
+    def content_key(self, names, *more):
+        """A hash of the files, of everything of ours that they include, and of `more`."""
+        seen, todo = set(), list(names)
         while todo:
             current = todo.pop()
             if current not in seen:
