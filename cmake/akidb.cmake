@@ -80,7 +80,7 @@ function(akidb_library name)
   endforeach()
 endfunction()
 
-# A libFuzzer target; outside the fuzz preset it is not built. Corpus: tests/corpus/<target>/ if present.
+# A libFuzzer target; without AKIDB_FUZZ (preset asan) it is not built. Corpus: tests/corpus/<target>/ if present.
 function(akidb_fuzzer folder file)
   if(NOT AKIDB_FUZZ)
     return()
