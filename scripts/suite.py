@@ -153,7 +153,7 @@ def run_test(preset, name, command, timeout, environment):
     return judge(where, code, report)
 
 
-def judge(where, code, report):
+def judge(where, code, report, may_skip_all=False):
     """Cases of a test program that has ended."""
     # Without a report the program died: how many cases it would have had is not known, so it is one failure.
     try:
@@ -163,7 +163,7 @@ def judge(where, code, report):
     count.failures = [f"{case} in {where}" for case in count.failures]
     if code != 0 and count.failed == 0:
         count.fail(f"{where}: ended with {code}")
-    if count.passed + count.failed == 0:
+    if count.passed + count.failed == 0 and not (may_skip_all and count.skipped):
         count.fail(f"{where}: no case ran")
     return count
 
@@ -273,7 +273,8 @@ def run_e2e_file(path, options):
     report.unlink(missing_ok=True)
     arguments = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path.relative_to(ROOT), f"--junit-xml={report}"]
     code = run([*arguments, *(["--slow"] if options.slow else [])], log, 3600 if options.slow else 1800, PYTHONDONTWRITEBYTECODE="1")
-    return judge(f"{path.stem} (build/test-logs/{log})", code, report)
+    # Real data is not part of the repository.
+    return judge(f"{path.stem} (build/test-logs/{log})", code, report, may_skip_all=True)
 
 
 def part_e2e(options):
