@@ -4,13 +4,15 @@ unity.py FOLDER NAME SOURCE...: writes FOLDER/NAME_0.cc, NAME_1.cc, ... where th
 between. The sources are named as an #include finds them, below the working directory.
 
 What a file keeps to itself must mean nothing elsewhere in its unit: a file whose unnamed namespaces or macros declare a
-word that another file has, for whatever, goes into another unit. What this overlooks does not compile, or warns.
+word that another file or a header it includes has, for whatever, goes into another unit. What this overlooks does not compile, or warns.
 """
 
+import functools
 import pathlib
 import re
 import sys
 
+SOURCES = pathlib.Path(__file__).resolve().parent.parent / "src"
 FILES_MAX = 12
 LINES_MAX = 2200
 UNNAMED = re.compile(r"^namespace \{\n(.*?)^\}  // namespace$", re.MULTILINE | re.DOTALL)
@@ -19,17 +21,30 @@ COMMENT_OR_TEXT = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
 TYPE = re.compile(r"^(?:class|struct|union|enum class|enum|concept) (?:\[\[\w+\]\] )?(\w+)|^using (\w+) =", re.MULTILINE)
 VALUE = re.compile(r"^(?!class |struct |using |namespace |template |TEST|INSTANTIATE|#|\})[A-Za-z_][^(={;\n]*?\b(\w+)(?:\[\w*\])?\s*(?:[(={;]|$)",
                    re.MULTILINE)
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 MACRO = re.compile(r"^#define (\w+)", re.MULTILINE)
 
 
+def declared(text):
+    """Names that begin a declaration in the first column; rather too much than too little."""
+    while (shorter := re.sub(r"<[^<>]*>", "", text)) != text:
+        text = shorter
+    return {name for names in TYPE.findall(text) for name in names if name} | set(VALUE.findall(text)) | set(MACRO.findall(text))
+
+
 def private_names(text):
-    """What a source declares for itself alone; rather too much than too little."""
-    found = set(MACRO.findall(text))
-    for region in UNNAMED.findall(text):
-        while (shorter := re.sub(r"<[^<>]*>", "", region)) != region:
-            region = shorter
-        found |= {name for names in TYPE.findall(region) for name in names if name} | set(VALUE.findall(region))
-    return found
+    """What a source declares for itself alone."""
+    return set(MACRO.findall(text)).union(*(declared(region) for region in UNNAMED.findall(text)))
+
+
+@functools.cache
+def header_names(header):
+    """What a header of ours, and what it includes, declares."""
+    found = [folder / header for folder in (SOURCES, pathlib.Path()) if (folder / header).is_file()]
+    if not found:
+        return frozenset()
+    text = found[0].read_text()
+    return frozenset(declared(text)).union(*map(header_names, INCLUDE.findall(text)))
 
 
 def join(texts):
@@ -37,7 +52,8 @@ def join(texts):
     groups = []
     for name, text in texts.items():
         code = COMMENT_OR_TEXT.sub("", text)
-        private, words, lines = private_names(text), set(re.findall(r"\w+", code)), text.count("\n")
+        private, lines = private_names(text), text.count("\n")
+        words = set(re.findall(r"\w+", code)).union(*map(header_names, INCLUDE.findall(text)))
         for group in groups:
             if (len(group["files"]) < FILES_MAX and group["lines"] + lines <= LINES_MAX and not group["private"] & words
                     and not group["words"] & private):
