@@ -17,10 +17,10 @@ Result<dom::element> Ask(const AliasOptions& options, ApiClient& client) {
   writer.BeginObject();
   switch (options.action) {
     case Action::kList: return client.Get("/aliases");
-    case Action::kDelete: return client.Call("DELETE", AliasTarget(options.alias), {}, {}, Repeat::kUnsafe);
+    case Action::kDelete: return client.Call("DELETE", AliasPath(options.alias), {}, {}, Repeat::kUnsafe);
     case Action::kSet:
       writer.Key("collection").Value(options.collection).EndObject();
-      return client.Call("PUT", AliasTarget(options.alias), "application/json", body, Repeat::kSafe);
+      return client.Call("PUT", AliasPath(options.alias), "application/json", body, Repeat::kSafe);
     case Action::kSwitch:
       writer.Key("alias").Value(options.alias).Key("from").Value(options.from).Key("to").Value(options.collection);
       writer.EndObject();

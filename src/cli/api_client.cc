@@ -63,9 +63,9 @@ Result<simdjson::dom::element> ApiClient::Call(std::string_view method, std::str
   return document;
 }
 
-std::string CollectionTarget(std::string_view name) { return "/collections/" + PercentEncode(name); }
+std::string CollectionPath(std::string_view name) { return "/collections/" + PercentEncode(name); }
 
-std::string AliasTarget(std::string_view name) { return "/aliases/" + PercentEncode(name); }
+std::string AliasPath(std::string_view name) { return "/aliases/" + PercentEncode(name); }
 
 std::string JsonText(const simdjson::dom::element& object, std::string_view key) {
   std::string_view text;

@@ -36,8 +36,8 @@ class ApiClient {
 };
 
 // "/collections/NAME", "/aliases/NAME", with the name percent-encoded.
-std::string CollectionTarget(std::string_view name);
-std::string AliasTarget(std::string_view name);
+std::string CollectionPath(std::string_view name);
+std::string AliasPath(std::string_view name);
 
 // Fields that may be missing.
 std::string JsonText(const simdjson::dom::element& object, std::string_view key);

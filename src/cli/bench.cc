@@ -87,7 +87,7 @@ Status Bench::Prepare(ApiClient& client) {
     AKI_RETURN_IF_ERROR(client.Post("/collections", body, Repeat::kUnsafe));
     drop_at_end_ = true;
   }
-  target_ = CollectionTarget(collection_);
+  target_ = CollectionPath(collection_);
   AKI_ASSIGN_OR_RETURN(const simdjson::dom::element description, client.Get(target_));
   dim_ = static_cast<uint32_t>(JsonUint(description, "vector_dim"));
   return OkStatus();

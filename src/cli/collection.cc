@@ -76,7 +76,7 @@ void PrintDescription(const dom::element& answer, const Console& console) {
 }
 
 Result<dom::element> Ask(const CollectionOptions& options, ApiClient& client) {
-  const std::string target = CollectionTarget(options.name);
+  const std::string target = CollectionPath(options.name);
   switch (options.action) {
     case Action::kCreate: return client.Post("/collections", SettingsBody(options), Repeat::kUnsafe);
     case Action::kList: return client.Get("/collections");

@@ -155,8 +155,8 @@ TEST(ApiClientTest, TurnsProblemDocumentsIntoStatuses) {
 }
 
 TEST(ApiClientTest, EncodesNamesInTargets) {
-  EXPECT_EQ(CollectionTarget("a-b_c.D9"), "/collections/a-b_c.D9");
-  EXPECT_EQ(CollectionTarget("../x y"), "/collections/..%2Fx%20y");
+  EXPECT_EQ(CollectionPath("a-b_c.D9"), "/collections/a-b_c.D9");
+  EXPECT_EQ(CollectionPath("../x y"), "/collections/..%2Fx%20y");
 }
 
 }  // namespace

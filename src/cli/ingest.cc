@@ -153,7 +153,7 @@ Status Ingest::Run() {
 
 Status Ingest::PrepareCollection() {
   ApiClient client(url_, HttpOptionsOf(options_.client), clock_);
-  const std::string target = CollectionTarget(options_.collection);
+  const std::string target = CollectionPath(options_.collection);
   auto found = client.Get(target);
   if (!found && found.error().code() == StatusCode::kNotFound) {
     if (!options_.create) return std::move(found).error().Annotate("use --create to create it");
@@ -250,7 +250,7 @@ Status Ingest::SendBatches(IngestSender& sender, Progress& progress) {
 }
 
 Status Ingest::Send() {
-  std::string target = CollectionTarget(options_.collection) + "/vectors";
+  std::string target = CollectionPath(options_.collection) + "/vectors";
   if (!options_.ack.empty()) target += "?ack=" + options_.ack;
   IngestSender sender({url_, HttpOptionsOf(options_.client), target, options_.connections, state_.rows_acknowledged},
                       clock_);

@@ -32,7 +32,7 @@ Result<std::string> QueryVector(const SearchOptions& options, ApiClient& client)
     }
     writer.EndObject();
     AKI_ASSIGN_OR_RETURN(const dom::element answer,
-                         client.Post(CollectionTarget(options.collection) + "/vectors/get", body, Repeat::kSafe));
+                         client.Post(CollectionPath(options.collection) + "/vectors/get", body, Repeat::kSafe));
     dom::element vector;
     if (answer.at_pointer("/vectors/0/vector").get(vector) == simdjson::SUCCESS) return simdjson::minify(vector);
     return std::unexpected(NotFound("no vector with id '" + options.like + "'"));
@@ -107,7 +107,7 @@ Status RunSearch(const SearchOptions& options, const Console& console) {
   AKI_ASSIGN_OR_RETURN(const std::string vector, QueryVector(options, client));
   AKI_ASSIGN_OR_RETURN(const std::string body, RequestBody(options, vector));
   AKI_ASSIGN_OR_RETURN(const dom::element answer,
-                       client.Post(CollectionTarget(options.collection) + "/search", body, Repeat::kSafe));
+                       client.Post(CollectionPath(options.collection) + "/search", body, Repeat::kSafe));
   if (console.json()) {
     console.PrintJson(client.text());
   } else {

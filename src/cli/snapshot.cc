@@ -13,7 +13,7 @@ namespace dom = simdjson::dom;
 using Action = SnapshotOptions::Action;
 
 Result<dom::element> Ask(const SnapshotOptions& options, ApiClient& client) {
-  const std::string all = CollectionTarget(options.collection) + "/snapshots";
+  const std::string all = CollectionPath(options.collection) + "/snapshots";
   const std::string one = all + "/" + options.name;
   switch (options.action) {
     case Action::kList: return client.Get(all);
