@@ -83,6 +83,13 @@ class CachedStore final : public ObjectStore {
     return status;
   }
 
+  Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) override {
+    Status status = base_->DeleteVersion(ctx, key, version_id);
+    Changed(key);
+    if (cacheable_(key)) cache_->Drop({key, version_id}, kAll);
+    return status;
+  }
+
   // After a write, whatever came of it: nobody may be told what was before. Old versions stay: they are what they were.
   void Changed(const std::string& key) {
     if (cacheable_(key)) cache_->Drop({key, {}}, kAll);

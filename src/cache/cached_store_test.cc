@@ -331,6 +331,9 @@ TEST_F(CachedStoreTest, VersionsOfAKeyAreDifferentObjects) {
     EXPECT_EQ(out, bytes);
   }
   EXPECT_EQ(below_->range_count(), 2u);
+  ASSERT_TRUE(store_->DeleteVersion(ctx_, SegmentName(1), "b").ok());
+  below_->TakeRanges();
+  ASSERT_FALSE(store_->GetRange(ctx_, SegmentName(1), {0, 100}, "b", out.data()).ok()) << "what is deleted is dropped";
 }
 
 TEST_F(CachedStoreTest, SmallObjectsReadWholeAreCachedWhole) {

@@ -45,30 +45,48 @@ Status NodeLeases::Beat(OpContext& ctx, Duration interval) {
   if (lease.address.empty()) return Unavailable("this node is starting");
   lease.interval_ms = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
   lease.written_at = FormatRfc3339(env_.clock->WallNow());
-  AKI_RETURN_IF_ERROR(PutLease(ctx, LeaseKey(process_, lease.sequence), EncodeNodeLease(lease)));
+  AKI_ASSIGN_OR_RETURN(std::string version_id,
+                       PutLease(ctx, LeaseKey(process_, lease.sequence), EncodeNodeLease(lease)));
   sequence_ = lease.sequence;
   promised_ = interval;
-  written_.push_back(sequence_);
+  written_.push_back({sequence_, std::move(version_id)});
   beat_at_ns_.store(env_.clock->Now().time_since_epoch().count(), std::memory_order_relaxed);
   heartbeats_.fetch_add(1, std::memory_order_relaxed);
   while (written_.size() > kLeasesKept) {
-    if (!store_->Delete(ctx, LeaseKey(process_, written_.front())).ok()) break;  // with the next heartbeat
+    const Written& oldest = written_.front();
+    if (!DeleteLease(ctx, LeaseKey(process_, oldest.sequence), oldest.version_id).ok()) break;  // next time
     written_.pop_front();
   }
   return OkStatus();
 }
 
 // Nobody else has this process's name: what is there came from an earlier try, so it may be tried again.
-Status NodeLeases::PutLease(OpContext& ctx, const std::string& key, std::string_view bytes) {
+Result<std::string> NodeLeases::PutLease(OpContext& ctx, const std::string& key, std::string_view bytes) {
   Status status;
   for (int attempt = 0; attempt < kPutAttempts; ++attempt) {
     AKI_RETURN_IF_ERROR(ctx.Check());
     const auto put = store_->Put(ctx, key, bytes, PutCondition::IfAbsent());
-    if (put || put.error().code() == StatusCode::kAborted) return OkStatus();
+    if (put) return put->version_id;
     status = put.error();
+    if (status.code() == StatusCode::kAborted) {
+      // Without its id the version is left to whoever cleans the bucket.
+      const auto there = store_->Head(ctx, key);
+      return there ? there->version_id : std::string();
+    }
     if (status.effect() != Effect::kUnknown) break;
   }
-  return status;
+  return std::unexpected(std::move(status));
+}
+
+Status NodeLeases::DeleteLease(OpContext& ctx, const std::string& key, const std::string& version_id) {
+  if (version_id.empty() || !deletes_versions_.load(std::memory_order_relaxed)) return store_->Delete(ctx, key);
+  const Status deleted = store_->DeleteVersion(ctx, key, version_id);
+  if (deleted.ok() || deleted.retry() != Retry::kNever) return deleted;
+  // No right to, or the bucket's default retention holds it.
+  deletes_versions_.store(false, std::memory_order_relaxed);
+  Log(LogLevel::kWarn, "versions of leases stay in the bucket until a lifecycle rule removes them",
+      {{"error", deleted.ToString()}});
+  return store_->Delete(ctx, key);
 }
 
 Status NodeLeases::Ensure(OpContext& ctx) {
@@ -84,7 +102,8 @@ Status NodeLeases::Release(OpContext& ctx) {
   MutexLock lock(write_mutex_);
   released_ = true;
   while (!written_.empty()) {
-    AKI_RETURN_IF_ERROR(store_->Delete(ctx, LeaseKey(process_, written_.front())));
+    const Written& oldest = written_.front();
+    AKI_RETURN_IF_ERROR(DeleteLease(ctx, LeaseKey(process_, oldest.sequence), oldest.version_id));
     written_.pop_front();
   }
   return OkStatus();
@@ -208,7 +227,12 @@ void NodeLeases::CancelForDead() {
 
 Status NodeLeases::DeleteLeases(OpContext& ctx, std::string_view process) {
   AKI_ASSIGN_OR_RETURN(const ListPage page, store_->List(ctx, LeasePrefix(process), "", kListKeys));
-  for (const ObjectMeta& object : page.objects) AKI_RETURN_IF_ERROR(store_->Delete(ctx, object.key));
+  for (const ObjectMeta& object : page.objects) {
+    // A listing names no versions.
+    const auto there = store_->Head(ctx, object.key);
+    if (!there && there.error().code() != StatusCode::kNotFound) return there.error();
+    if (there) AKI_RETURN_IF_ERROR(DeleteLease(ctx, object.key, there->version_id));
+  }
   return OkStatus();
 }
 

@@ -107,13 +107,19 @@ class NodeLeases {
 
     MonotonicTime sign_of_life() const { return std::max(moved_at, answered_at); }
   };
+  struct Written {
+    uint64_t sequence = 0;
+    std::string version_id;
+  };
   struct Swept {
     uint64_t sequence = 0;
     MonotonicTime since{};
     bool seen = false;
   };
 
-  Status PutLease(OpContext& ctx, const std::string& key, std::string_view bytes) AKI_REQUIRES(write_mutex_);
+  // The id of the version that was written, where the store has versions.
+  Result<std::string> PutLease(OpContext& ctx, const std::string& key, std::string_view bytes)
+      AKI_REQUIRES(write_mutex_);
   Status Beat(OpContext& ctx, Duration interval) AKI_REQUIRES(write_mutex_);
   // Reads the newest lease of `process`.
   Status Look(OpContext& ctx, const std::string& process);
@@ -122,6 +128,8 @@ class NodeLeases {
   void CancelForDead();
   Status Sweep(OpContext& ctx);
   Status DeleteLeases(OpContext& ctx, std::string_view process);
+  // Leaves no version behind if it may: leases come and go all day.
+  Status DeleteLease(OpContext& ctx, const std::string& key, const std::string& version_id);
 
   const Environment env_;
   const std::shared_ptr<ObjectStore> store_;
@@ -132,8 +140,9 @@ class NodeLeases {
   uint64_t sequence_ AKI_GUARDED_BY(write_mutex_) = 0;
   Duration promised_ AKI_GUARDED_BY(write_mutex_){};  // when the next heartbeat comes, as the last one says
   bool released_ AKI_GUARDED_BY(write_mutex_) = false;
-  std::deque<uint64_t> written_ AKI_GUARDED_BY(write_mutex_);  // sequences that may be in the store
-  std::atomic<int64_t> beat_at_ns_{-1};                        // the last heartbeat; -1: none yet
+  std::deque<Written> written_ AKI_GUARDED_BY(write_mutex_);  // what may be in the store
+  std::atomic<bool> deletes_versions_{true};                  // until the store refuses to
+  std::atomic<int64_t> beat_at_ns_{-1};                       // the last heartbeat; -1: none yet
   std::atomic<uint64_t> heartbeats_{0};
 
   Mutex mutex_;

@@ -6,6 +6,7 @@
 #include "format/node_lease.h"
 #include "format/object_keys.h"
 #include "objstore/memory/memory_store.h"
+#include "objstore/probe/versioned_store_testing.h"
 
 namespace akidb {
 namespace {
@@ -121,6 +122,56 @@ TEST_F(NodeLeasesTest, HeartbeatsRotateTheirKeysAndLeaveTwo) {
     clock_.Advance(seconds(2));
   }
   EXPECT_EQ(Keys(), (std::vector{LeaseKey(kB, 9), LeaseKey(kB, 10)}));
+}
+
+class VersionedNodeLeasesTest : public NodeLeasesTest {
+ protected:
+  VersionedNodeLeasesTest() { node_.SetAddress("http://127.0.0.1:3"); }
+
+  std::shared_ptr<VersionedStore> versions_ = std::make_shared<VersionedStore>();
+  std::shared_ptr<FaultStore> line_ =
+      std::make_shared<FaultStore>(versions_, FaultPlan::Nothing(), *random_, [](Duration) {});
+  NodeLeases node_{Env(), line_, kB};
+};
+
+TEST_F(VersionedNodeLeasesTest, NoHeartbeatLeavesAVersionOrAMarker) {
+  for (int i = 0; i < 10; ++i) {
+    if (i == 3) line_->Script(StoreOp::kPut, 1, Fault::kLoseAnswer);
+    if (i == 5) line_->Script(StoreOp::kDelete, 1, Fault::kLoseAnswer);
+    ASSERT_TRUE(node_.Step(ctx_, Activity::kWriter));
+    clock_.Advance(seconds(2));
+  }
+  EXPECT_EQ(versions_->version_count(), 2u);
+  ASSERT_TRUE(node_.Release(ctx_).ok());
+  EXPECT_EQ(versions_->version_count(), 0u);
+}
+
+TEST_F(VersionedNodeLeasesTest, WhatADeadNodeLeftGoesWithItsVersions) {
+  ASSERT_TRUE(node_.Step(ctx_, Activity::kWriter));
+  NodeLeases next(Env(), line_, ProcessName("b", "cccccccccccccccc"));
+  next.SetAddress("http://127.0.0.1:3");
+  clock_.Advance(minutes(11));
+  ASSERT_TRUE(next.Step(ctx_, Activity::kWriter));
+  EXPECT_EQ(versions_->version_count(), 1u) << "its own";
+}
+
+TEST_F(VersionedNodeLeasesTest, WhoMayNotDeleteVersionsAsksOnceAndDeletesKeys) {
+  struct Guarded final : VersionedStore {
+    Status DeleteVersion(OpContext&, const std::string&, const std::string&) override {
+      ++asked;
+      return PermissionDenied("s3:DeleteObjectVersion");
+    }
+    int asked = 0;
+  };
+  const auto guarded = std::make_shared<Guarded>();
+  NodeLeases node(Env(), guarded, kB);
+  node.SetAddress("http://127.0.0.1:3");
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(node.Step(ctx_, Activity::kWriter));
+    clock_.Advance(seconds(2));
+  }
+  EXPECT_EQ(guarded->asked, 1);
+  EXPECT_EQ(guarded->List(ctx_, std::string(kNodesPrefix), "", 1000).value().objects.size(), 2u);
 }
 
 TEST_F(NodeLeasesTest, AnIdleWriterCostsLessThanARequestInThreeSeconds) {

@@ -188,4 +188,8 @@ Status BreakerStore::Delete(OpContext& ctx, const std::string& key) {
   return Guarded([&] { return base_->Delete(ctx, key); });
 }
 
+Status BreakerStore::DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) {
+  return Guarded([&] { return base_->DeleteVersion(ctx, key, version_id); });
+}
+
 }  // namespace akidb

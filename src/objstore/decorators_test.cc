@@ -4,10 +4,14 @@
 
 #include <algorithm>
 
+#include "objstore/breaker_store.h"
 #include "objstore/fault_store.h"
+#include "objstore/hedge_store.h"
+#include "objstore/lane_store.h"
 #include "objstore/memory/memory_store.h"
 #include "objstore/metrics_store.h"
 #include "objstore/objstore_conformance_testing.h"
+#include "objstore/probe/versioned_store_testing.h"
 #include "objstore/retry_store.h"
 
 namespace akidb {
@@ -68,6 +72,31 @@ INSTANTIATE_TEST_SUITE_P(Decorators, ObjectStoreConformanceTest,
                                                                         {.attempts_max = 20}, random, [](Duration) {});
                                                  })),
                          [](const auto& param_info) { return param_info.param.name; });
+
+// A decorator that forgot to pass it on would delete the key instead, and leave a marker.
+TEST(VersionedDecoratorsTest, AVersionIsDeletedAsAVersionThroughAllOfThem) {
+  struct Inline final : Executor {
+    TaskId Add(std::shared_ptr<Task>) override { return 0; }
+    void Wake(TaskId) override {}
+    void Remove(TaskId) override {}
+  } executor;
+  const auto random = NewSeededRandom(1);
+  auto owned = std::make_unique<VersionedStore>();
+  VersionedStore& bucket = *owned;
+  std::unique_ptr<ObjectStore> store = Disturbed(std::move(owned), *random, FaultPlan::Nothing());
+  store = std::make_unique<MetricsStore>(std::move(store), RealClock());
+  store = std::make_unique<BreakerStore>(std::move(store), BreakerPolicy{}, RealClock(), *random);
+  store = std::make_unique<LaneStore>(std::move(store), LanePolicy{});
+  store = std::make_unique<HedgeStore>(std::move(store), HedgePolicy{}, RealClock(), executor);
+  store = Retrying(std::move(store), *random);
+  OpContext ctx(RealClock());
+  const auto old = store->Put(ctx, "k", "old", PutCondition::None());
+  const auto current = store->Put(ctx, "k", "new", PutCondition::None());
+  ASSERT_TRUE(old && current);
+  ASSERT_TRUE(store->DeleteVersion(ctx, "k", old->version_id).ok());
+  EXPECT_EQ(bucket.version_count(), 1u);
+  EXPECT_EQ(store->Get(ctx, "k", 100)->bytes, "new");
+}
 
 class RetryStoreTest : public testing::Test {
  protected:

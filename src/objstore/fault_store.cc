@@ -143,4 +143,8 @@ Status FaultStore::Delete(OpContext& ctx, const std::string& key) {
   return Disturb(StoreOp::kDelete, [&](Fault) { return base_->Delete(ctx, key); });
 }
 
+Status FaultStore::DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) {
+  return Disturb(StoreOp::kDelete, [&](Fault) { return base_->DeleteVersion(ctx, key, version_id); });
+}
+
 }  // namespace akidb

@@ -77,6 +77,9 @@ class HedgeStore final : public ObjectStore {
     return base_->List(ctx, prefix, start_after, keys_max);
   }
   Status Delete(OpContext& ctx, const std::string& key) override { return base_->Delete(ctx, key); }
+  Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) override {
+    return base_->DeleteVersion(ctx, key, version_id);
+  }
 
  private:
   // What a request brings: a body, or the bytes of a range.

@@ -164,4 +164,8 @@ Status LaneStore::Delete(OpContext& ctx, const std::string& key) {
   return InSlot(ctx, [&] { return base_->Delete(ctx, key); });
 }
 
+Status LaneStore::DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) {
+  return InSlot(ctx, [&] { return base_->DeleteVersion(ctx, key, version_id); });
+}
+
 }  // namespace akidb

@@ -57,6 +57,7 @@ class LaneStore final : public ObjectStore {
   Result<ListPage> List(OpContext& ctx, const std::string& prefix, const std::string& start_after,
                         uint32_t keys_max) override;
   Status Delete(OpContext& ctx, const std::string& key) override;
+  Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) override;
 
  private:
   class Slot;

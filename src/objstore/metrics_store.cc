@@ -108,4 +108,8 @@ Status MetricsStore::Delete(OpContext& ctx, const std::string& key) {
   return Timed(StoreOp::kDelete, [&] { return base_->Delete(ctx, key); });
 }
 
+Status MetricsStore::DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) {
+  return Timed(StoreOp::kDelete, [&] { return base_->DeleteVersion(ctx, key, version_id); });
+}
+
 }  // namespace akidb

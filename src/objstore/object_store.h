@@ -88,8 +88,15 @@ class ObjectStore {
   virtual Result<ListPage> List(OpContext& ctx, const std::string& prefix, const std::string& start_after,
                                 uint32_t keys_max) = 0;
 
-  // Deletes `key`; a missing key is OK.
+  // Deletes `key`; a missing key is OK. Where the store has versions, a delete marker hides those that were written.
   virtual Status Delete(OpContext& ctx, const std::string& key) = 0;
+
+  // Deletes one version for good, without a marker; a missing one is OK. Needs a right of its own on most stores. Where
+  // there are no versions, which is where `version_id` is empty, it is Delete.
+  virtual Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) {
+    (void)version_id;
+    return Delete(ctx, key);
+  }
 };
 
 inline constexpr size_t kObjectKeyBytesMax = 1024;

@@ -54,6 +54,9 @@ class RetryStore final : public ObjectStore {
   Status Delete(OpContext& ctx, const std::string& key) override {
     return Run(ctx, Repeated::kHarmless, [&] { return base_->Delete(ctx, key); });
   }
+  Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) override {
+    return Run(ctx, Repeated::kHarmless, [&] { return base_->DeleteVersion(ctx, key, version_id); });
+  }
 
  private:
   template <class Call>

@@ -163,6 +163,23 @@ def test_every_verb_on_another_node_leaves_the_writer_in_place(nodes):
     assert epoch(second.upsert("docs", [row(1)])) == 1
 
 
+def test_heartbeats_leave_no_versions_behind(nodes, minio, bucket):
+    first, second = nodes
+    first.upsert("docs", [row(0)])
+
+    def beats():
+        first.upsert("docs", [row(1)])
+        return max(int(key.rsplit("/", 1)[1].split(".")[0]) for key in minio.client().keys(bucket, "db/nodes/")) >= 5
+    until(beats, "the fifth heartbeat")
+    assert len(minio.client().versions(bucket, "db/nodes/")) <= 3, "two that count, and one that goes just now"
+    first.kill()
+    start_empty(first)
+    first.upsert("docs", [row(2)])
+    assert first.stop() == second.stop() == 0
+    left = minio.client().versions(bucket, "db/nodes/")
+    assert len(left) <= 3, "of the process that was killed; its successor sweeps ten minutes later"
+
+
 def test_a_killed_writer_is_replaced_within_five_seconds(nodes):
     first, second = nodes
     for n in range(20):

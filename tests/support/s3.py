@@ -121,6 +121,12 @@ class Client:
         assert answer.status == 200, answer.body
         return tuple(re.search(rb"<%s>(.*?)</" % name, answer.body)[1].decode() for name in (b"AccessKeyId", b"SecretAccessKey", b"SessionToken"))
 
+    def versions(self, bucket, prefix=""):
+        """The key of every version and delete marker under the prefix, at most 1,000."""
+        page = ElementTree.fromstring(self.ok("GET", bucket, query={"versions": "", "prefix": prefix}).body)
+        name = page.tag.removesuffix("ListVersionsResult")
+        return [each.findtext(f"{name}Key") for each in page if each.tag in (f"{name}Version", f"{name}DeleteMarker")]
+
     def keys(self, bucket, prefix=""):
         """Every key under the prefix."""
         found, token = [], None

@@ -26,6 +26,13 @@ class VersionedStore : public ForwardingStore, public ProbeExtensions {
     const MutexLock lock(mutex_);
     meta.version_id = "v" + std::to_string(++count_);
     versions_[{key, meta.version_id}] = body;
+    current_[key] = meta.version_id;
+    return meta;
+  }
+  Result<ObjectMeta> Head(OpContext& ctx, const std::string& key) override {
+    AKI_ASSIGN_OR_RETURN(ObjectMeta meta, ForwardingStore::Head(ctx, key));
+    const MutexLock lock(mutex_);
+    meta.version_id = current_[key];
     return meta;
   }
   Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
@@ -58,11 +65,21 @@ class VersionedStore : public ForwardingStore, public ProbeExtensions {
     versions_.erase({key, version_id});
     return OkStatus();
   }
-  Status DeleteVersion(OpContext&, const std::string& key, const std::string& version_id) override {
+  Status Delete(OpContext& ctx, const std::string& key) override {
+    AKI_RETURN_IF_ERROR(ForwardingStore::Delete(ctx, key));
+    const MutexLock lock(mutex_);
+    versions_[{key, "marker" + std::to_string(++count_)}];
+    current_.erase(key);
+    return OkStatus();
+  }
+  Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) override {
     const MutexLock lock(mutex_);
     if (locked_.contains(version_id)) return PermissionDenied("locked");
     versions_.erase({key, version_id});
-    return OkStatus();
+    const auto current = current_.find(key);
+    if (current == current_.end() || current->second != version_id) return OkStatus();
+    current_.erase(current);
+    return ForwardingStore::Delete(ctx, key);
   }
   Status PurgeVersions(OpContext& ctx, const std::string& prefix) override {
     AKI_ASSIGN_OR_RETURN(const ListPage page, ForwardingStore::List(ctx, prefix, "", kListKeysMax));
@@ -75,6 +92,7 @@ class VersionedStore : public ForwardingStore, public ProbeExtensions {
     return OkStatus();
   }
 
+  // Delete markers included.
   size_t version_count() {
     const MutexLock lock(mutex_);
     return versions_.size();
@@ -90,6 +108,7 @@ class VersionedStore : public ForwardingStore, public ProbeExtensions {
   Mutex mutex_;
   uint64_t count_ AKI_GUARDED_BY(mutex_) = 0;
   std::map<std::pair<std::string, std::string>, std::string> versions_ AKI_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> current_ AKI_GUARDED_BY(mutex_);  // key -> version
   std::set<std::string> locked_ AKI_GUARDED_BY(mutex_);
 };
 

@@ -114,10 +114,13 @@ class S3Store final : public ObjectStore {
     return page;
   }
 
-  Status Delete(OpContext& ctx, const std::string& key) override {
+  Status Delete(OpContext& ctx, const std::string& key) override { return DeleteVersion(ctx, key, {}); }
+
+  Status DeleteVersion(OpContext& ctx, const std::string& key, const std::string& version_id) override {
     AKI_RETURN_IF_ERROR(bucket_->ValidateKey(key));
     const std::string full_key = bucket_->FullKey(key);
     S3Request request{"DELETE", bucket_->ObjectPath(full_key)};
+    if (!version_id.empty()) request.query = {{"versionId", version_id}};
     request.access = Access::kDelete;
     Status status = client().Send(ctx, request, bucket_->What("DELETE", full_key),
                                   [](OpContext&, const HttpHead&, AnswerBody&) { return OkStatus(); });

@@ -86,6 +86,19 @@ TEST_F(S3LiveTest, AbandonedPartsAreAborted) {
   EXPECT_TRUE(store_->List(ctx_, "", "", 10)->objects.empty());
 }
 
+TEST_F(S3LiveTest, ADeletedVersionIsGoneAndLeavesNoMarker) {
+  ASSERT_TRUE(Make({.versioning = true}));
+  const Result<ObjectMeta> first = store_->Put(ctx_, "k", "first", PutCondition::None());
+  const Result<ObjectMeta> second = store_->Put(ctx_, "k", "second", PutCondition::None());
+  ASSERT_TRUE(first && second);
+  EXPECT_TRUE(store_->DeleteVersion(ctx_, "k", second->version_id).ok());
+  EXPECT_EQ(GetText("k"), "first") << "the one before it shows again";
+  EXPECT_TRUE(store_->DeleteVersion(ctx_, "k", first->version_id).ok());
+  EXPECT_TRUE(store_->DeleteVersion(ctx_, "k", first->version_id).ok()) << "twice is no error";
+  EXPECT_EQ(store_->Head(ctx_, "k").error().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(store_->Put(ctx_, "k", "again", PutCondition::IfAbsent()));
+}
+
 TEST_F(S3LiveTest, DigestsAreKeptAndDamagedBodiesRefused) {
   ASSERT_TRUE(Make({}));
   ASSERT_TRUE(store_->Put(ctx_, "k", "body", PutCondition::IfAbsent()));
