@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cache/block_ahead.h"
 #include "cache/block_flight.h"
 
 namespace akidb {
@@ -27,15 +28,6 @@ class Unlocked {
 
 }  // namespace
 
-// How the first part of a range is to be had.
-struct BlockCache::Plan {
-  enum class Kind : uint8_t { kCached, kJoin, kFetch, kLearnSize };
-  Kind kind = Kind::kFetch;
-  CacheBlockName name{};
-  FlightPtr flight{};
-  ByteRange part{};
-};
-
 class BlockCache::FillTask final : public Task {
  public:
   explicit FillTask(BlockCache& cache) : cache_(cache) {}
@@ -46,15 +38,21 @@ class BlockCache::FillTask final : public Task {
   BlockCache& cache_;
 };
 
-BlockCache::BlockCache(const Environment& env, const BlockCacheOptions& options, std::unique_ptr<BlockFiles> files)
-    : env_(env), options_(options), files_(std::move(files)), index_(options.size_max) {}
+BlockCache::BlockCache(const Environment& env, const BlockCacheOptions& options, std::unique_ptr<BlockFiles> files,
+                       std::unique_ptr<Executor> fetchers)
+    : env_(env),
+      options_(options),
+      files_(std::move(files)),
+      index_(options.size_max),
+      fetchers_(std::move(fetchers)) {}
 
 Result<std::unique_ptr<BlockCache>> BlockCache::Open(OpContext& ctx, const Environment& env,
-                                                     const BlockCacheOptions& options) {
+                                                     const BlockCacheOptions& options,
+                                                     std::unique_ptr<Executor> fetchers) {
   AKI_RETURN_IF_ERROR(ctx.Check());
   std::vector<CacheBlockName> found;
   AKI_ASSIGN_OR_RETURN(std::unique_ptr<BlockFiles> files, BlockFiles::Open(*env.fs, options.dir, &found));
-  std::unique_ptr<BlockCache> cache(new BlockCache(env, options, std::move(files)));
+  std::unique_ptr<BlockCache> cache(new BlockCache(env, options, std::move(files), std::move(fetchers)));
   {
     const MutexLock lock(cache->mutex_);
     for (const CacheBlockName& name : found) {
@@ -81,12 +79,15 @@ Result<std::unique_ptr<BlockCache>> BlockCache::Open(OpContext& ctx, const Envir
 }
 
 BlockCache::~BlockCache() {
+  fetchers_.reset();  // what helpers fetched last is handed to the fill task
   if (fill_task_) env_.executor->Remove(*fill_task_);
 }
 
 Status BlockCache::Read(OpContext& ctx, ObjectStore& store, const Object& object, ByteRange range, char* out) {
+  Ahead ahead(*this, ctx, store, object, range);
   for (uint64_t at = range.begin; at < range.end;) {
     AKI_RETURN_IF_ERROR(ctx.Check());
+    ahead.Advance(at);
     Result<uint64_t> end = ReadSome(ctx, store, object, {at, range.end}, out + (at - range.begin));
     if (end) {
       at = *end;
@@ -107,18 +108,18 @@ Result<uint64_t> BlockCache::ReadSome(OpContext& ctx, ObjectStore& store, const 
   {
     const MutexLock lock(mutex_);
     plan = MakePlan(object, range);
-    if (plan.kind == Plan::Kind::kFetch) plan.flight = Launch(object, range, 0);
+    if (plan.kind == Plan::Kind::kFetch) plan.flight = Launch(object, range, 0, FlightClaim::kReader);
   }
   switch (plan.kind) {
     case Plan::Kind::kCached: return ReadCached(plan.name, object, plan.part, out) ? plan.part.end : plan.part.begin;
-    case Plan::Kind::kJoin: return Join(ctx, *plan.flight, range, out);
+    case Plan::Kind::kJoin: return Join(ctx, store, plan.flight, range, out);
     case Plan::Kind::kFetch: break;
     case Plan::Kind::kLearnSize: {
       const Result<ObjectMeta> meta = store.Head(ctx, std::string(object.key));
       const MutexLock lock(mutex_);
       // A size that is not to be had only makes the fetch shorter.
       if (meta) index_.LearnEnd(CacheObjectId::Of(object.key, object.version_id), meta->size_bytes);
-      plan.flight = Launch(object, range, meta ? meta->size_bytes : 0);
+      plan.flight = Launch(object, range, meta ? meta->size_bytes : 0, FlightClaim::kReader);
       break;
     }
   }
@@ -150,8 +151,9 @@ BlockCache::Plan BlockCache::MakePlan(const Object& object, ByteRange range) {
   return plan;
 }
 
-BlockCache::FlightPtr BlockCache::Launch(const Object& object, ByteRange range, uint64_t known_end) {
+BlockCache::FlightPtr BlockCache::Launch(const Object& object, ByteRange range, uint64_t known_end, FlightClaim claim) {
   auto flight = std::make_shared<Flight>();
+  flight->claim = claim;
   flight->key = object.key;
   flight->version_id = object.version_id;
   flight->object = CacheObjectId::Of(object.key, object.version_id);
@@ -199,43 +201,46 @@ void BlockCache::DropBad(const CacheBlockName& name, BlockFiles::Outcome outcome
   RemoveFile(name);
 }
 
-Result<uint64_t> BlockCache::Join(OpContext& ctx, Flight& flight, ByteRange range, char* out) {
+Result<uint64_t> BlockCache::Join(OpContext& ctx, ObjectStore& store, const FlightPtr& flight, ByteRange range,
+                                  char* out) {
+  if (flight->TryClaim(FlightClaim::kReader)) return Fetch(ctx, store, flight, range, out);
   {
     const MutexLock lock(mutex_);
-    while (!flight.done) {
+    while (!flight->done) {
       AKI_RETURN_IF_ERROR(ctx.Check());
-      flight.done_cv.WaitFor(mutex_, std::min(ctx.deadline() - ctx.clock().Now(), kCancelSeenWithin));
+      flight->done_cv.WaitFor(mutex_, std::min(ctx.deadline() - ctx.clock().Now(), kCancelSeenWithin));
     }
-    const StatusCode code = flight.status.code();
+    const StatusCode code = flight->status.code();
     // The one who fetched had no more time or interest; that is nothing to those who waited.
     if (code == StatusCode::kCancelled || code == StatusCode::kDeadlineExceeded) return range.begin;
-    if (code != StatusCode::kOk) return std::unexpected(flight.status);
+    if (code != StatusCode::kOk) return std::unexpected(flight->status);
     ++stats_.joined;
   }
-  const uint64_t end = std::min(range.end, flight.range.end);
-  std::memcpy(out, flight.bytes.get() + (range.begin - flight.range.begin), end - range.begin);
+  const uint64_t end = std::min(range.end, flight->range.end);
+  std::memcpy(out, flight->bytes.get() + (range.begin - flight->range.begin), end - range.begin);
   return end;
 }
 
 Result<uint64_t> BlockCache::Fetch(OpContext& ctx, ObjectStore& store, const FlightPtr& flight, ByteRange range,
                                    char* out) {
+  CarryOut(ctx, store, flight);
+  if (!flight->status.ok()) return std::unexpected(flight->status);
+  const uint64_t end = std::min(range.end, flight->range.end);
+  std::memcpy(out, flight->bytes.get() + (range.begin - flight->range.begin), end - range.begin);
+  QueueFills(flight);
+  return end;
+}
+
+void BlockCache::CarryOut(OpContext& ctx, ObjectStore& store, const FlightPtr& flight) {
   // Whatever way the request ends, those who wait for it must hear of it.
   struct Landing {
     BlockCache& cache;
     const FlightPtr& flight;
     Status status = Cancelled("the request was abandoned");
     ~Landing() { cache.Land(flight, status); }
-  };
-  {
-    Landing landing{*this, flight};
-    flight->bytes = std::make_unique_for_overwrite<char[]>(flight->range.size());
-    landing.status = store.GetRange(ctx, flight->key, flight->range, flight->version_id, flight->bytes.get());
-  }
-  if (!flight->status.ok()) return std::unexpected(flight->status);
-  const uint64_t end = std::min(range.end, flight->range.end);
-  std::memcpy(out, flight->bytes.get() + (range.begin - flight->range.begin), end - range.begin);
-  QueueFills(flight);
-  return end;
+  } landing{*this, flight};
+  flight->bytes = std::make_unique_for_overwrite<char[]>(flight->range.size());
+  landing.status = store.GetRange(ctx, flight->key, flight->range, flight->version_id, flight->bytes.get());
 }
 
 void BlockCache::Land(const FlightPtr& flight, Status status) {

@@ -1,7 +1,8 @@
 // Bytes of immutable objects on the local disk, in aligned blocks of 1 MiB, so that a bucket is asked once.
 //
 // A read takes from cached blocks what they have. Neighbouring blocks that are missing are fetched in one request of up
-// to `request_bytes_max`; of several readers that miss the same block one fetches, and the others wait for its bytes.
+// to `request_bytes_max`, and several such requests of one read at once where there are threads for it; of several
+// readers that miss the same block one fetches, and the others wait for its bytes.
 // Fetched blocks are written behind the reader's back, by a task if there is an executor. The cache never makes a read
 // fail: a block that is torn, changed or gone is dropped and fetched again, and when the disk is full nothing is cached
 // for a while. The directory may be deleted at any time.
@@ -38,6 +39,7 @@ struct BlockCacheOptions {
   // Of the file system; below it the cache shrinks, so that the log beside it does not run out of space.
   uint64_t free_bytes_min = 1ull << 30;
   uint64_t request_bytes_max = 4ull << 20;
+  uint32_t requests_at_once = 8;  // of one read
   // Fetched and not yet written; what does not fit is not cached.
   uint64_t pending_bytes_max = 64ull << 20;
   // How long nothing is cached after a write failed.
@@ -65,9 +67,11 @@ class BlockCache {
  public:
   using Object = BlockFiles::Object;
 
-  // `env.executor` may be null: then readers write what they fetched.
+  // `env.executor` may be null: then readers write what they fetched. `fetchers` should have no other work, because
+  // requests block; without it a read sends one request after the other.
   static Result<std::unique_ptr<BlockCache>> Open(OpContext& ctx, const Environment& env,
-                                                  const BlockCacheOptions& options);
+                                                  const BlockCacheOptions& options,
+                                                  std::unique_ptr<Executor> fetchers = nullptr);
   ~BlockCache();
 
   // `range` of the object, from here or from `store`.
@@ -87,20 +91,26 @@ class BlockCache {
 
  private:
   class FillTask;
+  class Ahead;
+  enum class FlightClaim : uint8_t { kNone, kReader, kHelper };  // who carries a flight out
   struct Flight;
   using FlightPtr = std::shared_ptr<Flight>;
   struct Plan;
 
-  BlockCache(const Environment& env, const BlockCacheOptions& options, std::unique_ptr<BlockFiles> files);
+  BlockCache(const Environment& env, const BlockCacheOptions& options, std::unique_ptr<BlockFiles> files,
+             std::unique_ptr<Executor> fetchers);
 
   // Reads a first part of `range`; returns its end, or the begin of the range if it has to be tried again.
   Result<uint64_t> ReadSome(OpContext& ctx, ObjectStore& store, const Object& object, ByteRange range, char* out);
   Plan MakePlan(const Object& object, ByteRange range) AKI_REQUIRES(mutex_);
   // `known_end` besides what the index knows.
-  FlightPtr Launch(const Object& object, ByteRange range, uint64_t known_end) AKI_REQUIRES(mutex_);
+  FlightPtr Launch(const Object& object, ByteRange range, uint64_t known_end, FlightClaim claim) AKI_REQUIRES(mutex_);
   bool ReadCached(const CacheBlockName& name, const Object& object, ByteRange range, char* out);
-  Result<uint64_t> Join(OpContext& ctx, Flight& flight, ByteRange range, char* out);
+  // Waits for the flight, or carries it out if nobody has begun to.
+  Result<uint64_t> Join(OpContext& ctx, ObjectStore& store, const FlightPtr& flight, ByteRange range, char* out);
   Result<uint64_t> Fetch(OpContext& ctx, ObjectStore& store, const FlightPtr& flight, ByteRange range, char* out);
+  // The request itself, by whoever claimed the flight. Its bytes are not on the way to the disk yet.
+  void CarryOut(OpContext& ctx, ObjectStore& store, const FlightPtr& flight);
   void Land(const FlightPtr& flight, Status status);
 
   void QueueFills(const FlightPtr& flight);
@@ -129,6 +139,7 @@ class BlockCache {
   MonotonicTime paused_until_ AKI_GUARDED_BY(mutex_) = MonotonicTime::min();
   BlockCacheStats stats_ AKI_GUARDED_BY(mutex_);
   std::optional<TaskId> fill_task_;
+  std::unique_ptr<Executor> fetchers_;  // may be null
 };
 
 }  // namespace akidb

@@ -15,13 +15,15 @@ constexpr uint64_t kMib = 1u << 20;
 
 class CachedStoreThreadTest : public testing::Test {
  protected:
-  void Open(uint64_t size_max, Executor* executor) {
+  void Open(uint64_t size_max, Executor* executor, std::unique_ptr<Executor> fetchers = nullptr) {
     Environment env;
     env.clock = &RealClock();
     env.fs = &PosixFileSystem();
     env.executor = executor;
     OpContext ctx(RealClock());
-    cache_ = BlockCache::Open(ctx, env, {.dir = dir_.path(), .size_max = size_max, .free_bytes_min = 0}).value();
+    const BlockCacheOptions options{
+        .dir = dir_.path(), .size_max = size_max, .free_bytes_min = 0, .request_bytes_max = request_bytes_max_};
+    cache_ = BlockCache::Open(ctx, env, options, std::move(fetchers)).value();
     store_ = NewCachedStore(std::make_unique<ForwardingStore>(below_), cache_, IsImmutableObjectKey);
   }
   std::string Put(int number, size_t size) {
@@ -43,6 +45,7 @@ class CachedStoreThreadTest : public testing::Test {
     };
   }
 
+  uint64_t request_bytes_max_ = BlockCacheOptions().request_bytes_max;
   TemporaryDir dir_;
   std::shared_ptr<RecordingStore> below_ = std::make_shared<RecordingStore>();
   std::shared_ptr<BlockCache> cache_;
@@ -127,6 +130,61 @@ TEST_F(CachedStoreThreadTest, CancelledLeaderDoesNotFailThoseWhoWait) {
   EXPECT_EQ(fetches, 2);
 }
 
+TEST_F(CachedStoreThreadTest, PartsOfALargeRangeAreFetchedAtTheSameTime) {
+  Open(64 * kMib, nullptr, NewThreadExecutor(RealClock(), 3));
+  const std::string bytes = Put(1, 16 * kMib);
+  Mutex mutex;
+  CondVar changed;
+  int under_way = 0;
+  below_->before_range = [&] {
+    const MutexLock lock(mutex);
+    ++under_way;
+    changed.NotifyAll();
+    const MonotonicTime give_up = RealClock().Now() + seconds(20);
+    while (under_way < 4 && RealClock().Now() < give_up) changed.WaitFor(mutex, seconds(1));
+    return under_way >= 4 ? OkStatus() : Internal("the others do not come");
+  };
+  OpContext ctx(RealClock());
+  std::string out;
+  const Status status = Read(ctx, 1, {0, 16 * kMib}, &out);
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  EXPECT_TRUE(out == bytes);
+  EXPECT_EQ(below_->range_count(), 4u);
+}
+
+TEST_F(CachedStoreThreadTest, AReaderThatNobodyHelpsFetchesEverythingItself) {
+  struct Deaf final : Executor {
+    TaskId Add(std::shared_ptr<Task>) override { return 0; }
+    void Wake(TaskId) override {}
+    void Remove(TaskId) override {}
+  };
+  Open(64 * kMib, nullptr, std::make_unique<Deaf>());
+  const std::string bytes = Put(1, 50 * kMib);
+  OpContext ctx(RealClock());
+  std::string out;
+  ASSERT_TRUE(Read(ctx, 1, {kMib, 2 * kMib}, &out).ok());
+  below_->TakeRanges();
+  ASSERT_TRUE(Read(ctx, 1, {100, 50 * kMib}, &out).ok());
+  EXPECT_TRUE(out == bytes.substr(100));
+  EXPECT_THAT(below_->TakeRanges(), testing::StartsWith("[0,1) [2,6) [6,10)")) << "what is cached is not fetched";
+}
+
+TEST_F(CachedStoreThreadTest, WhatAReaderLaunchedAndGaveUpIsFetchedByThoseWhoWant) {
+  Open(64 * kMib, nullptr, NewThreadExecutor(RealClock(), 2));
+  const std::string bytes = Put(1, 40 * kMib);
+  OpContext impatient(RealClock());
+  below_->before_range = [&] {
+    impatient.Cancel();
+    return Unavailable("away");
+  };
+  std::string out;
+  EXPECT_FALSE(Read(impatient, 1, {0, 40 * kMib}, &out).ok());
+  below_->before_range = nullptr;
+  OpContext ctx(RealClock());
+  ASSERT_TRUE(Read(ctx, 1, {0, 40 * kMib}, &out).ok());
+  EXPECT_TRUE(out == bytes);
+}
+
 TEST_F(CachedStoreThreadTest, BlocksAreWrittenInTheBackground) {
   const auto executor = NewThreadExecutor(RealClock(), 1);
   Open(64 * kMib, executor.get());
@@ -148,7 +206,8 @@ TEST_F(CachedStoreThreadTest, BlocksAreWrittenInTheBackground) {
 TEST_F(CachedStoreThreadTest, EverythingAtOnceStillReadsTheRightBytes) {
   constexpr int kObjects = 6;
   const auto executor = NewThreadExecutor(RealClock(), 1);
-  Open(10 * kMib, executor.get());
+  request_bytes_max_ = kMib;
+  Open(10 * kMib, executor.get(), NewThreadExecutor(RealClock(), 4));
   std::vector<std::string> bytes;
   for (int i = 0; i < kObjects; ++i) bytes.push_back(Put(i, 3 * kMib + 777));
   std::atomic<bool> stop = false;
@@ -160,7 +219,7 @@ TEST_F(CachedStoreThreadTest, EverythingAtOnceStillReadsTheRightBytes) {
         OpContext ctx(RealClock());
         const auto object = static_cast<int>(random->Below(kObjects));
         const uint64_t begin = random->Below(bytes[object].size());
-        const uint64_t size = 1 + random->Below(std::min<uint64_t>(bytes[object].size() - begin, 2 * kMib));
+        const uint64_t size = 1 + random->Below(std::min<uint64_t>(bytes[object].size() - begin, 3 * kMib));
         if (random->Below(20) == 0) ctx.set_read_source(ReadSource::kStore);
         std::string out;
         ASSERT_TRUE(Read(ctx, object, {begin, begin + size}, &out).ok());

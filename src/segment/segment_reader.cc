@@ -13,6 +13,8 @@ namespace {
 
 // MinIO reads whole 1-MiB erasure blocks anyway, so a scan asks for about that much at a time.
 constexpr uint64_t kScanReadBytes = 1u << 20;
+// Of the vectors, which go straight to their place: the cache asks for the parts of a large range at once.
+constexpr uint64_t kVectorsReadBytesMax = 128ull << 20;
 
 class OpenSegment final : public SegmentReader {
  public:
@@ -106,9 +108,9 @@ Status OpenSegment::LoadVectors(OpContext& ctx, const SectionEntry& section) {
   const uint64_t end = section.offset + section.RawBytes();
   AKI_ASSIGN_OR_RETURN(arena_, HugeArena::Create(end));
   size_t checked = 0;
-  for (uint64_t begin = 0; begin < end; begin += kSegmentReadBytesMax) {
+  for (uint64_t begin = 0; begin < end; begin += kVectorsReadBytesMax) {
     AKI_RETURN_IF_ERROR(ctx.Check());
-    const ByteRange range = {begin, std::min(end, begin + kSegmentReadBytesMax)};
+    const ByteRange range = {begin, std::min(end, begin + kVectorsReadBytesMax)};
     AKI_RETURN_IF_ERROR(object_.Read(ctx, range, arena_.data() + begin));
     for (; checked < section.blocks.size(); ++checked) {
       const uint64_t offset = section.offset + checked * uint64_t{kSegmentRawBlockBytes};

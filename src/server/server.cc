@@ -27,6 +27,8 @@ constexpr int kExitDied = 70;
 constexpr uint64_t kFreeBytesMin = 64ull << 20;
 // Requests that may wait for another node at once; each holds a thread, which costs next to nothing while it waits.
 constexpr int kForwardThreads = 64;
+// For the cache: reads of large ranges at once, all readers together.
+constexpr int kFetchThreads = 16;
 
 int ThreadsOr(uint32_t configured, unsigned chosen) { return static_cast<int>(configured > 0 ? configured : chosen); }
 
@@ -107,7 +109,7 @@ void ServerImpl::OpenCache(OpContext& ctx) {
   BlockCacheOptions options;
   options.dir = config_.cache_dir.empty() ? config_.data_dir + "/cache" : config_.cache_dir;
   options.size_max = config_.cache_bytes_max;
-  auto opened = BlockCache::Open(ctx, env_, options);
+  auto opened = BlockCache::Open(ctx, env_, options, NewThreadExecutor(RealClock(), kFetchThreads));
   if (opened) {
     cache_ = std::move(*opened);
   } else {
