@@ -29,6 +29,9 @@ constexpr uint64_t kFreeBytesMin = 64ull << 20;
 constexpr int kForwardThreads = 64;
 // For the cache: reads of large ranges at once, all readers together.
 constexpr int kFetchThreads = 16;
+// Of the probe at the first start on a bucket. The threads of all its racers stay below the requests that may be under
+// way.
+constexpr uint32_t kProbeRoundsAtOnce = 5;
 
 int ThreadsOr(uint32_t configured, unsigned chosen) { return static_cast<int>(configured > 0 ? configured : chosen); }
 
@@ -125,6 +128,7 @@ Status ServerImpl::JudgeStore(OpContext& ctx) {
     const std::unique_ptr<ProbeExtensions> extensions = s3::NewS3ProbeExtensions(store_.bucket);
     StoreProbeOptions options;
     options.run_together = RunTogether;
+    options.rounds_at_once = kProbeRoundsAtOnce;
     options.extensions = extensions.get();
     AKI_ASSIGN_OR_RETURN(const StoreVerdict verdict, EnsureStoreVerdict(ctx, *store_.store, *random_, options));
     return RequireOfVerdict(store_.bucket->options(), verdict);

@@ -64,7 +64,7 @@ class StoreProbe {
   Seen ObjectLock();
   Seen LockHolds(ProbeExtensions& extensions, const std::string& version);
 
-  Result<uint64_t> RaceWinners(uint32_t round);
+  Result<std::vector<uint64_t>> RaceWinners(uint32_t first, uint32_t end);
   Seen NotApplicable(std::string_view why) {
     not_applicable_ = why;
     return std::nullopt;
@@ -189,34 +189,39 @@ StoreProbe::Seen StoreProbe::CreateIfAbsent() {
   return "the first bytes stay";
 }
 
-Result<uint64_t> StoreProbe::RaceWinners(uint32_t round) {
-  const std::string key = Key("race/" + std::to_string(round));
-  std::atomic<uint64_t> won = 0;
-  std::vector<Status> undecided(options_.racers);
+// The winners of each of the rounds [first, end).
+Result<std::vector<uint64_t>> StoreProbe::RaceWinners(uint32_t first, uint32_t end) {
+  std::vector<std::atomic<uint64_t>> won(end - first);
+  std::vector<Status> undecided(static_cast<size_t>(end - first) * options_.racers);
   std::vector<std::function<void()>> racers;
-  for (uint32_t i = 0; i < options_.racers; ++i) {
-    racers.emplace_back([&, i] {
-      OpContext ctx(ctx_.clock());
-      ctx.set_deadline(ctx_.deadline());
-      const auto put = store_.Put(ctx, key, "racer " + std::to_string(i), PutCondition::IfAbsent());
-      if (put) {
-        ++won;
-      } else if (put.error().code() != StatusCode::kAborted) {
-        undecided[i] = put.error();
-      }
-    });
+  for (uint32_t round = first; round < end; ++round) {
+    for (uint32_t i = 0; i < options_.racers; ++i) {
+      Status& failed = undecided[racers.size()];
+      racers.emplace_back([this, &won = won[round - first], &failed, key = Key("race/" + std::to_string(round)), i] {
+        OpContext ctx(ctx_.clock());
+        ctx.set_deadline(ctx_.deadline());
+        const auto put = store_.Put(ctx, key, "racer " + std::to_string(i), PutCondition::IfAbsent());
+        if (put) {
+          ++won;
+        } else if (put.error().code() != StatusCode::kAborted) {
+          failed = put.error();
+        }
+      });
+    }
   }
   options_.run_together(racers);
   for (const Status& status : undecided) AKI_RETURN_IF_ERROR(status);
-  return won.load();
+  return std::vector<uint64_t>(won.begin(), won.end());
 }
 
 StoreProbe::Seen StoreProbe::CreateRace() {
-  for (uint32_t round = 0; round < options_.rounds; ++round) {
+  for (uint32_t round = 0; round < options_.rounds; round += options_.rounds_at_once) {
     AKI_RETURN_IF_ERROR(ctx_.Check());
-    AKI_ASSIGN_OR_RETURN(const uint64_t winners, RaceWinners(round));
-    if (winners != 1) {
-      return std::unexpected(FailedPrecondition(std::to_string(winners) + " of " + std::to_string(options_.racers) +
+    AKI_ASSIGN_OR_RETURN(const std::vector<uint64_t> winners,
+                         RaceWinners(round, std::min(options_.rounds, round + options_.rounds_at_once)));
+    const auto wrong = std::ranges::find_if(winners, [](uint64_t count) { return count != 1; });
+    if (wrong != winners.end()) {
+      return std::unexpected(FailedPrecondition(std::to_string(*wrong) + " of " + std::to_string(options_.racers) +
                                                 " racers created the same key"));
     }
   }
@@ -373,7 +378,7 @@ Result<StoreVerdict> StoreProbe::Run() {
 }  // namespace
 
 Result<StoreVerdict> ProbeStore(OpContext& ctx, ObjectStore& store, Random& random, const StoreProbeOptions& options) {
-  AKI_CHECK(options.run_together != nullptr && options.racers >= 2);
+  AKI_CHECK(options.run_together != nullptr && options.racers >= 2 && options.rounds_at_once >= 1);
   StoreProbe probe(ctx, store, options, std::string(kProbePrefix) + random.Hex(16) + "/");
   Result<StoreVerdict> verdict = probe.Run();
   probe.CleanUp().IgnoreError("what is left lies below a prefix that nobody reads");

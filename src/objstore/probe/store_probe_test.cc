@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+#include <atomic>
 #include <thread>
 
 #include "base/manual_clock_testing.h"
@@ -101,16 +103,30 @@ TEST_F(StoreProbeTest, LookThenWriteIsCaughtByTheRace) {
       }
       const bool absent = !Head(ctx, key);
       // All racers look before one writes.
-      looked_.fetch_add(1);
-      while (looked_ % 4 != 0 && looked_ < 12) std::this_thread::yield();
+      std::atomic<int>& looked = looked_[static_cast<size_t>(key.back() - '0')];
+      looked.fetch_add(1);
+      while (looked < 4) std::this_thread::yield();
       if (!absent) return std::unexpected(Aborted("exists").WithReason("condition_lost"));
       return VersionedStore::Put(ctx, key, body, PutCondition::None());
     }
 
    private:
-    std::atomic<int> looked_ = 0;
-  } liar;
-  EXPECT_EQ(Lies(liar), "create_race");
+    std::array<std::atomic<int>, 3> looked_{};  // by round
+  };
+  Liar one_at_a_time;
+  EXPECT_EQ(Lies(one_at_a_time), "create_race");
+  options_.rounds_at_once = 2;
+  Liar side_by_side;
+  EXPECT_EQ(Lies(side_by_side), "create_race");
+}
+
+TEST_F(StoreProbeTest, RoundsSideBySideAreStillOneWinnerEach) {
+  options_.rounds = 7;
+  options_.rounds_at_once = 3;
+  VersionedStore store;
+  const StoreVerdict verdict = Probe(store, &store).value();
+  EXPECT_EQ(verdict.Failed(StoreNeed::kLock), "");
+  EXPECT_THAT(verdict.checks[6].detail, HasSubstr("4 racers x 7 rounds"));
 }
 
 TEST_F(StoreProbeTest, IgnoredIfMatchIsCaught) {
