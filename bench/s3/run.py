@@ -4,7 +4,7 @@
 usage: bench/s3/run.py [--ours PROGRAM] [--rounds N] [--requests N] [--upload-mib N] [--work DIR]
 
 PROGRAM (default: build/release/src/objstore/s3/s3_bench; left out if it is not there) is AkiDB's own benchmark of its client:
-`PROGRAM SECONDS MIB` prints one JSON object. In each round it runs before the Go program, in the next after it; printed are
+`PROGRAM SECONDS MIB BUCKET` prints one JSON object. In each round it runs before the Go program, in the next after it; printed are
 medians over the rounds, and ratios within a round, as medians too. Needs Go 1.26 or later.
 """
 import argparse
@@ -23,6 +23,7 @@ import minio  # noqa: E402
 
 PEER = ROOT / "build" / "bench" / "s3_peer"
 OURS_SECONDS = 3
+BUCKET = "bench"  # with the objects that both sides read
 PEER_CASES = {
     "get_4k": (["--case", "get_4k"], ["bare", "minio-go"]),
     "range_64k": (["--case", "range_64k"], ["bare", "minio-go"]),
@@ -59,7 +60,7 @@ def run_peer(options, environment):
 
 
 def run_ours(options, environment):
-    return output_of([options.ours, OURS_SECONDS, options.upload_mib], environment) if options.ours.exists() else None
+    return output_of([options.ours, OURS_SECONDS, options.upload_mib, BUCKET], environment) if options.ours.exists() else None
 
 
 def medians(rounds):
@@ -82,7 +83,7 @@ def main():
 
     peers, ours = [], []
     with tempfile.TemporaryDirectory(dir=options.work) as work, minio.running(pathlib.Path(work) / "minio") as server:
-        server.client().create_bucket("bench", versioning=False)
+        server.client().create_bucket(BUCKET, versioning=False)
         access_key, secret_key = server.credentials
         environment = {**os.environ, "AKIDB_TEST_S3_ENDPOINT": server.endpoint, "AKIDB_TEST_S3_ACCESS_KEY": access_key,
                        "AKIDB_TEST_S3_SECRET_KEY": secret_key}

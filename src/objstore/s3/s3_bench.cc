@@ -1,7 +1,10 @@
 // Reads and uploads against a real store, beside a bare client that sends the same signed bytes over one socket.
 // Takes AKIDB_TEST_S3_ENDPOINT (http only), AKIDB_TEST_S3_ACCESS_KEY and AKIDB_TEST_S3_SECRET_KEY; prints JSON.
 //
-// s3_bench [SECONDS a measurement, 3] [MIB to upload, 1024]
+// s3_bench [SECONDS a measurement, 3] [MIB to upload, 1024] [BUCKET]
+//
+// BUCKET has the objects that bench/s3 prepares, so that two clients that are compared read the same ones. Without it a
+// bucket is made.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +30,9 @@ namespace akidb::s3 {
 namespace {
 
 constexpr uint64_t kObjectBytes = 64u << 20;
+constexpr uint64_t kRangeBytes = 64u << 10;
+constexpr const char* kSmallKey = "bench/4k";
+constexpr const char* kLargeKey = "bench/64m";
 constexpr size_t kThreads = 16;
 
 std::string Variable(const char* name) {
@@ -117,26 +123,28 @@ struct Latencies {
 
 class Bench {
  public:
-  Bench(double seconds, uint64_t upload_mib) : seconds_(seconds), upload_mib_(upload_mib) {
+  Bench(double seconds, uint64_t upload_mib, const char* prepared_bucket)
+      : seconds_(seconds), upload_mib_(upload_mib), prepared_(prepared_bucket != nullptr) {
     options_.endpoints = {Variable("AKIDB_TEST_S3_ENDPOINT")};
     options_.credentials.access_key = Variable("AKIDB_TEST_S3_ACCESS_KEY");
     options_.credentials.secret_key = Variable("AKIDB_TEST_S3_SECRET_KEY");
-    options_.bucket = "akidb-bench-" + NewSystemRandom()->Hex(12);
+    options_.bucket = prepared_ ? prepared_bucket : "akidb-bench-" + NewSystemRandom()->Hex(12);
     auto bucket = S3Bucket::Open(PosixFileSystem(), options_, nullptr);
     CheckOk(internal::ToStatus(Result<std::shared_ptr<S3Bucket>>(bucket)));
-    CheckOk(CreateBucket(ctx_, **bucket, {}));
+    if (!prepared_) CheckOk(CreateBucket(ctx_, **bucket, {}));
     store_ = NewS3Store(*bucket, [](Duration pause) { std::this_thread::sleep_for(pause); });
   }
 
   void Run() {
-    const std::string body(4096, 'x');
-    CheckOk(internal::ToStatus(store_->Put(ctx_, "small", body, PutCondition::IfAbsent())));
-    CheckOk(Upload("large", kObjectBytes));
+    if (!prepared_) {
+      CheckOk(internal::ToStatus(store_->Put(ctx_, kSmallKey, std::string(4096, 'x'), PutCondition::IfAbsent())));
+      CheckOk(Upload(kLargeKey, kObjectBytes));
+    }
     std::string json;
     JsonWriter writer(&json);
     writer.BeginObject();
-    OneConnection(writer, "get_4k", "small", 4096);
-    OneConnection(writer, "range_64k", "large", 64u << 10);
+    OneConnection(writer, "get_4k", kSmallKey, 4096);
+    OneConnection(writer, "range_64k", kLargeKey, kRangeBytes);
     InFlight(writer);
     const MonotonicTime start = RealClock().Now();
     const double cpu = CpuSeconds();
@@ -150,7 +158,9 @@ class Bench {
         .Value(static_cast<double>(upload_mib_) / took);
     writer.Key("cpu_s").Value(CpuSeconds() - cpu).EndObject().EndObject();
     std::printf("%s\n", json.c_str());
-    for (const char* key : {"small", "large", "upload"}) CheckOk(store_->Delete(ctx_, key));
+    CheckOk(store_->Delete(ctx_, "upload"));
+    if (prepared_) return;
+    for (const char* key : {kSmallKey, kLargeKey}) CheckOk(store_->Delete(ctx_, key));
   }
 
  private:
@@ -189,36 +199,40 @@ class Bench {
     writer.Key("p50_ratio").Value(ours.Percentile(0.5) / theirs.Percentile(0.5)).EndObject();
   }
 
+  // As the other clients: every piece once before one comes again, neighbours far apart; the first tenth of the time is
+  // not counted.
   void InFlight(JsonWriter& writer) {
+    constexpr uint64_t kPieces = kObjectBytes / kRangeBytes;
     std::atomic<uint64_t> requests = 0;
     std::atomic<bool> stop = false;
     std::vector<std::thread> threads;
-    const double cpu = CpuSeconds();
-    const MonotonicTime start = RealClock().Now();
     for (size_t i = 0; i < kThreads; ++i) {
-      threads.emplace_back([&, i] {
-        constexpr uint64_t kSize = 64u << 10;
+      threads.emplace_back([&] {
         OpContext ctx(RealClock());
-        std::string out(kSize, '\0');
-        const std::unique_ptr<Random> random = NewSeededRandom(i);
+        std::string out(kRangeBytes, '\0');
         while (!stop) {
-          const uint64_t begin = random->Below(kObjectBytes / kSize) * kSize;
-          CheckOk(store_->GetRange(ctx, "large", {begin, begin + kSize}, "", out.data()));
-          requests.fetch_add(1, std::memory_order_relaxed);
+          const uint64_t begin = requests.fetch_add(1, std::memory_order_relaxed) * 617 % kPieces * kRangeBytes;
+          CheckOk(store_->GetRange(ctx, kLargeKey, {begin, begin + kRangeBytes}, "", out.data()));
         }
       });
     }
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds_ / 10));
+    const uint64_t before = requests.load();
+    const double cpu = CpuSeconds();
+    const MonotonicTime start = RealClock().Now();
     std::this_thread::sleep_for(std::chrono::duration<double>(seconds_));
+    const auto count = static_cast<double>(requests.load() - before);
+    const double took = Seconds(RealClock().Now() - start);
+    const double used = CpuSeconds() - cpu;
     stop = true;
     for (std::thread& thread : threads) thread.join();
-    const double took = Seconds(RealClock().Now() - start);
-    const auto count = static_cast<double>(requests.load());
     writer.Key("range_64k_16_in_flight").BeginObject().Key("requests_per_s").Value(count / took);
-    writer.Key("cpu_us_per_request").Value((CpuSeconds() - cpu) * 1e6 / count).EndObject();
+    writer.Key("cpu_us_per_request").Value(used * 1e6 / count).EndObject();
   }
 
   const double seconds_;
   const uint64_t upload_mib_;
+  const bool prepared_;
   S3Options options_;
   OpContext ctx_{RealClock()};
   std::unique_ptr<ObjectStore> store_;
@@ -230,6 +244,6 @@ class Bench {
 int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 3;
   const uint64_t upload_mib = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1024;
-  akidb::s3::Bench(seconds, upload_mib).Run();
+  akidb::s3::Bench(seconds, upload_mib, argc > 3 ? argv[3] : nullptr).Run();
   return 0;
 }
