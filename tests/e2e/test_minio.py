@@ -45,10 +45,10 @@ def stored(server):
     return rows
 
 
-def until(condition, what):
-    deadline = time.monotonic() + SECONDS_MAX
+def until(condition, what, seconds=SECONDS_MAX):
+    deadline = time.monotonic() + seconds
     while not (result := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX} s"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.05)
     return result
 
