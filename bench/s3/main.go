@@ -22,12 +22,12 @@ import (
 
 // The objects of the bucket. Ranges begin at multiples of their length, spread over the large one in a fixed order.
 const (
-	smallKey   = "bench/4k"
+	smallKey   = "bench-4k"
 	smallBytes = 4 << 10
-	largeKey   = "bench/64m"
+	largeKey   = "bench-64m"
 	largeBytes = 64 << 20
 	rangeBytes = 64 << 10
-	uploadKey  = "bench/upload"
+	uploadKey  = "bench-upload"
 )
 
 type result struct {

@@ -31,8 +31,8 @@ namespace {
 
 constexpr uint64_t kObjectBytes = 64u << 20;
 constexpr uint64_t kRangeBytes = 64u << 10;
-constexpr const char* kSmallKey = "bench/4k";
-constexpr const char* kLargeKey = "bench/64m";
+constexpr const char* kSmallKey = "bench-4k";
+constexpr const char* kLargeKey = "bench-64m";
 constexpr size_t kThreads = 16;
 
 std::string Variable(const char* name) {
