@@ -327,12 +327,13 @@ TEST(RetentionTest, KeepsNoMoreVersionsThanAsked) {
 TEST(RetentionTest, EachVersionIsReadAtMostOnceAProcess) {
   TestDatabase test(Retaining(50, hours(24)));
   auto c = test.Create("docs", 4);
+  const uint64_t created = test.store().calls(StoreOp::kGet);
   for (int round = 0; round < 20; ++round) {
     test.Upsert(*c, Rows(0, 5, std::to_string(round)));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
   }
   test.executor().Step("collect");
-  EXPECT_EQ(test.store().calls(StoreOp::kGet), 0u) << "what was just written is not read";
+  EXPECT_EQ(test.store().calls(StoreOp::kGet), created) << "what was just written is not read";
   c.reset();
   test.Crash();
   c = test.Get("docs");

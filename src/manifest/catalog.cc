@@ -50,7 +50,12 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(OpContext& ctx, ObjectStore& stor
 
 Status Catalog::LoadAll(OpContext& ctx) {
   AKI_ASSIGN_OR_RETURN(const ManifestVersion head, chain_.FindHead(ctx));
-  if (head.value() == 0) return OkStatus();
+  if (head.value() == 0) {
+    // A store that denies what it has looks the same. Who creates the first version, or is told that it exists, knows.
+    AKI_RETURN_IF_ERROR(Commit(
+        ctx, [](const CatalogState& state, CatalogVersion*) -> Result<bool> { return state.version.value() == 0; }));
+    return internal::ToStatus(RefreshLocked(ctx, Absence::kChecked));
+  }
   AKI_ASSIGN_OR_RETURN(const std::string head_bytes, chain_.Read(ctx, head));
   AKI_ASSIGN_OR_RETURN(const CatalogVersion newest, DecodeCatalogVersion(head_bytes));
   const ManifestVersion first = newest.checkpoint ? head : std::max(newest.last_checkpoint, ManifestVersion(1));
@@ -81,29 +86,36 @@ Status Catalog::ResolvePending(OpContext& ctx) {
   return Apply(decoded, bytes);
 }
 
-Result<bool> Catalog::RefreshLocked(OpContext& ctx) {
+Result<bool> Catalog::RefreshLocked(OpContext& ctx, Absence absence) {
   bool found = chain_.pending();
   AKI_RETURN_IF_ERROR(ResolvePending(ctx));
   while (true) {
-    ManifestVersion next;
+    ManifestVersion known;
     {
       MutexLock lock(state_mutex_);
-      next = state_.version.Next();
+      known = state_.version;
     }
-    AKI_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, chain_.ReadIfThere(ctx, next));
-    if (!bytes) return found;
-    AKI_ASSIGN_OR_RETURN(const CatalogVersion version, DecodeCatalogVersion(*bytes));
-    AKI_RETURN_IF_ERROR(Apply(version, *bytes));
+    const auto bytes = chain_.ReadIfThere(ctx, known.Next());
+    if (!bytes || !*bytes) {
+      // A 403 says as little as a 404.
+      if (absence == Absence::kChecked) AKI_RETURN_IF_ERROR(internal::ToStatus(chain_.Read(ctx, known)));
+      if (!bytes) return std::unexpected(bytes.error());
+      return found;
+    }
+    AKI_ASSIGN_OR_RETURN(const CatalogVersion version, DecodeCatalogVersion(**bytes));
+    AKI_RETURN_IF_ERROR(Apply(version, **bytes));
     found = true;
   }
 }
 
 Result<bool> Catalog::Refresh(OpContext& ctx) {
   MutexLock lock(commit_mutex_);
-  Result<bool> found = RefreshLocked(ctx);
-  MutexLock state(state_mutex_);
-  last_refresh_ = found ? OkStatus() : found.error();
-  return found;
+  return RefreshLocked(ctx, Absence::kHint);
+}
+
+Result<bool> Catalog::CheckedRefresh(OpContext& ctx) {
+  MutexLock lock(commit_mutex_);
+  return RefreshLocked(ctx, Absence::kChecked);
 }
 
 // The time up to which misses are paid for runs ahead of the clock by one interval a miss, but no further than the
@@ -122,13 +134,13 @@ Result<std::optional<CatalogEntry>> Catalog::ResolveFresh(OpContext& ctx, std::s
   Status refreshed;
   // Whoever is changing the catalog meets the news on the way.
   if (TakeMiss() && commit_mutex_.TryLock()) {
-    refreshed = internal::ToStatus(RefreshLocked(ctx));
+    refreshed = internal::ToStatus(RefreshLocked(ctx, Absence::kChecked));
     commit_mutex_.Unlock();
     MutexLock lock(state_mutex_);
-    last_refresh_ = refreshed;
+    last_check_ = refreshed;
   } else {
     MutexLock lock(state_mutex_);
-    refreshed = last_refresh_;
+    refreshed = last_check_;
   }
   if (auto entry = Resolve(name_or_alias)) return entry;
   if (refreshed.ok()) return std::nullopt;
@@ -171,7 +183,7 @@ Status Catalog::Change(OpContext& ctx, const Make& make) {
   Status status = Commit(ctx, watched);
   // "It is so already" and "it cannot be" are both about what was known.
   if (unchanged) {
-    AKI_ASSIGN_OR_RETURN(const bool news, RefreshLocked(ctx));
+    AKI_ASSIGN_OR_RETURN(const bool news, RefreshLocked(ctx, Absence::kChecked));
     if (news) status = Commit(ctx, make);
   }
   AKI_RETURN_IF_ERROR(status);
@@ -237,7 +249,7 @@ Status Catalog::CheckFree(OpContext& ctx, std::string_view name) {
     return CheckNameIsFree(state_, name);
   };
   if (taken().ok()) return OkStatus();
-  AKI_RETURN_IF_ERROR(internal::ToStatus(Refresh(ctx)));
+  AKI_RETURN_IF_ERROR(internal::ToStatus(CheckedRefresh(ctx)));
   return taken();
 }
 

@@ -5,10 +5,13 @@
 //             the store.
 // Errors:     kAlreadyExists (reason "collection_exists" or "alias_exists"), kNotFound (reason "collection_not_found"
 //             or "alias_not_found"), kFailedPrecondition (reason "collection_has_aliases" or "alias_moved"), those of
-//             VersionChain. After an unknown outcome the next change resolves it first.
-// Cost:       Open: one listing, the last checkpoint and the deltas after it. A change: 1 PUT, 1 GET more for each
-//             version that another node added, and a checkpoint each time the deltas outnumber the entries of the last
-//             one. Refresh: 1 GET, and 1 more for each version found.
+//             VersionChain. After an unknown outcome the next change resolves it first. kUnavailable where a store
+//             without quorum denies what is there: it is not taken for absence (I11).
+// Cost:       Open: one listing, the last checkpoint and the deltas after it; 1 PUT and 2 GET in a store that has no
+//             catalog yet. A change: 1 PUT, 1 GET more for each version that another node added, and a checkpoint each
+//             time the deltas outnumber the entries of the last one. Refresh: 1 GET, and 1 more for each version found;
+//             saying no to a caller: 1 GET more.
+// Invariants: 1. An open catalog has a version, so that "nothing new" can be told from "nothing can be read".
 #pragma once
 
 #include <functional>
@@ -84,7 +87,11 @@ class Catalog {
   Status LoadAll(OpContext& ctx) AKI_REQUIRES(commit_mutex_);
   Status Apply(const CatalogVersion& version, std::string_view bytes) AKI_REQUIRES(commit_mutex_);
   Status ResolvePending(OpContext& ctx) AKI_REQUIRES(commit_mutex_);
-  Result<bool> RefreshLocked(OpContext& ctx) AKI_REQUIRES(commit_mutex_);
+  // What it takes to say that there is no newer version: a look, or a look of a store that still shows the newest known
+  // one.
+  enum class Absence : uint8_t { kHint, kChecked };
+  Result<bool> RefreshLocked(OpContext& ctx, Absence absence) AKI_REQUIRES(commit_mutex_);
+  Result<bool> CheckedRefresh(OpContext& ctx) AKI_EXCLUDES(commit_mutex_);
   Status Commit(OpContext& ctx, const Make& make) AKI_REQUIRES(commit_mutex_);
   // A commit of what a caller asked for: a refusal, or that nothing changes, is said only after the store was asked for
   // news.
@@ -97,7 +104,7 @@ class Catalog {
   VersionChain chain_ AKI_GUARDED_BY(commit_mutex_);
   Mutex state_mutex_;  // held for a few instructions, after commit_mutex_ if both
   CatalogState state_ AKI_GUARDED_BY(state_mutex_);
-  Status last_refresh_ AKI_GUARDED_BY(state_mutex_);
+  Status last_check_ AKI_GUARDED_BY(state_mutex_);  // of whether anything is new
   MonotonicTime misses_paid_until_ AKI_GUARDED_BY(state_mutex_){};
 };
 

@@ -139,6 +139,8 @@ def test_a_store_that_half_fails_under_load(own_minio, make_node, writers, secon
             answers[answer.status_code] = answers.get(answer.status_code, 0) + 1
         names = node.request("GET", "/collections", timeout=120)
         assert names.status_code in REFUSALS or [c["name"] for c in names.json()["collections"]] == ["docs", "quiet"]
+        unknown = node.request("GET", "/collections/absent", timeout=120)
+        assert unknown.status_code in (REFUSALS if lost == 3 else (404, *REFUSALS)), unknown.text
     assert answers[200] > 0, "what is in memory is served"
     for number in range(1, lost + 1):
         minio.return_drive(number)

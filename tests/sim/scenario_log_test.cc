@@ -309,12 +309,17 @@ TEST_F(LogScenario, WithoutAQuorumNothingIsTakenForAbsence) {
   Write(*a, "2", 20);
   auto reader = StartNode("r");
   EXPECT_EQ(Rows(*reader), "1=10 2=20");
+  Create(*a, "new");  // which the reader has not heard of
   const size_t objects = bucket_.object_count();
   bucket_.faults().quorum = Quorum::kNone;
   auto b = std::make_unique<Node>(world_, bucket_, "b", options_, 7);
   for (int i = 0; i < 50; ++i) {
     EXPECT_FALSE(TryWrite(*a, "3", 30).ok());
     EXPECT_EQ(Rows(*reader), "1=10 2=20");
+    for (const char* name : {"new", "absent"}) {
+      NodeContext ctx = reader->Context(hours(5));
+      EXPECT_EQ(reader->db().Get(ctx, name).error().code(), StatusCode::kUnavailable) << name;
+    }
     RunFor(*reader, seconds(6));
     RunFor(*a, seconds(6));
     if (!b->Start().ok()) {
@@ -323,7 +328,11 @@ TEST_F(LogScenario, WithoutAQuorumNothingIsTakenForAbsence) {
     }
     NodeContext ctx = b->Context(hours(5));
     const auto found = b->db().Get(ctx, "docs");
-    if (found) EXPECT_FALSE((*found)->DeleteIds(ctx, {}));
+    if (found) {
+      EXPECT_FALSE((*found)->DeleteIds(ctx, {}));
+    } else {
+      EXPECT_EQ(found.error().code(), StatusCode::kUnavailable) << "503, not 404";
+    }
     b->Kill();
   }
   EXPECT_EQ(bucket_.object_count(), objects) << "nothing was made, nothing deleted";
