@@ -552,7 +552,10 @@ void ClusterWorkload::MustTakeOver(Node& node) {
       AKI_RETURN_IF_ERROR(collection->DeleteIds(ctx, {}));
       // Something to publish and something to collect, which is when older leftovers go too.
       for (int i = 0; i < 3; ++i) {
-        WriteRows(node, *collection);
+        // An insert or update may be refused for all of its rows.
+        for (int tries = 0; tries < 20 && collection->stats().unflushed_bytes == 0; ++tries) {
+          WriteRows(node, *collection);
+        }
         AKI_RETURN_IF_ERROR(collection->Flush(ctx));
       }
       return collection->Merge(ctx, Collection::MergeScope::kFull);
