@@ -166,6 +166,15 @@ void CollectionImpl::AnswerWaiters() {
   for (auto& [done, status] : finished) done(status);
 }
 
+void CollectionImpl::EndWaiters(const Status& status) {
+  std::vector<VisibleWaiter> ended;
+  {
+    MutexLock lock(follow_mutex_);
+    ended.swap(waiters_);
+  }
+  for (VisibleWaiter& waiter : ended) waiter.done(status);
+}
+
 Result<MonotonicTime> CollectionImpl::FollowStep(OpContext& ctx) {
   const MonotonicTime now = deps_.env.clock->Now();
   const MonotonicTime used(Duration(last_used_ns_.load(std::memory_order_relaxed)));

@@ -314,6 +314,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   };
   bool Covers(const Position& position) const AKI_EXCLUDES(state_mutex_);
   void AnswerWaiters();
+  void EndWaiters(const Status& status);
 
   // write
   Status CheckWritable(uint64_t bytes) AKI_REQUIRES(write_mutex_);

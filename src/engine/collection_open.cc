@@ -140,7 +140,11 @@ void CollectionImpl::MarkDropped() {
     dropped_ = true;
     deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_.exchange(0), std::memory_order_relaxed);
   }
-  EndCommitted(NotFound("the collection was dropped").WithReason("collection_dropped"));
+  // Whoever still holds this object has nothing to wait for.
+  superseded_.store(deps_.options.shared_store, std::memory_order_release);
+  const Status dropped = NotFound("the collection was dropped").WithReason("collection_dropped");
+  EndCommitted(dropped);
+  EndWaiters(dropped);
 }
 
 }  // namespace akidb

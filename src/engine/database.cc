@@ -155,15 +155,19 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Get(OpContext& ctx, std::strin
   if (!entry) return std::unexpected(NoSuchCollection(name));
   if (auto collection = FindLoaded(entry->id)) return collection;
   MutexLock lock(open_mutex_);
-  const auto still = catalog_->Resolve(name);
-  if (!still) return std::unexpected(NoSuchCollection(name));
-  auto opened = OpenLocked(ctx, *still);
-  if (opened || opened.error().reason() != "collection_dropped") return opened;
-  // Who dropped it did not come to the name, nor perhaps to the fences, without which others may still write.
-  Status ended = CollectionImpl::EndForAll(ctx, deps_, still->id);
-  if (ended.ok()) ended = catalog_->Drop(ctx, still->id);
-  ended.IgnoreError("the next request for it tries again");
-  return std::unexpected(NoSuchCollection(name));
+  std::optional<CollectionId> dropped;
+  while (true) {
+    const auto still = catalog_->Resolve(name);
+    if (!still || still->id == dropped) return std::unexpected(NoSuchCollection(name));
+    auto opened = OpenLocked(ctx, *still);
+    if (opened || opened.error().reason() != "collection_dropped") return opened;
+    // Who dropped it did not come to the name, nor perhaps to the fences, without which others may still write; or this
+    // node has not heard of it yet, and the name may be another collection's by now.
+    dropped = still->id;
+    Status ended = CollectionImpl::EndForAll(ctx, deps_, still->id);
+    if (ended.ok()) ended = catalog_->Drop(ctx, still->id);
+    ended.IgnoreError("the next request for it tries again");
+  }
 }
 
 Result<CatalogEntry> DatabaseImpl::FindOwn(OpContext& ctx, std::string_view name) {
@@ -196,26 +200,42 @@ Status DatabaseImpl::Drop(OpContext& ctx, std::string_view name) {
   return OkStatus();
 }
 
-Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) {
-  AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
-  AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
+Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) {
   MutexLock lock(open_mutex_);
-  AKI_ASSIGN_OR_RETURN(CatalogEntry entry, FindOwn(ctx, name));
-  const CollectionSpec& old = entry.spec;
-  const char* fixed = spec.name != old.name                 ? "name"
-                      : spec.dim != old.dim                 ? "vector_dim"
-                      : spec.distance != old.distance       ? "distance"
-                      : spec.vector_type != old.vector_type ? "vector_type"
-                                                            : nullptr;
-  if (fixed) {
-    return InvalidArgument(std::string(fixed) + " cannot be changed; create another collection")
-        .WithReason("immutable_field");
-  }
-  entry.spec = spec;
-  AKI_RETURN_IF_ERROR(catalog_->Update(ctx, entry));
+  AKI_ASSIGN_OR_RETURN(const CatalogEntry entry, FindOwn(ctx, name));
+  const EditSpec checked = [&](const CollectionSpec& old) -> Result<CollectionSpec> {
+    AKI_ASSIGN_OR_RETURN(const CollectionSpec spec, edit(old));
+    AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
+    AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
+    const char* fixed = spec.name != old.name                 ? "name"
+                        : spec.dim != old.dim                 ? "vector_dim"
+                        : spec.distance != old.distance       ? "distance"
+                        : spec.vector_type != old.vector_type ? "vector_type"
+                                                              : nullptr;
+    if (!fixed) return spec;
+    return std::unexpected(InvalidArgument(std::string(fixed) + " cannot be changed; create another collection")
+                               .WithReason("immutable_field"));
+  };
+  AKI_ASSIGN_OR_RETURN(const CatalogEntry altered, catalog_->Update(ctx, entry.id, checked));
   MutexLock map_lock(map_mutex_);
-  if (const auto it = loaded_.find(entry.id); it != loaded_.end()) it->second->SetSpec(spec);
+  if (const auto it = loaded_.find(entry.id); it != loaded_.end()) it->second->SetSpec(altered.spec);
   return OkStatus();
+}
+
+void DatabaseImpl::SettleLoaded() {
+  if (!open_mutex_.TryLock()) return;
+  for (const auto& collection : LoadedImpls()) {
+    if (const auto entry = catalog_->FindById(collection->id())) {
+      collection->SetSpec(entry->spec);
+      continue;
+    }
+    {
+      MutexLock map_lock(map_mutex_);
+      loaded_.erase(collection->id());
+    }
+    collection->MarkDropped();
+  }
+  open_mutex_.Unlock();
 }
 
 Status DatabaseImpl::Close(OpContext& ctx) {

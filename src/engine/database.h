@@ -66,8 +66,9 @@ class Database {
   virtual Result<std::shared_ptr<Collection>> Clone(OpContext& ctx, std::string_view source, std::string_view name,
                                                     const std::optional<ReadPoint>& at) = 0;
   // Changes the settings that may change (ack, recall, index.*, schema); name, vector_dim, distance and vector_type may
-  // not.
-  virtual Status Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) = 0;
+  // not. `edit` is given the newest ones, and may be run several times. Other nodes follow within seconds.
+  using EditSpec = std::function<Result<CollectionSpec>(const CollectionSpec& newest)>;
+  virtual Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) = 0;
   // Catalog entries in order of name; does not open anything.
   virtual std::vector<CatalogEntry> List() = 0;
 

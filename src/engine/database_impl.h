@@ -31,7 +31,7 @@ class DatabaseImpl final : public Database {
   Status Drop(OpContext& ctx, std::string_view name) override;
   Result<std::shared_ptr<Collection>> Clone(OpContext& ctx, std::string_view source, std::string_view name,
                                             const std::optional<ReadPoint>& at) override;
-  Status Alter(OpContext& ctx, std::string_view name, const CollectionSpec& spec) override;
+  Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) override;
   std::vector<CatalogEntry> List() override { return catalog_->List(); }
   std::vector<AliasTarget> Aliases() override { return catalog_->Aliases(); }
   Status SetAlias(OpContext& ctx, std::string_view alias, std::string_view collection) override {
@@ -68,6 +68,8 @@ class DatabaseImpl final : public Database {
   // The open collection, unless another node has taken it over: that one is forgotten, to be opened anew.
   std::shared_ptr<CollectionImpl> FindLoaded(CollectionId id) AKI_EXCLUDES(map_mutex_);
   std::vector<std::shared_ptr<CollectionImpl>> LoadedImpls();
+  // Lets open collections know what other nodes dropped and altered; not now, if somebody opens or drops one.
+  void SettleLoaded() AKI_EXCLUDES(open_mutex_);
   Status ValidateAck(AckLevel ack) const;
   Status CheckNewName(OpContext& ctx, std::string_view name) AKI_REQUIRES(open_mutex_);
   // Drops pins of clones that were never finished, and of those that need them no more.

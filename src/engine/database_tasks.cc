@@ -145,6 +145,8 @@ NextStep DatabaseImpl::FollowTaskStep(OpContext& ctx) {
     // An unknown name is asked for when it is used; that a known alias has moved, nobody would ask.
     const auto news = catalog_->Refresh(ctx);
     if (!news) LogFailure("follow", CollectionId(0), news.error());
+    // News also come to whoever asks for an unknown name, so what is open is compared every time.
+    SettleLoaded();
     catalog_due_ = now + kCatalogPause;
   }
   for (const auto& collection : LoadedImpls()) {

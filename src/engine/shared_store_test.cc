@@ -446,6 +446,61 @@ TEST_F(SharedStoreTest, DropStopsTheWriterOnAnotherNode) {
   EXPECT_TRUE(Head(of_a->id()).dropped);
 }
 
+TEST_F(SharedStoreTest, AWriterForgetsWhatWasDroppedElsewhere) {
+  auto a = Node("a");
+  const auto of_a = a->Create("docs", 2);
+  a->Upsert(*of_a, {{"1", {1, 0}}});
+  int committed = 0;
+  of_a->NotifyCommitted(a->ctx(), Lsn(1), [&](const Status& status) {
+    EXPECT_EQ(status.reason(), "collection_dropped");
+    ++committed;
+  });
+  EXPECT_GT(a->db().unflushed_bytes(), 0u);
+  auto b = Node("b");
+  ASSERT_TRUE(b->db().Drop(b->ctx(), "docs").ok());
+  a->clock().Advance(std::chrono::seconds(3));
+  a->executor().Step("follow");
+  EXPECT_EQ(committed, 1);
+  EXPECT_TRUE(a->db().Loaded().empty());
+  EXPECT_EQ(a->db().unflushed_bytes(), 0u);
+  EXPECT_EQ(of_a->writer_epoch(), Epoch(0)) << "no reason for heartbeats";
+  int visible = 0;
+  of_a->NotifyVisible(a->ctx(), {Epoch(9), ManifestVersion(9), Lsn(9)}, [&](const Status& status) {
+    EXPECT_FALSE(status.ok());
+    ++visible;
+  });
+  EXPECT_EQ(visible, 1) << "nobody follows it any more";
+  EXPECT_EQ(a->db().Get(a->ctx(), "docs").error().code(), StatusCode::kNotFound);
+}
+
+TEST_F(SharedStoreTest, ANameThatIsAnotherCollectionsByNowLeadsToThatOne) {
+  auto a = Node("a");
+  const auto of_a = a->Create("docs", 2);
+  a->Upsert(*of_a, {{"old", {1, 0}}});
+  auto b = Node("b");
+  ASSERT_TRUE(b->db().Drop(b->ctx(), "docs").ok());
+  b->Upsert(*b->Create("docs", 2), {{"new", {1, 0}}});
+  const auto refused = a->Write(*of_a, {{"lost", {1, 0}}});
+  ASSERT_FALSE(refused) << "acknowledged into nothing";
+  const auto again = a->Get("docs");
+  ASSERT_NE(again->id(), of_a->id()) << "a had not heard of the drop";
+  EXPECT_THAT(a->Contents(*again), UnorderedElementsAre(Pair("new", "{}")));
+}
+
+TEST_F(SharedStoreTest, WhatAnotherNodeAlteredTakesEffectAtTheWriter) {
+  auto a = Node("a");
+  const auto of_a = a->Create("docs", 2);
+  auto b = Node("b");
+  ASSERT_TRUE(b->db().Alter(b->ctx(), "docs", [](CollectionSpec spec) {
+    spec.ack = AckLevel::kCommitted;
+    return Result<CollectionSpec>(spec);
+  }).ok());
+  EXPECT_EQ(of_a->spec().ack, AckLevel::kObject);
+  a->clock().Advance(std::chrono::seconds(3));
+  a->executor().Step("follow");
+  EXPECT_EQ(of_a->spec().ack, AckLevel::kCommitted);
+}
+
 TEST_F(SharedStoreTest, AckOfTheNodeAloneIsRefused) {
   auto a = Node("a");
   CollectionSpec spec;

@@ -276,12 +276,18 @@ Status Catalog::Add(OpContext& ctx, const CatalogEntry& entry) {
   });
 }
 
-Status Catalog::Update(OpContext& ctx, const CatalogEntry& entry) {
-  return Change(ctx, [&](const CatalogState& state, CatalogVersion* next) -> Result<bool> {
-    if (!state.entries.contains(entry.id)) return std::unexpected(NoSuchCollection(entry.spec.name));
-    next->put.push_back(entry);
+Result<CatalogEntry> Catalog::Update(OpContext& ctx, CollectionId id, const EditSpec& edit) {
+  CatalogEntry updated;
+  AKI_RETURN_IF_ERROR(Change(ctx, [&](const CatalogState& state, CatalogVersion* next) -> Result<bool> {
+    const auto entry = state.FindById(id);
+    if (!entry) return std::unexpected(NoSuchCollection(std::to_string(id.value())));
+    updated = *entry;
+    AKI_ASSIGN_OR_RETURN(updated.spec, edit(entry->spec));
+    if (updated == *entry) return false;
+    next->put.push_back(updated);
     return true;
-  });
+  }));
+  return updated;
 }
 
 Status Catalog::Drop(OpContext& ctx, CollectionId id) {

@@ -57,7 +57,10 @@ class Catalog {
   // An id that no collection of this catalog had or will have. Another node may have taken it: creating decides.
   CollectionId MintId();
   Status Add(OpContext& ctx, const CatalogEntry& entry);
-  Status Update(OpContext& ctx, const CatalogEntry& entry);
+  // Makes of the settings what `edit` says, which is run again when another node was faster, and must not call the
+  // catalog. Returns the new entry.
+  using EditSpec = std::function<Result<CollectionSpec>(const CollectionSpec& newest)>;
+  Result<CatalogEntry> Update(OpContext& ctx, CollectionId id, const EditSpec& edit);
   // Refused while an alias points to it.
   Status Drop(OpContext& ctx, CollectionId id);
 

@@ -211,6 +211,30 @@ TEST_F(CatalogTest, ARefusalIsGivenOnlyAfterTheNews) {
   ASSERT_TRUE(Add(*b, "docs").ok()) << "b had not heard that the name is free";
 }
 
+TEST_F(CatalogTest, AlterationsOfTwoNodesKeepEachOther) {
+  const auto a = Open();
+  ASSERT_TRUE(Add(*a, "docs").ok());
+  const auto b = Open();
+  const CollectionId id = a->Find("docs")->id;
+  ASSERT_TRUE(a->Update(ctx_, id, [](CollectionSpec spec) {
+    spec.ack = AckLevel::kCommitted;
+    return Result<CollectionSpec>(spec);
+  }));
+  const auto altered = b->Update(ctx_, id, [](CollectionSpec spec) {
+    spec.index.m = 7;
+    return Result<CollectionSpec>(spec);
+  });
+  ASSERT_TRUE(altered);
+  EXPECT_EQ(altered->spec.index.m, 7u);
+  EXPECT_EQ(altered->spec.ack, AckLevel::kCommitted) << "b had not heard of it";
+  const uint64_t puts = store_.calls(StoreOp::kPut);
+  EXPECT_TRUE(b->Update(ctx_, id, [](const CollectionSpec& spec) { return Result<CollectionSpec>(spec); }));
+  EXPECT_EQ(store_.calls(StoreOp::kPut), puts) << "nothing changes";
+  const auto refused = [](const CollectionSpec&) { return Result<CollectionSpec>(std::unexpected(InvalidArgument("no"))); };
+  EXPECT_EQ(a->Update(ctx_, id, refused).error().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(a->Update(ctx_, CollectionId(99), refused).error().reason(), "collection_not_found");
+}
+
 TEST_F(CatalogTest, AnIdIsNeverGivenAnotherName) {
   const auto catalog = Open();
   ASSERT_TRUE(Add(*catalog, "docs").ok());

@@ -130,6 +130,52 @@ def test_a_collection_dropped_on_one_node_is_gone_on_the_other(nodes):
     until(lambda: first.request("POST", "/collections/docs/vectors", {"vectors": [row(2)]}).status_code == 404, "the drop is seen")
 
 
+def test_a_drop_elsewhere_under_load_leaves_no_write_acknowledged_into_nothing(nodes):
+    """Writers on both nodes, while the one that is not the collection's writer drops it and makes another of that name."""
+    first, second = nodes
+    until(lambda: first.upsert("docs", [row(0)]), "a writer")
+    end = threading.Event()
+    told = []  # when the request began, its id, whether it was acknowledged
+
+    def client(server, number):
+        n = number
+        while not end.is_set():
+            n += 100
+            begin = time.monotonic()
+            answer = requests.post(server.url + "/collections/docs/vectors", json={"vectors": [row(n)]}, timeout=60)
+            assert answer.status_code in (200, 404, *REPEATABLE), answer.text
+            told.append((begin, f"d{n}", answer.status_code == 200))
+    clients = [threading.Thread(target=client, args=(nodes[n % 2], n)) for n in range(4)]
+    for each in clients:
+        each.start()
+    for _ in range(3):
+        before = len(told)
+        until(lambda: sum(done for _, _, done in told[before:]) > 20, "writes on both nodes")
+        second.ok("DELETE", "/collections/docs")
+        dropped = time.monotonic()
+        time.sleep(random.random() / 5)
+        second.create("docs", DIM)
+        created = time.monotonic()
+    until(lambda: sum(done and begin > created for begin, _, done in told) > 20, "writes to the new collection")
+    end.set()
+    for each in clients:
+        each.join()
+    acknowledged = {key for begin, key, done in told if done and begin > dropped}
+    assert acknowledged <= everything(first).keys() == everything(second).keys()
+    assert first.metric("akidb_collections_loaded") == second.metric("akidb_collections_loaded") == 1, "and the old ones are forgotten"
+
+
+def test_what_is_altered_on_one_node_holds_on_both(nodes):
+    first, second = nodes
+    first.upsert("docs", [row(0)])
+    second.ok("PATCH", "/collections/docs", {"ack": "committed"})
+    second.upsert("docs", [row(1)])
+    assert first.ok("GET", "/collections/docs")["growing_count"] == 0, "answered when it was published, though its writer knew of no such thing"
+    until(lambda: first.ok("GET", "/collections/docs")["ack"] == "committed", "the writer hears of it")
+    first.ok("PATCH", "/collections/docs", {"index": {"kind": "flat"}})
+    assert first.ok("GET", "/collections/docs")["ack"] == "committed"
+
+
 def test_writes_through_both_nodes_in_turn_move_nothing(nodes):
     epochs = set()
     for n in range(40):

@@ -14,6 +14,7 @@
 
 #include "base/context.h"
 #include "base/json_writer.h"
+#include "format/collection_spec.h"
 #include "service/core/http.h"
 #include "service/core/target.h"
 
@@ -32,6 +33,7 @@ class Call {
   std::vector<std::string> params;  // what the route's placeholders stand for, in order
   OpContext ctx;
   MonotonicTime started;
+  AckLevel ack_min = AckLevel::kLocal;  // of a write that asks for no level: what the node knew that sent it on
   std::vector<std::pair<std::string, std::string>> answer_headers;  // that the answer has whatever it is
 
   std::optional<std::string_view> Query(std::string_view name) const;

@@ -49,6 +49,25 @@ std::string Overlay(simdjson::dom::object current, simdjson::dom::object patch) 
   return out;
 }
 
+// The settings that `patch`, a JSON object, makes of `current`.
+Result<CollectionSpec> Patched(const CollectionSpec& current, std::string_view patch, const Limits& limits) {
+  std::string current_json;
+  JsonWriter writer(&current_json);
+  WriteCollectionSpec(current, &writer);
+  simdjson::dom::parser current_parser;
+  simdjson::dom::parser patch_parser;
+  simdjson::dom::object current_object;
+  simdjson::dom::object patch_object;
+  if (const auto error = patch_parser.parse(patch.data(), patch.size()).get(patch_object);
+      error != simdjson::SUCCESS) {
+    return std::unexpected(InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error))
+                               .WithReason("invalid_json"));
+  }
+  if (current_parser.parse(current_json).get(current_object) != simdjson::SUCCESS)
+    return std::unexpected(Internal("a collection's settings are not JSON"));
+  return ParseSpec(Overlay(current_object, patch_object), limits, current.ack);
+}
+
 }  // namespace
 
 std::string DescribeJson(Collection& collection) {
@@ -116,25 +135,14 @@ Status AlterCollection(Service& service, const CallPtr& call) {
   }
   AKI_RETURN_IF_ERROR(fields.Done());
 
-  std::string current_json;
-  JsonWriter writer(&current_json);
-  WriteCollectionSpec(collection->spec(), &writer);
-  simdjson::dom::parser current_parser;
-  simdjson::dom::parser patch_parser;
-  simdjson::dom::object current;
-  simdjson::dom::object patch;
-  if (const auto error = patch_parser.parse(call->request.body).get(patch); error != simdjson::SUCCESS) {
-    return InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error))
-        .WithReason("invalid_json");
-  }
-  if (current_parser.parse(current_json).get(current) != simdjson::SUCCESS)
-    return Internal("a collection's settings are not JSON");
-  AKI_ASSIGN_OR_RETURN(CollectionSpec spec,
-                       ParseSpec(Overlay(current, patch), service.limits(), collection->spec().ack));
-  service.queue().Post([&service, call, spec = std::move(spec)] {
+  // What is wrong with the patch is said before anything waits for the store.
+  AKI_RETURN_IF_ERROR(internal::ToStatus(Patched(collection->spec(), call->request.body, service.limits())));
+  service.queue().Post([&service, call, name = collection->spec().name] {
     call->Guard([&]() -> Status {
-      AKI_RETURN_IF_ERROR(service.database().Alter(call->ctx, spec.name, spec));
-      AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> altered, service.database().Get(call->ctx, spec.name));
+      AKI_RETURN_IF_ERROR(service.database().Alter(call->ctx, name, [&](const CollectionSpec& newest) {
+        return Patched(newest, call->request.body, service.limits());
+      }));
+      AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> altered, service.database().Get(call->ctx, name));
       call->Reply(200, DescribeJson(*altered));
       return OkStatus();
     });

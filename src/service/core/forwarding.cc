@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "service/core/row_parser.h"
 #include "service/core/service.h"
 
 namespace akidb {
@@ -20,6 +21,7 @@ constexpr Duration kAnswerGrace = std::chrono::seconds(1);
 // For what has no time-out of its own: flushes, merges, snapshots.
 constexpr Duration kSlowBudget = std::chrono::minutes(1);
 constexpr std::string_view kNotTheWriter = "not_the_writer";
+constexpr std::string_view kDropped = "collection_dropped";
 
 // Takes as long for a wrong secret as for the right one, except that lengths may differ.
 bool EqualSecrets(std::string_view a, std::string_view b) {
@@ -129,6 +131,7 @@ Status Forwarding::CheckReceived(Call& call, const Route& route) {
   if (!epoch || !budget_ms) {
     return InvalidArgument("a forwarded request names its epoch and its budget").WithReason("invalid_header");
   }
+  call.ack_min = ParseAckLevel(request.Header(kForwardedAckHeader)).value_or(AckLevel::kLocal);
   call.ctx.set_deadline(call.started + std::chrono::milliseconds(std::min<uint64_t>(*budget_ms, 3'600'000)));
   if (Status alive = call.ctx.Check(); !alive.ok()) return std::move(alive).WithReason("forward_expired");
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service_.FindCollection(call));
@@ -156,7 +159,7 @@ Status Forwarding::Receive(const CallPtr& call, const Route& route) {
   return received;
 }
 
-Result<HttpResponse> Forwarding::SendTo(Call& call, const WriterPlace& place) {
+Result<HttpResponse> Forwarding::SendTo(Call& call, const WriterPlace& place, std::optional<AckLevel> ack) {
   HttpRequest forwarded;
   forwarded.method = call.request.method;
   forwarded.target = call.request.target;
@@ -169,6 +172,7 @@ Result<HttpResponse> Forwarding::SendTo(Call& call, const WriterPlace& place) {
   forwarded.headers.emplace_back(kForwardedToHeader, place.process);
   forwarded.headers.emplace_back(kForwardedEpochHeader, std::to_string(place.epoch.value()));
   forwarded.headers.emplace_back(kForwardedBudgetHeader, std::to_string(std::max<int64_t>(budget_ms, 0)));
+  if (ack) forwarded.headers.emplace_back(kForwardedAckHeader, AckLevelName(*ack));
   if (!options_.secret.empty()) forwarded.headers.emplace_back(kForwardedSecretHeader, options_.secret);
   forwarded.body.swap(call.request.body);  // bodies are large; it comes back below
   OpContext ctx(call.ctx.clock());
@@ -201,20 +205,29 @@ Status Forwarding::Send(const CallPtr& call, const Route& route) {
   std::string unreachable;
   for (int tries = 0; tries < kTriesMax; ++tries) {
     AKI_RETURN_IF_ERROR(call->ctx.Check());
-    AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service_.FindCollection(*call));
-    if (tries > 0) AKI_RETURN_IF_ERROR(collection->FollowHead(call->ctx));
+    AKI_ASSIGN_OR_RETURN(std::shared_ptr<Collection> collection, service_.FindCollection(*call));
+    if (tries > 0) {
+      Status followed = collection->FollowHead(call->ctx);
+      if (followed.reason() == kDropped) {
+        // The name may be another collection's by now.
+        AKI_ASSIGN_OR_RETURN(collection, service_.FindCollection(*call));
+        followed = collection->FollowHead(call->ctx);
+      }
+      AKI_RETURN_IF_ERROR(std::move(followed));
+    }
     const auto place = collection->PlaceWrite(call->ctx);
     if (!place) {
-      if (place.error().reason() != kNotTheWriter) return place.error();
+      const std::string_view reason = place.error().reason();
+      if (reason != kNotTheWriter && reason != kDropped) return place.error();
       last = place.error();
-      continue;  // this node was the writer a moment ago
+      continue;  // this node was the writer a moment ago, or the collection was there
     }
     if (place->here()) {
       call->ctx.set_deadline(MonotonicTime::max());  // as if it had been here from the start
       return route.handler(service_, call);
     }
     if (place->process == unreachable) return last;
-    auto answer = SendTo(*call, *place);
+    auto answer = SendTo(*call, *place, collection->spec().ack);
     if (answer && !SaysNotTheWriter(*answer)) {
       NoteAnswered(*call, *collection, *place, *answer);
       call->Answer(std::move(*answer));
@@ -239,7 +252,7 @@ Status Forwarding::Send(const CallPtr& call, const Route& route) {
 
 Status Forwarding::SendToJob(const CallPtr& call, const RemoteJob& job) {
   call->ctx.set_timeout(std::chrono::milliseconds(service_.limits().timeout_ms_default));
-  auto answer = SendTo(*call, {.process = job.process, .address = job.address, .epoch = Epoch(0)});
+  auto answer = SendTo(*call, {.process = job.process, .address = job.address, .epoch = Epoch(0)}, std::nullopt);
   if (!answer) return Unavailable("the node that runs this job does not answer").WithReason("writer_unreachable");
   call->Answer(std::move(*answer));
   return OkStatus();

@@ -32,6 +32,8 @@ inline constexpr std::string_view kForwardedToHeader = "x-akidb-forwarded-to";  
 inline constexpr std::string_view kForwardedEpochHeader = "x-akidb-forwarded-epoch";
 inline constexpr std::string_view kForwardedBudgetHeader = "x-akidb-forwarded-budget-ms";  // from its arrival on
 inline constexpr std::string_view kForwardedSecretHeader = "x-akidb-forwarded-secret";
+// The collection's ack as its sender knows it: the receiver may not have heard of a change yet.
+inline constexpr std::string_view kForwardedAckHeader = "x-akidb-forwarded-ack";
 // Of the answer to one: the process that answered.
 inline constexpr std::string_view kAnsweredByHeader = "x-akidb-answered-by";
 
@@ -60,7 +62,8 @@ class Forwarding {
   Status Receive(const CallPtr& call, const Route& route);
   Status CheckReceived(Call& call, const Route& route);
   Status Send(const CallPtr& call, const Route& route);
-  Result<HttpResponse> SendTo(Call& call, const WriterPlace& place);
+  // `ack`: of the collection, if the request is about one.
+  Result<HttpResponse> SendTo(Call& call, const WriterPlace& place, std::optional<AckLevel> ack);
   Status SendToJob(const CallPtr& call, const RemoteJob& job);
   void NoteAnswered(Call& call, Collection& collection, const WriterPlace& place, const HttpResponse& response);
   std::optional<RemoteJob> FindJob(std::string_view id) const;

@@ -118,6 +118,26 @@ TEST_F(ForwardingTest, EveryVerbThatChangesRowsOrVersionsGoesToTheWriter) {
   EXPECT_EQ(b_->Send("GET", "/jobs/" + id).status, 200) << "asked where it runs";
 }
 
+TEST_F(ForwardingTest, WhatIsAlteredHereHoldsForWhatIsWrittenThroughHere) {
+  ASSERT_EQ(b_->Send("PATCH", "/collections/docs", R"({"ack":"committed"})").status, 200);
+  ASSERT_EQ(a_->database().Loaded().at(0)->spec().ack, AckLevel::kObject) << "it has not heard of it";
+  EXPECT_EQ(b_->Send("POST", "/collections/docs/vectors", Row("1")).status, 200);
+  EXPECT_EQ(a_->database().unflushed_bytes(), 0u) << "answered when a manifest carried it";
+  EXPECT_EQ(b_->Send("POST", "/collections/docs/vectors?ack=object", Row("2")).status, 200);
+  EXPECT_GT(a_->database().unflushed_bytes(), 0u) << "asked for";
+}
+
+TEST_F(ForwardingTest, AWriteAfterADropElsewhereGoesToTheCollectionOfThatName) {
+  ASSERT_EQ(b_->Send("POST", "/collections/docs/vectors", Row("old")).status, 200);
+  auto c = Start("c");
+  ASSERT_EQ(c->Send("DELETE", "/collections/docs").status, 200);
+  ASSERT_EQ(c->Send("POST", "/collections", R"({"name":"docs","vector_dim":2,"distance":"Cosine"})").status, 201);
+  EXPECT_EQ(b_->Send("POST", "/collections/docs/vectors", Row("new")).status, 200) << "neither a nor b has heard of it";
+  EXPECT_EQ(Count(*c), R"({"count":1})");
+  EXPECT_EQ(c->Send("DELETE", "/collections/docs").status, 200);
+  EXPECT_EQ(b_->Send("POST", "/collections/docs/vectors", Row("none")).status, 404);
+}
+
 TEST_F(ForwardingTest, RefusesWhatWasMeantForAnotherEpoch) {
   const HttpResponse answer = a_->Send(Forwarded(*a_, 7));
   EXPECT_EQ(answer.status, 503);

@@ -167,8 +167,9 @@ Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collec
   return OkStatus();
 }
 
-Result<AckLevel> Service::ResolveAck(const Collection& collection, std::optional<AckLevel> asked) const {
-  const AckLevel ack = asked.value_or(collection.spec().ack);
+Result<AckLevel> Service::ResolveAck(const Call& call, const Collection& collection,
+                                     std::optional<AckLevel> asked) const {
+  const AckLevel ack = asked.value_or(std::max(collection.spec().ack, call.ack_min));
   if (ack >= collection.ack()) return ack;
   return std::unexpected(
       InvalidArgument("ack \"" + std::string(AckLevelName(ack)) +

@@ -78,7 +78,7 @@ class Service {
   Status RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collection>& collection,
                         const std::optional<Position>& commit, std::move_only_function<Status()> work);
   // What a write asks for: `asked`, or else the collection's setting. kInvalidArgument if the store cannot promise it.
-  Result<AckLevel> ResolveAck(const Collection& collection, std::optional<AckLevel> asked) const;
+  Result<AckLevel> ResolveAck(const Call& call, const Collection& collection, std::optional<AckLevel> asked) const;
   // Runs `work` with the state that `options` ask for: the newest, once min_commit is visible, or an earlier one. That
   // happens on the work queue, because opening it may read from the store.
   Status RunOnSnapshot(const CallPtr& call, const std::shared_ptr<Collection>& collection, const ReadOptions& options,

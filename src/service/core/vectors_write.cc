@@ -27,7 +27,7 @@ Result<WriteOptions> ResolveOptions(const Service& service, const Call& call, co
   WriteOptions options;
   AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> ack, AckFromQuery(call));
   if (ack && parsed.ack) return std::unexpected(GivenTwice("ack"));
-  AKI_ASSIGN_OR_RETURN(options.ack, service.ResolveAck(collection, ack ? ack : parsed.ack));
+  AKI_ASSIGN_OR_RETURN(options.ack, service.ResolveAck(call, collection, ack ? ack : parsed.ack));
   AKI_ASSIGN_OR_RETURN(const std::optional<bool> partial, BoolFromQuery(call, "partial"));
   if (partial && parsed.policy) return std::unexpected(GivenTwice("partial"));
   if (partial) options.policy = *partial ? BatchPolicy::kPartial : BatchPolicy::kAllOrNothing;
@@ -123,7 +123,7 @@ Status WriteVectors(Service& service, const CallPtr& call) {
 Status DeleteVector(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
   AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> asked, AckFromQuery(*call));
-  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*collection, asked));
+  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*call, *collection, asked));
   AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->DeleteIds(call->ctx, {call->params[1]}));
   service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
   return OkStatus();
@@ -146,7 +146,7 @@ Status DeleteVectors(Service& service, const CallPtr& call) {
   if (by_ids == (filter != nullptr)) fields.Fail("invalid_field", "give exactly one of \"ids\" and \"filter\"");
   AKI_RETURN_IF_ERROR(fields.Done());
   if (query_ack && body_ack) return GivenTwice("ack");
-  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*collection, query_ack ? query_ack : body_ack));
+  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*call, *collection, query_ack ? query_ack : body_ack));
 
   uint64_t elements = 0;
   if (!by_ids) {
@@ -166,7 +166,7 @@ Status DeleteVectors(Service& service, const CallPtr& call) {
 Status MergePayload(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
   AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> asked, AckFromQuery(*call));
-  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*collection, asked));
+  AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*call, *collection, asked));
   AKI_RETURN_IF_ERROR(call->RequireContentType("application/merge-patch+json"));
   const std::string& body = call->request.body;
   simdjson::dom::parser parser;
