@@ -45,14 +45,22 @@ std::string CollectionImpl::MintId(ManifestVersion start) {
   return MintObjectId(start, deps_.env.random->Hex(kIdRandomDigits));
 }
 
-Result<SegmentEntry> CollectionImpl::WriteNewSegment(OpContext& ctx, ManifestVersion start, SegmentSource& source) {
+Result<CollectionImpl::NewSegment> CollectionImpl::WriteNewSegment(OpContext& ctx, ManifestVersion start,
+                                                                   SegmentSource& source) {
   const CollectionSpec current = spec();
   SegmentOptions options;
   options.dim = current.dim;
   options.type = current.vector_type;
   options.distance = current.distance;
   const std::string id = MintId(start);
-  return WriteSegment(ctx, *deps_.store, SegmentKey(id_, id), id, options, source);
+  const auto store = std::make_shared<WrittenBytes>(deps_.store);
+  AKI_ASSIGN_OR_RETURN(SegmentEntry entry, WriteSegment(ctx, *store, SegmentKey(id_, id), id, options, source));
+  auto unit = std::make_shared<SegmentUnit>(
+      entry, [this, entry, store](OpContext& open_ctx) { return OpenSegment(open_ctx, entry, store); },
+      deps_.env.clock->Now());
+  if (store->remembers()) AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
+  store->Forget();
+  return NewSegment{std::move(entry), std::move(unit)};
 }
 
 std::optional<MonotonicTime> CollectionImpl::FlushDueAt() {
@@ -187,7 +195,9 @@ Status CollectionImpl::UploadFlush(OpContext& ctx) {
   job.unit.reset();
   if (!job.origins.empty()) {
     GrowingSource<FlushJob::Origin> source(job.groups, job.origins, spec());
-    AKI_ASSIGN_OR_RETURN(job.segment, WriteNewSegment(ctx, job.start, source));
+    AKI_ASSIGN_OR_RETURN(NewSegment written, WriteNewSegment(ctx, job.start, source));
+    job.segment = std::move(written.entry);
+    job.unit = std::move(written.unit);
   }
   AKI_RETURN_IF_ERROR(WriteDeletes(ctx, *view(), &job));
   job.uploaded = true;
@@ -196,10 +206,8 @@ Status CollectionImpl::UploadFlush(OpContext& ctx) {
 
 Status CollectionImpl::CommitFlush(OpContext& ctx) {
   FlushJob& job = *flush_job_;
-  if (job.segment && !job.unit) {
-    // Read back before anything names it: a segment that cannot be opened is never published.
-    AKI_ASSIGN_OR_RETURN(job.unit, OpenUnit(ctx, *job.segment));
-  }
+  // Before anything names it: a segment that cannot be opened is never published.
+  if (job.unit) AKI_RETURN_IF_ERROR(job.unit->Prepare(ctx));
   AKI_RETURN_IF_ERROR(log()->WaitDurable(ctx, job.watermark));
   const Epoch epoch(epoch_.load());
   const WalSequence sequence = log()->SequenceAt(job.watermark);

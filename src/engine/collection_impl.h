@@ -34,6 +34,7 @@
 #include "engine/segment_unit.h"
 #include "engine/validate.h"
 #include "engine/version_history.h"
+#include "engine/written_bytes.h"
 #include "format/node_lease.h"
 #include "manifest/manifest_committer.h"
 #include "segment/segment_writer.h"
@@ -183,7 +184,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     };
     std::vector<Origin> origins;  // of each row of the new segment
     std::optional<SegmentEntry> segment;
-    std::shared_ptr<SegmentUnit> unit;  // the open segment, from when the commit is tried
+    std::shared_ptr<SegmentUnit> unit;
     struct NewDeletes {
       std::string segment_id;
       ObjectRef object;
@@ -202,7 +203,6 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     Lsn watermark;                        // rows deleted at or before it are left out
     std::optional<SegmentEntry> segment;  // none if no row survived
     uint64_t revert_generation = 0;
-    // The open segment, from when the commit is tried.
     std::shared_ptr<SegmentUnit> unit;
   };
   struct IndexJob {
@@ -239,7 +239,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry);
 
   // open
-  Result<SegmentUnit::Opened> OpenSegment(OpContext& ctx, const SegmentEntry& entry);
+  Result<SegmentUnit::Opened> OpenSegment(OpContext& ctx, const SegmentEntry& entry,
+                                          const std::shared_ptr<ObjectStore>& store);
   // A unit that is open already.
   Result<std::shared_ptr<SegmentUnit>> OpenUnit(OpContext& ctx, const SegmentEntry& entry);
   // The units of a manifest, those of `current` used again where they are the same and hold no marks of a log's tail.
@@ -330,8 +331,13 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   WriteReceipt Receipt(Lsn lsn, uint64_t affected);
   GrowingRows& Active() AKI_REQUIRES(write_mutex_);
 
-  // Writes the rows of `source` as a new segment whose builder started from `start`.
-  Result<SegmentEntry> WriteNewSegment(OpContext& ctx, ManifestVersion start, SegmentSource& source);
+  // Writes the rows of `source` as a new segment whose builder started from `start`. The unit is open if it is small;
+  // otherwise it reads the object back when it is prepared.
+  struct NewSegment {
+    SegmentEntry entry;
+    std::shared_ptr<SegmentUnit> unit;
+  };
+  Result<NewSegment> WriteNewSegment(OpContext& ctx, ManifestVersion start, SegmentSource& source);
   std::string MintId(ManifestVersion start);
 
   // read

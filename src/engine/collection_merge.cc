@@ -171,13 +171,15 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
   }
   if (job->origins.empty()) return OkStatus();
   MergedSource<MergeJob::Origin> source(job->inputs, job->origins);
-  AKI_ASSIGN_OR_RETURN(job->segment, WriteNewSegment(ctx, job->start, source));
+  AKI_ASSIGN_OR_RETURN(NewSegment written, WriteNewSegment(ctx, job->start, source));
+  job->segment = std::move(written.entry);
+  job->unit = std::move(written.unit);
   return OkStatus();
 }
 
 Status CollectionImpl::PrepareMergeCommit(OpContext& ctx, MergeJob* job) {
   if (!job->segment) return OkStatus();
-  AKI_ASSIGN_OR_RETURN(job->unit, OpenUnit(ctx, *job->segment));
+  AKI_RETURN_IF_ERROR(job->unit->Prepare(ctx));
   // Deletes that a flush published while the merge was built go along; later ones are in the log.
   Lsn published = job->watermark;
   for (const EpochEntry& epoch : committer_.head()->manifest.open_epochs)

@@ -93,7 +93,7 @@ std::vector<std::shared_ptr<SegmentUnit>> CollectionImpl::UnitsOf(const Manifest
     if (known != current.segments.end() && (*known)->IsOf(entry) && (*known)->deleted_count() == entry.deleted_count) {
       units.push_back(*known);
     } else {
-      const auto open = [this, entry](OpContext& ctx) { return OpenSegment(ctx, entry); };
+      const auto open = [this, entry](OpContext& ctx) { return OpenSegment(ctx, entry, deps_.store); };
       units.push_back(std::make_shared<SegmentUnit>(entry, open, deps_.env.clock->Now()));
     }
   }
@@ -107,16 +107,17 @@ Status CollectionImpl::PrepareUnits(OpContext& ctx, const std::vector<std::share
 
 Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenUnit(OpContext& ctx, const SegmentEntry& entry) {
   auto unit = std::make_shared<SegmentUnit>(
-      entry, [this, entry](OpContext& open_ctx) { return OpenSegment(open_ctx, entry); }, deps_.env.clock->Now());
+      entry, [this, entry](OpContext& open_ctx) { return OpenSegment(open_ctx, entry, deps_.store); }, deps_.env.clock->Now());
   AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
   return unit;
 }
 
-Result<SegmentUnit::Opened> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry) {
+Result<SegmentUnit::Opened> CollectionImpl::OpenSegment(OpContext& ctx, const SegmentEntry& entry,
+                                                        const std::shared_ptr<ObjectStore>& store) {
   // Another version that is open may have it.
   SegmentUnit::Shared shared = FindOpen(entry.object.id);
   if (!shared.reader) {
-    AKI_ASSIGN_OR_RETURN(shared.reader, SegmentReader::Open(ctx, deps_.store, SegmentKeyOf(id_, entry.object), entry,
+    AKI_ASSIGN_OR_RETURN(shared.reader, SegmentReader::Open(ctx, store, SegmentKeyOf(id_, entry.object), entry,
                                                             deps_.payload_cache));
     shared.index = std::make_shared<IndexSlot>();
   }

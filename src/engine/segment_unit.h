@@ -33,7 +33,7 @@ class SegmentUnit final : public SearchUnit {
   };
   using Opener = std::function<Result<Opened>(OpContext&)>;
 
-  // `committed_at`: when this process saw it committed.
+  // `committed_at`: when this process saw it committed, or wrote it.
   SegmentUnit(const SegmentEntry& entry, Opener open, MonotonicTime committed_at)
       : entry_(entry), open_(std::move(open)), marks_(entry.row_count), committed_at_(committed_at) {}
 
