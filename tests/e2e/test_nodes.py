@@ -162,7 +162,7 @@ def test_a_drop_elsewhere_under_load_leaves_no_write_acknowledged_into_nothing(n
         each.join()
     acknowledged = {key for begin, key, done in told if done and begin > dropped}
     assert acknowledged <= everything(first).keys() == everything(second).keys()
-    assert first.metric("akidb_collections_loaded") == second.metric("akidb_collections_loaded") == 1, "and the old ones are forgotten"
+    until(lambda: first.metric("akidb_collections_loaded") == second.metric("akidb_collections_loaded") == 1, "the old ones are forgotten")
 
 
 def test_what_is_altered_on_one_node_holds_on_both(nodes):
