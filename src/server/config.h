@@ -34,6 +34,7 @@ struct ServerConfig {
   uint32_t index_threads = 0;       // 0: half the processors
   Duration shutdown_timeout = std::chrono::seconds(30);
   Duration slow_query = std::chrono::seconds(1);
+  uint32_t recall_check_one_in = 1000;  // 0: no search is checked
   std::string data_dir = "akidb-data";
   std::string node;                        // empty: DefaultNodeName
   std::string store;                       // empty: s3://BUCKET if s3.bucket is set, else file:DATA_DIR/store

@@ -177,6 +177,9 @@ void AddServerKeys(Keys& keys) {
   AddDuration(keys, "server.shutdown_timeout", "how long running requests may take when the server stops",
               AKI_AT(shutdown_timeout));
   AddDuration(keys, "server.slow_query", "searches that take longer are logged and counted", AKI_AT(slow_query));
+  AddCount(keys, "server.recall_check_one_in",
+           "of so many approximate searches one is compared with an exact one (akidb_search_recall); 0: none",
+           AKI_AT(recall_check_one_in));
   AddText(keys, "storage.data_dir", "write-ahead log, lock and, by default, the store", AKI_AT(data_dir));
   AddText(keys, "storage.store",
           "file:DIR or s3://BUCKET/PREFIX; empty: s3.bucket if that is set, else file:DATA_DIR/store", AKI_AT(store));

@@ -144,6 +144,7 @@ Status ServerImpl::OpenService() {
   ServiceOptions service_options;
   service_options.version = Version();
   service_options.slow_query = config_.slow_query;
+  service_options.recall_check_one_in = config_.recall_check_one_in;
   service_options.health_checks = HealthChecks();
   if (database_->nodes() != nullptr) AKI_RETURN_IF_ERROR(OpenForwarding(&service_options.forwarding));
   service_ = std::make_unique<Service>(*database_, env_, *queue_, std::move(service_options));

@@ -58,8 +58,7 @@ Result<CollectionSpec> Patched(const CollectionSpec& current, std::string_view p
   simdjson::dom::parser patch_parser;
   simdjson::dom::object current_object;
   simdjson::dom::object patch_object;
-  if (const auto error = patch_parser.parse(patch.data(), patch.size()).get(patch_object);
-      error != simdjson::SUCCESS) {
+  if (const auto error = patch_parser.parse(patch.data(), patch.size()).get(patch_object); error != simdjson::SUCCESS) {
     return std::unexpected(InvalidArgument(std::string("the body is not valid JSON: ") + simdjson::error_message(error))
                                .WithReason("invalid_json"));
   }

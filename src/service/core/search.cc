@@ -39,9 +39,23 @@ Result<SearchArguments> ParseSearch(Fields fields, const CollectionSpec& spec, c
   return arguments;
 }
 
+uint64_t IndexedUnits(const Snapshot& snapshot) {
+  return static_cast<uint64_t>(
+      std::ranges::count_if(snapshot.units(), [](const auto& unit) { return unit->index().kind() != "flat"; }));
+}
+
+// What a search reads: little of a unit that has an index, unless a filter has to look at payloads.
+uint64_t SearchElements(const Snapshot& snapshot, const SearchRequest& request) {
+  if (request.exact || request.filter) return ScanElements(snapshot);
+  uint64_t rows = 0;
+  for (const auto& unit : snapshot.units()) rows += unit->index().kind() == "flat" ? unit->row_count() : 0;
+  return rows * snapshot.spec().dim;
+}
+
 // Runs one search and appends the members "results" and, if asked for, "explain" to an open object.
-Status RunSearch(Service& service, OpContext& ctx, const Snapshot& snapshot, const SearchArguments& arguments,
-                 JsonWriter* writer) {
+Status RunSearch(Service& service, OpContext& ctx, const std::shared_ptr<const Snapshot>& state,
+                 const SearchArguments& arguments, JsonWriter* writer) {
+  const Snapshot& snapshot = *state;
   Clock& clock = ctx.clock();
   const MonotonicTime begin = clock.Now();
   AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows, Search(ctx, snapshot, arguments.request));
@@ -52,14 +66,13 @@ Status RunSearch(Service& service, OpContext& ctx, const Snapshot& snapshot, con
   service.ObserveSearch(snapshot.spec().name, searched - begin);
   service.ObserveStage(Service::Stage::kSearch, searched - begin);
   service.ObserveStage(Service::Stage::kAnswer, written - searched);
+  const bool graph = !arguments.request.exact && IndexedUnits(snapshot) > 0;
+  if (graph) service.recall_check().Offer(state, arguments.request, rows);
   if (!arguments.explain) return OkStatus();
   writer->Key("explain").BeginObject();
-  const auto indexed = static_cast<uint64_t>(
-      std::ranges::count_if(snapshot.units(), [](const auto& unit) { return unit->index().kind() != "flat"; }));
-  const bool graph = indexed > 0 && !arguments.request.exact;
   writer->Key("strategy").Value(graph ? "graph" : "exact scan");
   writer->Key("units").Value(snapshot.units().size());
-  writer->Key("indexed_units").Value(indexed);
+  writer->Key("indexed_units").Value(IndexedUnits(snapshot));
   writer->Key("rows").Value(snapshot.live_rows());
   writer->Key("filter");
   if (arguments.request.filter) {
@@ -111,7 +124,7 @@ std::string QueryAnswer(Service& service, Call& call, Batch& batch, size_t index
     if (query->options.at) {
       AKI_ASSIGN_OR_RETURN(snapshot, batch.collection->ReadAt(ctx, *query->options.at));
     }
-    return RunSearch(service, ctx, *snapshot, *query, &writer);
+    return RunSearch(service, ctx, snapshot, *query, &writer);
   };
   Status status;
   try {
@@ -152,14 +165,14 @@ Status SearchVectors(Service& service, const CallPtr& call) {
   return service.RunOnSnapshot(
       call, collection, options,
       [&service, call, arguments = std::move(arguments)](std::shared_ptr<const Snapshot> snapshot) mutable -> Status {
-        const uint64_t elements = ScanElements(*snapshot);
+        const uint64_t elements = SearchElements(*snapshot, arguments.request);
         service.RunSized(
             call, elements,
             [&service, call, snapshot = std::move(snapshot), arguments = std::move(arguments)]() -> Status {
               std::string json;
               JsonWriter writer(&json);
               writer.BeginObject();
-              AKI_RETURN_IF_ERROR(RunSearch(service, call->ctx, *snapshot, arguments, &writer));
+              AKI_RETURN_IF_ERROR(RunSearch(service, call->ctx, snapshot, arguments, &writer));
               writer.Key("took_ms").Value(Milliseconds(call->ctx.clock().Now() - call->started));
               writer.EndObject();
               call->Reply(200, std::move(json));

@@ -29,6 +29,7 @@ Service::Service(Database& database, const Environment& env, WorkQueue& queue, S
       options_(std::move(options)),
       jobs_(*env_.clock, *env_.random, queue_, options_.jobs_max),
       cursors_(*env_.clock, *env_.random, options_.cursor_ttl, options_.cursors_max),
+      recall_check_(*env_.clock, queue_, metrics_, options_.recall_check_one_in),
       forwarding_(*this, options_.forwarding),
       route_metrics_(std::make_unique<RouteMetrics[]>(Routes().size() + 1)),
       search_duration_(metrics_.GetHistogram("akidb_index_search_duration_seconds",

@@ -23,6 +23,7 @@
 #include "service/core/http.h"
 #include "service/core/jobs.h"
 #include "service/core/metrics.h"
+#include "service/core/recall_check.h"
 #include "service/core/scroll_cursors.h"
 #include "service/core/work_queue.h"
 
@@ -43,6 +44,7 @@ struct ServiceOptions {
   Duration cursor_ttl = std::chrono::minutes(5);
   uint32_t cursors_max = 1000;
   uint32_t jobs_max = 1000;
+  uint32_t recall_check_one_in = 1000;       // approximate searches; 0: none is checked
   uint64_t inline_elements_max = 16u << 20;  // vector elements a search may scan on an I/O thread
   std::vector<HealthCheck> health_checks;
   ForwardingOptions forwarding;
@@ -68,6 +70,7 @@ class Service {
   WorkQueue& queue() { return queue_; }
   Jobs& jobs() { return jobs_; }
   ScrollCursors& cursors() { return cursors_; }
+  RecallCheck& recall_check() { return recall_check_; }
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
   // The collection that the first placeholder of the path names.
@@ -109,6 +112,7 @@ class Service {
   MetricsRegistry metrics_;
   Jobs jobs_;
   ScrollCursors cursors_;
+  RecallCheck recall_check_;
   Forwarding forwarding_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<RouteMetrics[]> route_metrics_;  // one a route, then one for everything else
