@@ -79,7 +79,9 @@ class Data:
 
 class Ours:
     name = "akidb"
-    sweep = (10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000, 1400, 2000, 3000)
+    # Its parameter is the recall that is asked for; ef_search as well.
+    sweep = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999,
+             10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000, 1400, 2000, 3000)
 
     def __init__(self, data, akidb, options):
         self.data, self.results = data, WORK / "results.bin"

@@ -86,9 +86,11 @@ Beam BeamForRecall(const GraphTopology& topology, double recall, uint32_t k) {
 }
 
 Beam BeamForWalk(const GraphTopology& topology, uint32_t ef_search) {
+  // Who asks for more than any level wants has queries of another kind.
+  const uint32_t least = ef_search / 2;
   const auto at = std::ranges::lower_bound(topology.beams, ef_search);
-  if (at == topology.beams.end()) return {ef_search, 2 * ef_search};
-  return {ef_search, topology.sweeps[static_cast<size_t>(at - topology.beams.begin())]};
+  if (at == topology.beams.end()) return {ef_search, ef_search};
+  return {ef_search, std::max(least, topology.sweeps[static_cast<size_t>(at - topology.beams.begin())])};
 }
 
 }  // namespace akidb

@@ -302,7 +302,8 @@ class AnnBench {
   }
 
   // Lets another program alternate between this index and others: one JSON line about the build, then each line
-  // "QUERIES.npy EF RESULTS" on stdin is answered by one JSON line; RESULTS receives k uint32 row numbers a query.
+  // "QUERIES.npy EF|RECALL RESULTS" on stdin is answered by one JSON line; RESULTS receives k uint32 row numbers a
+  // query.
   Status ObeyOrders() {
     std::printf(
         "{\"kernel\":\"%s\",\"n\":%u,\"dim\":%u,\"build_s\":%.2f,\"build_threads\":%u,\"bytes_per_vector\":%.1f}\n",
@@ -314,18 +315,19 @@ class AnnBench {
     while (std::getline(std::cin, line)) {
       std::istringstream words(line);
       std::string path, results;
-      uint32_t ef = 0;
-      if (!(words >> path >> ef >> results)) return InvalidArgument("not an order: " + line);
+      double asked = 0;  // an ef_search, or a recall below 1
+      if (!(words >> path >> asked >> results) || asked <= 0 || asked > 1e6)
+        return InvalidArgument("not an order: " + line);
       if (!sets.contains(path)) {
         AKI_ASSIGN_OR_RETURN(sets[path], ReadNpyFloats(PosixFileSystem(), path));
       }
       queries_ = sets[path];
-      AKI_RETURN_IF_ERROR(Obey(ef, results));
+      AKI_RETURN_IF_ERROR(asked < 1 ? Obey(0, asked, results) : Obey(static_cast<uint32_t>(asked), 0, results));
     }
     return OkStatus();
   }
 
-  Status Obey(uint32_t ef, const std::string& results) {
+  Status Obey(uint32_t ef, double recall, const std::string& results) {
     std::string rows;
     std::vector<Candidate> found;
     std::vector<Duration> latencies;
@@ -333,7 +335,7 @@ class AnnBench {
     for (uint32_t i = 0; i < queries_.rows; ++i) {
       OpContext ctx(RealClock());
       const MonotonicTime asked = RealClock().Now();
-      AKI_RETURN_IF_ERROR(index_->Search(ctx, QueryOf(i, ef, 0), &found));
+      AKI_RETURN_IF_ERROR(index_->Search(ctx, QueryOf(i, ef, recall), &found));
       latencies.push_back(RealClock().Now() - asked);
       for (uint32_t j = 0; j < options_.k; ++j) {
         const uint32_t row = j < found.size() ? found[j].row : UINT32_MAX;

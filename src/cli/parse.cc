@@ -337,7 +337,8 @@ class Parser {
     app->add_option("--ef-search", o->beams, "beams to try (default: 10 to 3000 until recall is 0.9995)")
         ->delimiter(',')
         ->check(CLI::Range(1, 1000000));
-    app->add_flag("--orders", o->orders, "answer lines \"QUERIES.npy EF RESULTS\" from stdin; for other programs")
+    app->add_flag("--orders", o->orders,
+                  "answer lines \"QUERIES.npy EF|RECALL RESULTS\" from stdin; for other programs")
         ->excludes(queries);
   }
 
