@@ -1,9 +1,9 @@
 #include "ann/graph_beams.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
+#include <numeric>
 
 #include "ann/graph_codes.h"
 #include "ann/graph_space.h"
@@ -29,48 +29,47 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
   const std::unique_ptr<Random> random = NewSeededRandom(seed ^ 0x6265616d);
   std::vector<uint32_t> sampled(samples);
   for (uint32_t& row : sampled) row = static_cast<uint32_t>(random->Below(rows.row_count));
-  constexpr size_t kTries = std::size(kBeamsTried);
-  constexpr GraphWay kWays[] = {GraphWay::kWalk, GraphWay::kSweep};
-  std::vector<std::array<std::array<uint32_t, kTries>, 2>> found(samples);
-  std::vector<uint32_t> truth_sizes(samples);
+  std::vector<std::vector<Candidate>> truths(samples);
+  std::vector<uint32_t> found(samples);
   std::vector<float> reaches(samples);
-  AKI_RETURN_IF_ERROR(ForPieces(ctx, parallel, samples, 1, [&](uint32_t i, uint32_t) {
-    std::vector<float> values(rows.dim);
-    std::vector<Candidate> near, truth;
-    GraphSearchStats stats;
-    LoadRow(rows, sampled[i], values.data());
-    IndexQuery query{.vector = values, .k = kK};
-    if (!index.SearchWithout(ctx, sampled[i], query, GraphWay::kScan, &truth, &stats).ok() || truth.empty()) return;
-    truth_sizes[i] = static_cast<uint32_t>(truth.size());
-    for (const GraphWay way : kWays) {
-      for (size_t t = 0; t < kTries; ++t) {
-        query.ef_search = kBeamsTried[t];
-        if (!index.SearchWithout(ctx, sampled[i], query, way, &near, &stats).ok()) return;
-        // Rows as near as the last true one count, whichever of them the truth names.
-        const auto hits = static_cast<uint32_t>(std::ranges::count_if(near, [&](const Candidate& c) {
-          return LargerIsNearer(distance) ? c.score >= truth.back().score : c.score <= truth.back().score;
-        }));
-        found[i][static_cast<size_t>(way)][t] = std::min(hits, truth_sizes[i]);
-      }
-    }
-    reaches[i] = stats.reach;
-  }));
-  uint64_t total = 0;
-  for (const uint32_t n : truth_sizes) total += n;
+  // Every sample in one way; `found` counts its hits.
+  const auto search_all = [&](GraphWay way, uint32_t ef) {
+    return ForPieces(ctx, parallel, samples, 1, [&](uint32_t i, uint32_t) {
+      std::vector<float> values(rows.dim);
+      LoadRow(rows, sampled[i], values.data());
+      std::vector<Candidate> near;
+      GraphSearchStats stats;
+      // A failure is that of ctx, which ends all.
+      (void)index.SearchWithout(ctx, sampled[i], {.vector = values, .k = kK, .ef_search = ef}, way, &near, &stats);
+      std::vector<Candidate>& truth = truths[i];
+      if (way == GraphWay::kScan) truth = near;
+      if (truth.empty()) return;
+      // Rows as near as the last true one count, whichever of them the truth names.
+      const auto hits = std::ranges::count_if(near, [&](const Candidate& c) {
+        return LargerIsNearer(distance) ? c.score >= truth.back().score : c.score <= truth.back().score;
+      });
+      found[i] = static_cast<uint32_t>(std::min<size_t>(static_cast<size_t>(hits), truth.size()));
+      if (way == GraphWay::kWalk) reaches[i] = stats.reach;
+    });
+  };
+  const auto found_in_all = [&] {
+    return static_cast<double>(std::accumulate(found.begin(), found.end(), uint64_t{0}));
+  };
+  AKI_RETURN_IF_ERROR(search_all(GraphWay::kScan, 0));
+  const double total = found_in_all();
   MeasuredBeams out;
-  out.reach = std::max(0.0f, *std::ranges::max_element(reaches));
-  for (const GraphWay way : kWays) {
+  for (const GraphWay way : {GraphWay::kWalk, GraphWay::kSweep}) {
     std::vector<uint32_t>& beams = way == GraphWay::kWalk ? out.beams : out.sweeps;
-    size_t t = 0;
-    for (const double level : kRecallLevels) {
-      for (; t + 1 < kTries; ++t) {
-        uint64_t hits = 0;
-        for (uint32_t i = 0; i < samples; ++i) hits += found[i][static_cast<size_t>(way)][t];
-        if (static_cast<double>(hits) >= level * static_cast<double>(total)) break;
+    for (const uint32_t ef : kBeamsTried) {
+      AKI_RETURN_IF_ERROR(search_all(way, ef));
+      while (beams.size() < std::size(kRecallLevels) && found_in_all() >= kRecallLevels[beams.size()] * total) {
+        beams.push_back(ef);
       }
-      beams.push_back(kBeamsTried[t]);
+      if (beams.size() == std::size(kRecallLevels)) break;
     }
+    beams.resize(std::size(kRecallLevels), *std::rbegin(kBeamsTried));
   }
+  out.reach = std::max(0.0f, *std::ranges::max_element(reaches));
   return out;
 }
 
