@@ -32,6 +32,7 @@ def test_a_thousand_idle_collections_cost_less_than_a_request_a_second(make_node
         # The writer of all of them looks for other nodes' manifests until they were not used for a minute.
         until(lambda: len(requests_in(proxy, 2 * FOLLOW_SECONDS_MAX)) < 100, "they count as idle", seconds=300)
         assert_quiet(proxy, "the writer of all")
+    node.kill()
     start_empty(node)
     node.ok("GET", "/collections")
     until(lambda: len(requests_in(proxy, 1)) <= 1, "the start is over")
