@@ -107,7 +107,8 @@ Status CollectionImpl::PrepareUnits(OpContext& ctx, const std::vector<std::share
 
 Result<std::shared_ptr<SegmentUnit>> CollectionImpl::OpenUnit(OpContext& ctx, const SegmentEntry& entry) {
   auto unit = std::make_shared<SegmentUnit>(
-      entry, [this, entry](OpContext& open_ctx) { return OpenSegment(open_ctx, entry, deps_.store); }, deps_.env.clock->Now());
+      entry, [this, entry](OpContext& open_ctx) { return OpenSegment(open_ctx, entry, deps_.store); },
+      deps_.env.clock->Now());
   AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
   return unit;
 }
@@ -117,8 +118,8 @@ Result<SegmentUnit::Opened> CollectionImpl::OpenSegment(OpContext& ctx, const Se
   // Another version that is open may have it.
   SegmentUnit::Shared shared = FindOpen(entry.object.id);
   if (!shared.reader) {
-    AKI_ASSIGN_OR_RETURN(shared.reader, SegmentReader::Open(ctx, store, SegmentKeyOf(id_, entry.object), entry,
-                                                            deps_.payload_cache));
+    AKI_ASSIGN_OR_RETURN(shared.reader,
+                         SegmentReader::Open(ctx, store, SegmentKeyOf(id_, entry.object), entry, deps_.payload_cache));
     shared.index = std::make_shared<IndexSlot>();
   }
   AKI_ASSIGN_OR_RETURN(std::vector<RowIndex> deleted, ReadDeletes(ctx, entry));

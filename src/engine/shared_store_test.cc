@@ -491,10 +491,13 @@ TEST_F(SharedStoreTest, WhatAnotherNodeAlteredTakesEffectAtTheWriter) {
   auto a = Node("a");
   const auto of_a = a->Create("docs", 2);
   auto b = Node("b");
-  ASSERT_TRUE(b->db().Alter(b->ctx(), "docs", [](CollectionSpec spec) {
-    spec.ack = AckLevel::kCommitted;
-    return Result<CollectionSpec>(spec);
-  }).ok());
+  ASSERT_TRUE(b->db()
+                  .Alter(b->ctx(), "docs",
+                         [](CollectionSpec spec) {
+                           spec.ack = AckLevel::kCommitted;
+                           return Result<CollectionSpec>(spec);
+                         })
+                  .ok());
   EXPECT_EQ(of_a->spec().ack, AckLevel::kObject);
   a->clock().Advance(std::chrono::seconds(3));
   a->executor().Step("follow");

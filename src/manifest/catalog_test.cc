@@ -230,7 +230,9 @@ TEST_F(CatalogTest, AlterationsOfTwoNodesKeepEachOther) {
   const uint64_t puts = store_.calls(StoreOp::kPut);
   EXPECT_TRUE(b->Update(ctx_, id, [](const CollectionSpec& spec) { return Result<CollectionSpec>(spec); }));
   EXPECT_EQ(store_.calls(StoreOp::kPut), puts) << "nothing changes";
-  const auto refused = [](const CollectionSpec&) { return Result<CollectionSpec>(std::unexpected(InvalidArgument("no"))); };
+  const auto refused = [](const CollectionSpec&) {
+    return Result<CollectionSpec>(std::unexpected(InvalidArgument("no")));
+  };
   EXPECT_EQ(a->Update(ctx_, id, refused).error().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(a->Update(ctx_, CollectionId(99), refused).error().reason(), "collection_not_found");
 }
