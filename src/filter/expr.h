@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "filter/filter.h"
 #include "filter/geo.h"
 #include "filter/instant.h"
 #include "filter/number.h"
@@ -96,6 +97,9 @@ struct Expr {
   bool reads_payload = false;
   std::string leaf_text;  // canonical JSON of a leaf without its negation; only while the tree is built
 };
+
+// The tree of a parsed filter.
+const Expr& ExprOf(const Filter& filter);
 
 inline bool Group::all() const { return required == children.size(); }
 

@@ -27,9 +27,13 @@ Result<std::shared_ptr<const Filter>> Filter::Parse(const simdjson::dom::element
   return std::make_shared<const ParsedFilter>(std::move(expr));
 }
 
-std::unique_ptr<FilterEvaluator> FilterEvaluator::New(const Filter& filter) {
+const filter::Expr& filter::ExprOf(const Filter& filter) {
   // Parse is the only place where filters are made.
-  return filter::NewExprEvaluator(static_cast<const ParsedFilter&>(filter).expr());
+  return static_cast<const ParsedFilter&>(filter).expr();
+}
+
+std::unique_ptr<FilterEvaluator> FilterEvaluator::New(const Filter& filter) {
+  return filter::NewExprEvaluator(filter::ExprOf(filter));
 }
 
 }  // namespace akidb

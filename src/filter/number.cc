@@ -37,6 +37,32 @@ Number::Number(double value) : other_(value), kind_(Kind::kOther) {
   }
 }
 
+uint64_t Number::bits() const {
+  switch (kind_) {
+    case Kind::kNegative: return std::bit_cast<uint64_t>(negative_);
+    case Kind::kNatural: return natural_;
+    case Kind::kOther: break;
+  }
+  return std::bit_cast<uint64_t>(other_);
+}
+
+std::optional<Number> Number::FromParts(uint8_t kind, uint64_t bits) {
+  switch (static_cast<Kind>(kind)) {
+    case Kind::kNegative: {
+      const auto value = std::bit_cast<int64_t>(bits);
+      return value < 0 ? std::optional(Number(value)) : std::nullopt;
+    }
+    case Kind::kNatural: return Number(bits);
+    case Kind::kOther: {
+      const auto value = std::bit_cast<double>(bits);
+      if (!std::isfinite(value)) return std::nullopt;
+      const Number number(value);
+      return number.kind_ == Kind::kOther ? std::optional(number) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
 std::strong_ordering Number::operator<=>(const Number& other) const {
   if (kind_ == other.kind_) {
     switch (kind_) {

@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace akidb::filter {
@@ -20,12 +21,17 @@ class Number {
   std::strong_ordering operator<=>(const Number& other) const;
   bool operator==(const Number& other) const { return (*this <=> other) == 0; }
 
+  // What is stored of a number; equal numbers have equal parts. FromParts refuses what is nobody's parts.
+  uint8_t kind() const { return static_cast<uint8_t>(kind_); }
+  uint64_t bits() const;
+  static std::optional<Number> FromParts(uint8_t kind, uint64_t bits);
+
   // Appends JSON text that reads back as an equal number; equal numbers give equal text.
   void AppendTo(std::string* out) const;
 
  private:
-  // Each value has exactly one kind: kOther is what no 64-bit integer equals.
-  enum class Kind : uint8_t { kNegative, kNatural, kOther };
+  // Each value has exactly one kind: kOther is what no 64-bit integer equals. Persisted in payload columns.
+  enum class Kind : uint8_t { kNegative = 0, kNatural = 1, kOther = 2 };
 
   union {
     int64_t negative_;

@@ -53,6 +53,13 @@ struct KernelTable {
   void (*f16_to_f32)(const uint16_t* in, float* out, size_t n);
   // True if every element is finite.
   bool (*all_finite)(const float* in, size_t n);
+
+  // Bit i % 64 of words[i / 64] becomes whether low <= codes[i] <= high; (n + 63) / 64 words, bits beyond n are 0.
+  void (*codes_in_range_u8)(const uint8_t* codes, size_t n, uint8_t low, uint8_t high, uint64_t* words);
+  void (*codes_in_range_u16)(const uint16_t* codes, size_t n, uint16_t low, uint16_t high, uint64_t* words);
+  void (*codes_in_range_u32)(const uint32_t* codes, size_t n, uint32_t low, uint32_t high, uint64_t* words);
+  // Ones in `n` words.
+  size_t (*count_bits)(const uint64_t* words, size_t n);
 };
 
 // Whether this CPU reads rows that follow one another faster when asked for them ahead. Measured: on Intel (Sapphire

@@ -47,9 +47,49 @@ struct V {
   }
 };
 
+// Compares 64 codes; see code_impl.inc. x <= span, unsigned, where the smaller of both is x.
+struct C {
+  static __m256i LoadInts(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static uint64_t InRange64(const uint8_t* codes, uint8_t low, uint8_t span) {
+    const __m256i from = _mm256_set1_epi8(static_cast<char>(low)), most = _mm256_set1_epi8(static_cast<char>(span));
+    uint64_t word = 0;
+    for (size_t i = 0; i < 64; i += 32) {
+      const __m256i x = _mm256_sub_epi8(LoadInts(codes + i), from);
+      const int mask = _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(x, most), x));
+      word |= uint64_t{static_cast<uint32_t>(mask)} << i;
+    }
+    return word;
+  }
+  static uint64_t InRange64(const uint16_t* codes, uint16_t low, uint16_t span) {
+    const __m256i from = _mm256_set1_epi16(static_cast<short>(low)), most = _mm256_set1_epi16(static_cast<short>(span));
+    uint64_t word = 0;
+    for (size_t i = 0; i < 64; i += 32) {
+      const __m256i x = _mm256_sub_epi16(LoadInts(codes + i), from);
+      const __m256i y = _mm256_sub_epi16(LoadInts(codes + i + 16), from);
+      const __m256i in_x = _mm256_cmpeq_epi16(_mm256_min_epu16(x, most), x);
+      const __m256i in_y = _mm256_cmpeq_epi16(_mm256_min_epu16(y, most), y);
+      // Packing works within halves of 128 bits: the middle quarters change places.
+      const __m256i in = _mm256_permute4x64_epi64(_mm256_packs_epi16(in_x, in_y), 0xD8);
+      word |= uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(in))} << i;
+    }
+    return word;
+  }
+  static uint64_t InRange64(const uint32_t* codes, uint32_t low, uint32_t span) {
+    const __m256i from = _mm256_set1_epi32(static_cast<int>(low)), most = _mm256_set1_epi32(static_cast<int>(span));
+    uint64_t word = 0;
+    for (size_t i = 0; i < 64; i += 8) {
+      const __m256i x = _mm256_sub_epi32(LoadInts(codes + i), from);
+      const __m256i in = _mm256_cmpeq_epi32(_mm256_min_epu32(x, most), x);
+      word |= uint64_t{static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(in)))} << i;
+    }
+    return word;
+  }
+};
+
 }  // namespace
 }  // namespace akidb
 
+#include "simd/code_impl.inc"
 #include "simd/kernel_impl.inc"
 
 namespace akidb {

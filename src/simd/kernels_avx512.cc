@@ -46,9 +46,36 @@ struct V {
   }
 };
 
+// Compares 64 codes; see code_impl.inc.
+struct C {
+  static uint64_t InRange64(const uint8_t* codes, uint8_t low, uint8_t span) {
+    const __m512i x = _mm512_sub_epi8(_mm512_loadu_si512(codes), _mm512_set1_epi8(static_cast<char>(low)));
+    return _mm512_cmple_epu8_mask(x, _mm512_set1_epi8(static_cast<char>(span)));
+  }
+  static uint64_t InRange64(const uint16_t* codes, uint16_t low, uint16_t span) {
+    const __m512i from = _mm512_set1_epi16(static_cast<short>(low)), most = _mm512_set1_epi16(static_cast<short>(span));
+    uint64_t word = 0;
+    for (size_t i = 0; i < 64; i += 32) {
+      const __m512i x = _mm512_sub_epi16(_mm512_loadu_si512(codes + i), from);
+      word |= uint64_t{_mm512_cmple_epu16_mask(x, most)} << i;
+    }
+    return word;
+  }
+  static uint64_t InRange64(const uint32_t* codes, uint32_t low, uint32_t span) {
+    const __m512i from = _mm512_set1_epi32(static_cast<int>(low)), most = _mm512_set1_epi32(static_cast<int>(span));
+    uint64_t word = 0;
+    for (size_t i = 0; i < 64; i += 16) {
+      const __m512i x = _mm512_sub_epi32(_mm512_loadu_si512(codes + i), from);
+      word |= uint64_t{_mm512_cmple_epu32_mask(x, most)} << i;
+    }
+    return word;
+  }
+};
+
 }  // namespace
 }  // namespace akidb
 
+#include "simd/code_impl.inc"
 #include "simd/kernel_impl.inc"
 
 namespace akidb {

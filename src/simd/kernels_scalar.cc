@@ -70,9 +70,20 @@ struct V {
   }
 };
 
+// Compares 64 codes; see code_impl.inc.
+struct C {
+  template <class Code>
+  static uint64_t InRange64(const Code* codes, Code low, Code span) {
+    uint64_t word = 0;
+    for (size_t i = 0; i < 64; ++i) word |= uint64_t{static_cast<Code>(codes[i] - low) <= span} << i;
+    return word;
+  }
+};
+
 }  // namespace
 }  // namespace akidb
 
+#include "simd/code_impl.inc"
 #include "simd/kernel_impl.inc"
 
 namespace akidb {

@@ -370,6 +370,52 @@ TEST(KernelDispatchDeathTest, EndsTheProcessOnABadAkidbSimd) {
       ::testing::ExitedWithCode(2), "AKIDB_SIMD: no kernel set is called 'avx9'");
 }
 
+template <class Code>
+using InRangeFunction = void (*)(const Code*, size_t, Code, Code, uint64_t*);
+
+// Every code near the bounds, at every length up to some blocks, against the definition.
+template <class Code>
+void ExpectCodesInRange(InRangeFunction<Code> in_range) {
+  constexpr auto kTop = std::numeric_limits<Code>::max();
+  std::mt19937_64 random(11);
+  for (const auto& [low, high] : std::vector<std::pair<Code, Code>>{
+           {0, 0}, {0, kTop}, {kTop, kTop}, {1, 3}, {7, 7}, {kTop / 2, kTop / 2 + 2}, {100, kTop}}) {
+    for (size_t n = 0; n <= 200; ++n) {
+      std::vector<Code> codes(n);
+      for (Code& code : codes) {
+        const auto near = static_cast<Code>((random() % 2 == 0 ? low : high) + random() % 5 - 2);
+        code = random() % 4 == 0 ? static_cast<Code>(random()) : near;
+      }
+      GuardedBuffer guarded(n * sizeof(Code));
+      const Code* at = guarded.PutAtEnd(codes);
+      std::vector<uint64_t> words((n + 63) / 64 + 1, 0x5555555555555555ull);
+      in_range(at, n, low, high, words.data());
+      for (size_t i = 0; i < (n + 63) / 64 * 64; ++i) {
+        const bool expected = i < n && codes[i] >= low && codes[i] <= high;
+        ASSERT_EQ((words[i / 64] >> i % 64 & 1) != 0, expected) << n << " codes, code " << i;
+      }
+      ASSERT_EQ(words.back(), 0x5555555555555555ull);
+    }
+  }
+}
+
+TEST_P(KernelSetTest, CodesInRangeAreThoseThatCompareSo) {
+  ExpectCodesInRange<uint8_t>(kernels().codes_in_range_u8);
+  ExpectCodesInRange<uint16_t>(kernels().codes_in_range_u16);
+  ExpectCodesInRange<uint32_t>(kernels().codes_in_range_u32);
+}
+
+TEST_P(KernelSetTest, CountBitsCountsOnes) {
+  std::mt19937_64 random(12);
+  std::vector<uint64_t> words;
+  size_t expected = 0;
+  for (size_t n = 0; n < 70; ++n) {
+    EXPECT_EQ(kernels().count_bits(words.data(), n), expected);
+    words.push_back(n % 3 == 0 ? ~0ull : random());
+    expected += static_cast<size_t>(std::popcount(words.back()));
+  }
+}
+
 TEST(QuantizeInt8Test, ErrorIsAtMostHalfAStepAndTheLargestElementUsesTheWholeRange) {
   std::mt19937_64 random(7);
   for (const Values kind : {Values::kOrdinary, Values::kLarge, Values::kMixedMagnitudes, Values::kSparse}) {
