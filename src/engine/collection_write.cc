@@ -204,7 +204,12 @@ Result<WriteReceipt> CollectionImpl::DeleteIds(OpContext& ctx, const std::vector
 Result<WriteReceipt> CollectionImpl::DeleteMatching(OpContext& ctx, const Filter& filter) {
   AKI_RETURN_IF_ERROR(EnsureEpoch(ctx));
   auto evaluator = FilterEvaluator::New(filter);
-  const auto collect = [&](const SearchUnit& unit, Lsn lsn, std::vector<std::string>* out) {
+  const auto collect = [&](const SearchUnit& unit, Lsn lsn, std::vector<std::string>* out) -> Status {
+    AKI_ASSIGN_OR_RETURN(const auto matching, unit.Matching(ctx, filter));
+    for (RowIndex row = 0; matching && row < unit.row_count(); ++row) {
+      if (matching->Contains(row) && unit.LiveAt(row, lsn)) out->emplace_back(unit.Id(row));
+    }
+    if (matching) return OkStatus();
     return unit.ScanPayloads(ctx, [&](RowIndex row, std::string_view payload) {
       if (unit.LiveAt(row, lsn) && evaluator->Matches(unit.Id(row), payload)) out->emplace_back(unit.Id(row));
       return OkStatus();

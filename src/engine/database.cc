@@ -30,7 +30,7 @@ DatabaseImpl::DatabaseImpl(const Environment& env, std::shared_ptr<ObjectStore> 
   if (options.shared_store && options.leases) {
     deps_.nodes = std::make_unique<NodeLeases>(env, deps_.store, deps_.process);
   }
-  deps_.payload_cache = NewPayloadBlockCache(options.payload_cache_bytes);
+  deps_.payload_cache = NewPayloadBlockCache(options.payload_cache_bytes, options.column_cache_bytes);
 }
 
 DatabaseImpl::~DatabaseImpl() { StopTasks(); }

@@ -47,6 +47,7 @@ struct EngineOptions {
   uint32_t index_rows_min = 10'000;             // segments with fewer rows are scanned, which is exact
   std::shared_ptr<Parallel> index_parallel;     // for building indexes; null: the background thread alone
   uint64_t payload_cache_bytes = 32ull << 20;
+  uint64_t column_cache_bytes = 64ull << 20;  // payload columns in use, and rows that matched filters
   Limits limits;
 };
 

@@ -63,6 +63,15 @@ class SegmentUnit final : public SearchUnit {
   Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const override {
     return shared_.reader->ScanPayloads(ctx, 0, row_count(), visit);
   }
+  Result<std::shared_ptr<const RowSet>> Matching(OpContext& ctx, const Filter& filter) const override {
+    return shared_.reader->Matching(ctx, filter);
+  }
+  Result<std::optional<ColumnMatch>> MatchColumns(OpContext& ctx, const Filter& filter) const override {
+    return shared_.reader->MatchColumns(ctx, filter);
+  }
+  void RemoveDead(Lsn lsn, RowSet* rows) const override {
+    for (const RowIndex row : marks_.RowsDeletedAt(lsn)) rows->Remove(row);
+  }
   bool LiveAt(RowIndex row, Lsn lsn) const override { return marks_.LiveAt(row, lsn); }
   bool AllLiveAt(Lsn /*lsn*/) const override { return marks_.count() == 0; }
   bool SortedById() const override { return true; }

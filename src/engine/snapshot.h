@@ -27,10 +27,25 @@ class SearchUnit {
   virtual std::string_view Id(RowIndex row) const = 0;
   virtual Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const = 0;
   virtual Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const = 0;
+  // The rows whose id and payload match `filter`, dead ones included; null if the unit cannot say it at once and payloads
+  // have to be scanned.
+  virtual Result<std::shared_ptr<const RowSet>> Matching(OpContext& /*ctx*/, const Filter& /*filter*/) const {
+    return nullptr;
+  }
+  // The rows that match for certain, and those whose payloads must be asked; null likewise. Reads no payload.
+  virtual Result<std::optional<ColumnMatch>> MatchColumns(OpContext& /*ctx*/, const Filter& /*filter*/) const {
+    return std::nullopt;
+  }
   // Whether `row` exists at `lsn`: inserted at or before it and not deleted at or before it.
   virtual bool LiveAt(RowIndex row, Lsn lsn) const = 0;
   // True if every row is live at `lsn`, so that no bitmap is needed.
   virtual bool AllLiveAt(Lsn lsn) const = 0;
+  // Takes the rows that are not live at `lsn` out of `rows`.
+  virtual void RemoveDead(Lsn lsn, RowSet* rows) const {
+    for (RowIndex row = 0; row < row_count(); ++row) {
+      if (!LiveAt(row, lsn)) rows->Remove(row);
+    }
+  }
   // Whether rows lie in bytewise order of id.
   virtual bool SortedById() const = 0;
   // Greatest LSN that inserted a row here.

@@ -10,18 +10,20 @@ namespace akidb {
 namespace {
 
 constexpr std::string_view kMagic = "SEGv";
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kHeaderVersion = 1;
+constexpr uint16_t kVersionWithoutColumns = 1;
+constexpr uint16_t kNewestVersion = 2;
 constexpr size_t kBlockEntryBytes = 24;
+constexpr size_t kTrailerVersionOffset = 24;
 constexpr uint32_t kSectionsMax = 64;
 
 Status Broken(const std::string& what) { return DataLoss("segment " + what); }
 
-Status NewerVersion(uint16_t version) {
-  return Unimplemented("segment version is " + std::to_string(version) + ", this akidb reads " +
-                       std::to_string(kVersion));
+Status NewerVersion(uint16_t version, const std::string& known) {
+  return Unimplemented("segment version is " + std::to_string(version) + ", this akidb reads " + known);
 }
 
-bool KnownSection(uint32_t kind) { return kind >= 1 && kind <= 5; }
+bool KnownSection(uint32_t kind) { return kind >= 1 && kind <= 6; }
 bool IsRawSection(SegmentSection kind) { return kind == SegmentSection::kVectors || kind == SegmentSection::kScales; }
 
 Status ValidateRawSection(const SectionEntry& section, uint64_t bytes, const std::string& name) {
@@ -63,6 +65,17 @@ Status ValidateRowBlocks(const SectionEntry& section, uint32_t row_count, const 
              : Broken(name + " holds " + std::to_string(rows) + " rows, the segment " + std::to_string(row_count));
 }
 
+// The tree of paths first, then the columns, whose blocks name them.
+Status ValidateColumnBlocks(const SectionEntry& section) {
+  uint32_t column = 0;
+  for (const SegmentBlock& block : section.blocks) {
+    if (block.row_count != column && block.row_count != column + 1) return Broken("columns are not in their order");
+    column = block.row_count;
+  }
+  const bool begins = !section.blocks.empty() && section.blocks.front().row_count == 0;
+  return begins ? OkStatus() : Broken("columns do not begin with their tree");
+}
+
 // Covers the directory and the trailer's bytes before it.
 uint64_t FooterChecksum(std::string_view covered, uint64_t footer_offset) { return Xxh3(covered, footer_offset); }
 
@@ -93,6 +106,7 @@ std::string_view SectionName(SegmentSection kind) {
     case SegmentSection::kIds: return "ids";
     case SegmentSection::kStatistics: return "statistics";
     case SegmentSection::kPayload: return "payload";
+    case SegmentSection::kColumns: return "columns";
   }
   return "unknown";
 }
@@ -113,6 +127,10 @@ uint64_t SectionEntry::RawBytes() const {
   return sum;
 }
 
+uint16_t SegmentFooter::version() const {
+  return Find(SegmentSection::kColumns) == nullptr ? kVersionWithoutColumns : kNewestVersion;
+}
+
 const SectionEntry* SegmentFooter::Find(SegmentSection kind) const {
   const auto it = std::ranges::find(sections, kind, &SectionEntry::kind);
   return it == sections.end() ? nullptr : &*it;
@@ -124,8 +142,9 @@ Status SegmentFooter::Validate(uint64_t footer_offset) const {
   std::vector<SegmentSection> expected = {SegmentSection::kVectors, SegmentSection::kIds, SegmentSection::kStatistics,
                                           SegmentSection::kPayload};
   if (type == VectorType::kInt8) expected.insert(expected.begin() + 1, SegmentSection::kScales);
+  if (Find(SegmentSection::kColumns) != nullptr) expected.push_back(SegmentSection::kColumns);
   if (!std::ranges::equal(sections, expected, {}, &SectionEntry::kind)) {
-    return Broken("footer does not list the sections of version 1 in their order");
+    return Broken("footer does not list the sections of its version in their order");
   }
   uint64_t end = kSegmentHeaderBytes;
   for (const SectionEntry& section : sections) {
@@ -140,6 +159,8 @@ Status SegmentFooter::Validate(uint64_t footer_offset) const {
       AKI_RETURN_IF_ERROR(ValidateRawSection(section, bytes, name));
     } else if (section.kind == SegmentSection::kStatistics) {
       if (section.blocks.size() != 1) return Broken("statistics are not one block");
+    } else if (section.kind == SegmentSection::kColumns) {
+      AKI_RETURN_IF_ERROR(ValidateColumnBlocks(section));
     } else {
       AKI_RETURN_IF_ERROR(ValidateRowBlocks(section, row_count, name));
       // Bounds what a reader allocates before it has seen the ids.
@@ -155,7 +176,7 @@ Status SegmentFooter::Validate(uint64_t footer_offset) const {
 
 std::string EncodeSegmentHeader() {
   std::string page(kMagic);
-  PutLe<uint16_t>(&page, kVersion);
+  PutLe<uint16_t>(&page, kHeaderVersion);
   page.resize(kSegmentHeaderBytes, '\0');
   return page;
 }
@@ -164,8 +185,8 @@ Status CheckSegmentHeader(std::string_view page) {
   if (page.size() != kSegmentHeaderBytes || !page.starts_with(kMagic))
     return Broken("header does not begin with \"SEGv\"");
   const auto version = GetLe<uint16_t>(page.data() + kMagic.size());
-  if (version != kVersion) return NewerVersion(version);
-  return page == EncodeSegmentHeader() ? OkStatus() : Broken("header page has bytes that version 1 leaves zero");
+  if (version != kHeaderVersion) return NewerVersion(version, "1");
+  return page == EncodeSegmentHeader() ? OkStatus() : Broken("header page has bytes that must be zero");
 }
 
 std::string EncodeSegmentFooter(const SegmentFooter& footer, uint64_t footer_offset) {
@@ -193,7 +214,7 @@ std::string EncodeSegmentFooter(const SegmentFooter& footer, uint64_t footer_off
   PutLe<uint64_t>(&out, footer_offset);
   PutLe<uint64_t>(&out, directory_bytes);
   PutLe<uint64_t>(&out, FooterChecksum(out, footer_offset));
-  PutLe<uint16_t>(&out, kVersion);
+  PutLe<uint16_t>(&out, footer.version());
   PutLe<uint16_t>(&out, 0);
   out += kMagic;
   return out;
@@ -209,8 +230,8 @@ Result<uint64_t> DecodeSegmentTrailer(std::string_view trailer, uint64_t object_
   reader.Read<uint64_t>();  // the checksum, which covers the directory too
   const auto version = reader.Read<uint16_t>();
   const auto zero = reader.Read<uint16_t>();
-  if (version != kVersion) return std::unexpected(NewerVersion(version));
-  if (zero != 0) return std::unexpected(Broken("trailer has bytes that version 1 leaves zero"));
+  if (version == 0 || version > kNewestVersion) return std::unexpected(NewerVersion(version, "1 and 2"));
+  if (zero != 0) return std::unexpected(Broken("trailer has bytes that must be zero"));
   if (footer_offset < kSegmentHeaderBytes || directory_bytes > kSegmentFooterBytesMax || footer_offset > object_bytes ||
       object_bytes - footer_offset != directory_bytes + kSegmentTrailerBytes) {
     return std::unexpected(Broken("trailer does not fit an object of " + std::to_string(object_bytes) + " bytes"));
@@ -251,6 +272,8 @@ Result<SegmentFooter> DecodeSegmentFooter(std::string_view bytes, uint64_t foote
   }
   if (!reader.ok() || reader.remaining() != 0) return std::unexpected(Broken("footer's directory does not fill it"));
   AKI_RETURN_IF_ERROR(footer.Validate(footer_offset));
+  const auto version = GetLe<uint16_t>(trailer.data() + kTrailerVersionOffset);
+  if (version != footer.version()) return std::unexpected(Broken("footer lists the sections of another version"));
   return footer;
 }
 

@@ -29,7 +29,7 @@ inline constexpr uint32_t kSegmentBlockBytesMax = 64u << 20;
 inline constexpr uint32_t kSegmentDimMax = 1u << 20;
 
 // Numbers are persisted: never reuse one. A reader refuses kinds that it does not know.
-enum class SegmentSection : uint32_t { kVectors = 1, kScales = 2, kIds = 3, kStatistics = 4, kPayload = 5 };
+enum class SegmentSection : uint32_t { kVectors = 1, kScales = 2, kIds = 3, kStatistics = 4, kPayload = 5, kColumns = 6 };
 enum class BlockCodec : uint32_t { kRaw = 0, kZstd = 1 };
 
 struct SegmentBlock {
@@ -60,6 +60,8 @@ struct SegmentFooter {
   std::vector<SectionEntry> sections;
 
   uint64_t VectorBytes() const { return uint64_t{row_count} * dim * ElementBytes(type); }
+  // 2 with payload columns, else 1: what has none is readable by every release.
+  uint16_t version() const;
   // Null if there is no such section.
   const SectionEntry* Find(SegmentSection kind) const;
   // `footer_offset` is where the footer itself begins.
@@ -78,7 +80,7 @@ struct SegmentStatistics {
 std::string_view SectionName(SegmentSection kind);
 uint64_t BlockChecksum(SegmentSection kind, uint32_t block_number, std::string_view stored);
 
-// The one header page of version 1.
+// The one header page of every version.
 std::string EncodeSegmentHeader();
 Status CheckSegmentHeader(std::string_view page);
 

@@ -55,8 +55,8 @@ TEST(SegmentFormatTest, ValidateRefusesWhatCannotBe) {
   EXPECT_THAT(problem([](SegmentFooter& f) { f.dim = 0; }), HasSubstr("impossible dim"));
   EXPECT_THAT(problem([](SegmentFooter& f) { f.dim = UINT32_MAX; }), HasSubstr("impossible dim"));
   EXPECT_THAT(problem([](SegmentFooter& f) { f.row_count = 0; }), HasSubstr("impossible dim or row count"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.type = VectorType::kF32; }), HasSubstr("sections of version 1"));
-  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections.pop_back(); }), HasSubstr("sections of version 1"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.type = VectorType::kF32; }), HasSubstr("sections of its version"));
+  EXPECT_THAT(problem([](SegmentFooter& f) { f.sections.pop_back(); }), HasSubstr("sections of its version"));
   EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[1].offset = 4111; }), HasSubstr("scales does not begin"));
   EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[2].offset = 9000; }), HasSubstr("ids does not begin"));
   EXPECT_THAT(problem([](SegmentFooter& f) { f.sections[0].blocks[0].raw_bytes = 14; }), HasSubstr("vectors block 0"));

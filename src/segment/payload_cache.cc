@@ -49,7 +49,8 @@ std::string_view PayloadBlock::Row(uint32_t row) const {
 
 uint64_t PayloadBlock::memory_bytes() const { return raw_bytes_ + kPaddingBytes + kEntryOverheadBytes; }
 
-PayloadBlockCache::PayloadBlockCache(uint64_t capacity_bytes) {
+PayloadBlockCache::PayloadBlockCache(uint64_t capacity_bytes, uint64_t column_capacity_bytes)
+    : columns_(std::make_shared<ColumnCache>(column_capacity_bytes)) {
   const uint64_t shards = std::clamp<uint64_t>(capacity_bytes / kShardBytesMin, 1, kShardsMax);
   for (uint64_t i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>());
   shard_capacity_bytes_ = capacity_bytes / shards;
@@ -118,8 +119,8 @@ uint64_t PayloadBlockCache::used_bytes() const {
   return sum;
 }
 
-std::shared_ptr<PayloadBlockCache> NewPayloadBlockCache(uint64_t capacity_bytes) {
-  return std::make_shared<PayloadBlockCache>(capacity_bytes);
+std::shared_ptr<PayloadBlockCache> NewPayloadBlockCache(uint64_t capacity_bytes, uint64_t column_capacity_bytes) {
+  return std::make_shared<PayloadBlockCache>(capacity_bytes, column_capacity_bytes);
 }
 
 uint64_t PayloadBlockCacheBytes(const PayloadBlockCache& cache) { return cache.used_bytes(); }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "segment/column_cache.h"
 
 namespace akidb {
 
@@ -42,7 +43,7 @@ class PayloadBlockCache {
  public:
   using BlockPtr = std::shared_ptr<const PayloadBlock>;
 
-  explicit PayloadBlockCache(uint64_t capacity_bytes);
+  explicit PayloadBlockCache(uint64_t capacity_bytes, uint64_t column_capacity_bytes = 0);
   // A number that no other reader of this cache has.
   uint64_t NewOwner();
   BlockPtr Get(uint64_t owner, uint32_t block_number);
@@ -50,6 +51,8 @@ class PayloadBlockCache {
   // Forgets everything of a reader that closes.
   void Drop(uint64_t owner);
   uint64_t used_bytes() const;
+  // What filters unpack has bytes of its own: a column is as large as many blocks.
+  const std::shared_ptr<ColumnCache>& columns() const { return columns_; }
 
  private:
   struct Key {
@@ -71,6 +74,7 @@ class PayloadBlockCache {
   Shard& ShardOf(const Key& key);
   static void Erase(Shard& shard, Lru::iterator entry) AKI_REQUIRES(shard.mutex);
 
+  const std::shared_ptr<ColumnCache> columns_;
   std::vector<std::unique_ptr<Shard>> shards_;
   uint64_t shard_capacity_bytes_;
   Mutex mutex_;

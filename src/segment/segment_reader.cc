@@ -6,6 +6,7 @@
 #include "base/huge_arena.h"
 #include "segment/id_table.h"
 #include "segment/payload_cache.h"
+#include "segment/segment_columns.h"
 #include "segment/segment_object.h"
 
 namespace akidb {
@@ -33,6 +34,10 @@ class OpenSegment final : public SegmentReader {
   Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const override;
   Status ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end,
                       const std::function<Status(RowIndex, std::string_view)>& visit) const override;
+  Result<std::shared_ptr<const RowSet>> Matching(OpContext& ctx, const Filter& filter) const override;
+  Result<ColumnMatch> MatchColumns(OpContext& ctx, const Filter& filter) const override {
+    return columns_->Match(ctx, filter);
+  }
   uint64_t memory_bytes() const override;
 
  private:
@@ -51,8 +56,11 @@ class OpenSegment final : public SegmentReader {
   uint32_t BlockOfRow(RowIndex row) const;
   // Blocks [begin, end) of the payload lie side by side: one request.
   Result<std::vector<PayloadBlockCache::BlockPtr>> FetchBlocks(OpContext& ctx, uint32_t begin, uint32_t end) const;
+  // Visits rows [begin, end); of the blocks it reads only those with a row in `rows`, unless that is null.
+  Status Scan(OpContext& ctx, RowIndex begin, RowIndex end, const RowBits* rows, const Visit& visit) const;
+  bool HasRowOf(uint32_t block_number, const RowBits* rows) const;
   // How many blocks from `begin` on (below `end`) one request of a scan fetches.
-  uint32_t ScanRunEnd(uint32_t begin, uint32_t end) const;
+  uint32_t ScanRunEnd(uint32_t begin, uint32_t end, const RowBits* rows) const;
 
   SegmentObject object_;
   SegmentEntry entry_;
@@ -65,6 +73,7 @@ class OpenSegment final : public SegmentReader {
   std::optional<IdTable> ids_;
   VectorRows vectors_;
   std::vector<PayloadPlace> payloads_;
+  std::optional<SegmentColumns> columns_;
 };
 
 Status OpenSegment::Load(OpContext& ctx) {
@@ -93,6 +102,8 @@ Status OpenSegment::Load(OpContext& ctx) {
   AKI_RETURN_IF_ERROR(LoadIds(ctx, *directory.Find(SegmentSection::kIds), stream));
   AKI_RETURN_IF_ERROR(CheckStatistics(ctx, *directory.Find(SegmentSection::kStatistics), stream));
   PlacePayloads(payload);
+  columns_.emplace(object_, directory.Find(SegmentSection::kColumns), vectors_.row_count, cache_->columns(),
+                   [this](std::string_view id) { return ids_->Find(id); });
   if (distance_ == Distance::kCosine) {
     inverse_norms_.resize(vectors_.row_count);
     for (RowIndex row = 0; row < vectors_.row_count; ++row) {
@@ -219,26 +230,43 @@ Result<PayloadView> OpenSegment::Payload(OpContext& ctx, RowIndex row) const {
   return PayloadView{json, std::move(block)};
 }
 
-uint32_t OpenSegment::ScanRunEnd(uint32_t begin, uint32_t end) const {
+bool OpenSegment::HasRowOf(uint32_t block_number, const RowBits* rows) const {
+  if (rows == nullptr) return true;
+  const PayloadPlace& place = payloads_[block_number];
+  for (RowIndex row = place.first_row; row < place.first_row + place.block.row_count; ++row) {
+    if (((*rows)[row / 64] >> row % 64 & 1) != 0) return true;
+  }
+  return false;
+}
+
+uint32_t OpenSegment::ScanRunEnd(uint32_t begin, uint32_t end, const RowBits* rows) const {
   uint32_t run_end = begin + 1;
   uint64_t bytes = payloads_[begin].block.stored_bytes;
-  while (run_end < end && bytes + payloads_[run_end].block.stored_bytes <= kScanReadBytes) {
+  while (run_end < end && bytes + payloads_[run_end].block.stored_bytes <= kScanReadBytes && HasRowOf(run_end, rows)) {
     bytes += payloads_[run_end++].block.stored_bytes;
   }
   return run_end;
 }
 
 Status OpenSegment::ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end, const Visit& visit) const {
+  return Scan(ctx, begin, end, nullptr, visit);
+}
+
+Status OpenSegment::Scan(OpContext& ctx, RowIndex begin, RowIndex end, const RowBits* rows, const Visit& visit) const {
   if (begin >= end) return OkStatus();
   const uint32_t block_end = BlockOfRow(end - 1) + 1;
   // A scan uses what the cache has and leaves it as it was: one pass over everything would push out what is hot.
   for (uint32_t number = BlockOfRow(begin); number < block_end;) {
     AKI_RETURN_IF_ERROR(ctx.Check());
+    if (!HasRowOf(number, rows)) {
+      ++number;
+      continue;
+    }
     std::vector<PayloadBlockCache::BlockPtr> blocks;
     if (auto cached = cache_->Get(cache_owner_, number)) {
       blocks.push_back(std::move(cached));
     } else {
-      const uint32_t run_end = ScanRunEnd(number, block_end);
+      const uint32_t run_end = ScanRunEnd(number, block_end, rows);
       AKI_ASSIGN_OR_RETURN(blocks, ReadAgainIfBad(ctx, [&] { return FetchBlocks(ctx, number, run_end); }));
     }
     for (const auto& block : blocks) {
@@ -251,9 +279,25 @@ Status OpenSegment::ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end, c
   return OkStatus();
 }
 
+Result<std::shared_ptr<const RowSet>> OpenSegment::Matching(OpContext& ctx, const Filter& filter) const {
+  if (auto kept = columns_->FindRows(filter)) return kept;
+  AKI_ASSIGN_OR_RETURN(ColumnMatch match, columns_->Match(ctx, filter));
+  auto rows = std::make_shared<RowSet>(row_count(), std::move(match.matching));
+  if (!match.undecided.empty()) {
+    const RowSet undecided(row_count(), match.undecided);
+    const auto evaluator = FilterEvaluator::New(filter);
+    AKI_RETURN_IF_ERROR(Scan(ctx, 0, row_count(), &undecided.words(), [&](RowIndex row, std::string_view json) {
+      if (undecided.Contains(row) && evaluator->Matches(Id(row), json)) rows->Add(row);
+      return row % 4096 == 0 ? ctx.Check() : OkStatus();
+    }));
+  }
+  columns_->KeepRows(filter, rows);
+  return rows;
+}
+
 uint64_t OpenSegment::memory_bytes() const {
   return sizeof(*this) + arena_.size_bytes() + (scales_.size() + inverse_norms_.size()) * sizeof(float) +
-         ids_->memory_bytes() + payloads_.size() * sizeof(PayloadPlace);
+         ids_->memory_bytes() + payloads_.size() * sizeof(PayloadPlace) + columns_->memory_bytes();
 }
 
 }  // namespace

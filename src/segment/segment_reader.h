@@ -5,7 +5,7 @@
 //          names cannot be read, whatever the store answers (I11).
 // Format:  docs/formats/segment.md
 // Cost:    Open: 1 range GET for the footer, 1 for ids, vectors in ranges of at most 8 MiB. Payload: 1 range GET a
-//          block that is not in the cache.
+//          block that is not in the cache. Matching: segment_columns.h, and the payload blocks of undecided rows.
 #pragma once
 
 #include <cstdint>
@@ -16,18 +16,22 @@
 #include <string_view>
 #include <vector>
 
+#include "ann/row_set.h"
 #include "base/context.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/vector_types.h"
+#include "filter/column_filter.h"
 #include "format/manifest_format.h"
 #include "objstore/object_store.h"
 
 namespace akidb {
 
-// Decompressed payload blocks of all segments of a node, least recently used out first. Thread-safe.
+// Decompressed payload blocks of all segments of a node, and apart from them what filters use: payload columns and the
+// rows that matched. Least recently used out first. Thread-safe.
 class PayloadBlockCache;
-std::shared_ptr<PayloadBlockCache> NewPayloadBlockCache(uint64_t capacity_bytes);
+std::shared_ptr<PayloadBlockCache> NewPayloadBlockCache(uint64_t capacity_bytes,
+                                                        uint64_t column_capacity_bytes = 64ull << 20);
 uint64_t PayloadBlockCacheBytes(const PayloadBlockCache& cache);
 
 // A payload and the block that keeps its bytes alive. `json` is followed by at least 64 readable bytes (simdjson).
@@ -55,6 +59,11 @@ class SegmentReader {
   // Calls visit(row, json) for rows [begin, end) in order, reading each block once; stops at the first error.
   virtual Status ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end,
                               const std::function<Status(RowIndex, std::string_view)>& visit) const = 0;
+  // The rows whose id and payload match, deleted or not: by the payload columns, and by the payloads of the rows that
+  // those leave undecided. Kept for the next one who asks.
+  virtual Result<std::shared_ptr<const RowSet>> Matching(OpContext& ctx, const Filter& filter) const = 0;
+  // What the columns alone say, for whoever needs few of the rows.
+  virtual Result<ColumnMatch> MatchColumns(OpContext& ctx, const Filter& filter) const = 0;
   virtual uint64_t memory_bytes() const = 0;
 };
 

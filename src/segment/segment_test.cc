@@ -4,6 +4,7 @@
 
 #include "base/coding.h"
 #include "base/hash.h"
+#include "filter/filter_testing.h"
 #include "objstore/memory/memory_store.h"
 #include "segment/segment_inspect.h"
 #include "segment/segment_reader.h"
@@ -16,40 +17,6 @@ namespace {
 
 const std::string kKey = "t/default/c/1/segments/00000000000000000001-0123456789abcdef.seg";
 const std::string kId = "00000000000000000001-0123456789abcdef";
-
-// Counts requests and answers what a test tells it to.
-class SpyStore final : public ObjectStore {
- public:
-  explicit SpyStore(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
-  std::string_view kind() const override { return "spy"; }
-  Result<ObjectBody> Get(OpContext& ctx, const std::string& key, uint64_t size_max) override {
-    return inner_->Get(ctx, key, size_max);
-  }
-  Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
-                  char* out) override {
-    ranges.push_back(range);
-    if (!answer.ok()) return answer;
-    return inner_->GetRange(ctx, key, range, version_id, out);
-  }
-  Result<ObjectMeta> Head(OpContext& ctx, const std::string& key) override { return inner_->Head(ctx, key); }
-  Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
-                         const PutCondition& c) override {
-    return inner_->Put(ctx, key, body, c);
-  }
-  Result<std::unique_ptr<ObjectWriter>> OpenWriter(OpContext& ctx, const std::string& key) override {
-    return inner_->OpenWriter(ctx, key);
-  }
-  Result<ListPage> List(OpContext& ctx, const std::string& prefix, const std::string& after, uint32_t max) override {
-    return inner_->List(ctx, prefix, after, max);
-  }
-  Status Delete(OpContext& ctx, const std::string& key) override { return inner_->Delete(ctx, key); }
-
-  std::vector<ByteRange> ranges;
-  Status answer;
-
- private:
-  std::shared_ptr<ObjectStore> inner_;
-};
 
 class SegmentTest : public testing::Test {
  protected:
@@ -305,9 +272,13 @@ TEST_F(SegmentTest, InspectSaysWhatIsThereAndWhichBlockIsBroken) {
       << *broken;
 }
 
-// Opens the segment and reads every payload; the first error, or OK.
+// Opens the segment and reads every column and payload; the first error, or OK.
 Status ReadAll(OpContext& ctx, const std::shared_ptr<ObjectStore>& store, const SegmentEntry& entry) {
   AKI_ASSIGN_OR_RETURN(const auto segment, SegmentReader::Open(ctx, store, kKey, entry, NewPayloadBlockCache(0)));
+  static const auto every_column = ParseFilterText(
+      R"({"must":[{"is_empty":{"key":"n"}},{"is_empty":{"key":"lang"}},{"is_empty":{"key":"text"}}]})");
+  AKI_ASSIGN_OR_RETURN(const auto match, segment->MatchColumns(ctx, **every_column));
+  EXPECT_TRUE(match.undecided.empty());
   return segment->ScanPayloads(ctx, 0, segment->row_count(), [](RowIndex, std::string_view) { return OkStatus(); });
 }
 

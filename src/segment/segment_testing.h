@@ -1,4 +1,4 @@
-// Rows in memory as a segment's source, and segments in a memory store, for the tests of this folder and above.
+// Rows in memory as a segment's source, and a store that counts, for the tests of this folder and above.
 //
 // Threads: one test, one thread.
 // Errors:  helpers fail the test.
@@ -36,6 +36,40 @@ class TestSource final : public SegmentSource {
  private:
   std::vector<TestRow> rows_;
   Lsn lsn_max_;
+};
+
+// Counts requests and answers what a test tells it to.
+class SpyStore final : public ObjectStore {
+ public:
+  explicit SpyStore(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
+  std::string_view kind() const override { return "spy"; }
+  Result<ObjectBody> Get(OpContext& ctx, const std::string& key, uint64_t size_max) override {
+    return inner_->Get(ctx, key, size_max);
+  }
+  Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
+                  char* out) override {
+    ranges.push_back(range);
+    if (!answer.ok()) return answer;
+    return inner_->GetRange(ctx, key, range, version_id, out);
+  }
+  Result<ObjectMeta> Head(OpContext& ctx, const std::string& key) override { return inner_->Head(ctx, key); }
+  Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
+                         const PutCondition& c) override {
+    return inner_->Put(ctx, key, body, c);
+  }
+  Result<std::unique_ptr<ObjectWriter>> OpenWriter(OpContext& ctx, const std::string& key) override {
+    return inner_->OpenWriter(ctx, key);
+  }
+  Result<ListPage> List(OpContext& ctx, const std::string& prefix, const std::string& after, uint32_t max) override {
+    return inner_->List(ctx, prefix, after, max);
+  }
+  Status Delete(OpContext& ctx, const std::string& key) override { return inner_->Delete(ctx, key); }
+
+  std::vector<ByteRange> ranges;
+  Status answer;
+
+ private:
+  std::shared_ptr<ObjectStore> inner_;
 };
 
 // `count` rows, the same for the same arguments: ids ascend, every seventh payload is empty.

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/hash.h"
+#include "filter/column_format.h"
 #include "format/segment_format.h"
 #include "segment/block_codec.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kAppendBytes = 1u << 20;
 constexpr uint32_t kIdBlockBytes = 64u << 10;
+constexpr size_t kColumnBlockBytes = 1u << 20;
 constexpr uint32_t kBlockBytesMin = 1u << 10;
 constexpr uint32_t kBlockBytesMax = 16u << 20;
 constexpr size_t kPayloadBytesMax = 32u << 20;
@@ -63,8 +65,9 @@ class SectionWriter {
     sections_.push_back({.kind = kind, .offset = output_.offset(), .blocks = {}});
     return OkStatus();
   }
-  Status AddPacked(OpContext& ctx, std::string_view raw, uint32_t row_count) {
-    SegmentBlock block{.row_count = row_count};
+  // `label` is the number of rows, and in columns the number of the column.
+  Status AddPacked(OpContext& ctx, std::string_view raw, uint32_t label) {
+    SegmentBlock block{.row_count = label};
     return Add(ctx, packer_.Pack(raw, &block), block);
   }
   Status AddRaw(OpContext& ctx, std::string_view raw) {
@@ -188,7 +191,9 @@ Status WriteIds(OpContext& ctx, SegmentSource& source, SectionWriter& writer, Se
   return blocks.Flush(ctx);
 }
 
-Status WritePayloads(OpContext& ctx, const SegmentOptions& options, SegmentSource& source, SectionWriter& writer) {
+// Shows `columns`, which may be null, every payload on the way.
+Status WritePayloads(OpContext& ctx, const SegmentOptions& options, SegmentSource& source, ColumnBuilder* columns,
+                     SectionWriter& writer) {
   AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kPayload, 1));
   RowBlocks<uint32_t> blocks(writer, std::clamp(options.payload_block_bytes, kBlockBytesMin, kBlockBytesMax));
   for (RowIndex row = 0; row < source.row_count(); ++row) {
@@ -198,9 +203,29 @@ Status WritePayloads(OpContext& ctx, const SegmentOptions& options, SegmentSourc
                              " bytes, the limit is " + std::to_string(kPayloadBytesMax));
     }
     if (payload == "{}") payload = {};
+    if (columns != nullptr) columns->Add(payload);
     AKI_RETURN_IF_ERROR(blocks.Append(ctx, payload));
   }
   return blocks.Flush(ctx);
+}
+
+Status WriteColumn(OpContext& ctx, std::string_view bytes, uint32_t label, SectionWriter& writer) {
+  for (size_t at = 0; at < bytes.size(); at += kColumnBlockBytes) {
+    AKI_RETURN_IF_ERROR(writer.AddPacked(ctx, bytes.substr(at, kColumnBlockBytes), label));
+  }
+  return OkStatus();
+}
+
+// The tree, then every column; nothing if there is none.
+Status WriteColumns(OpContext& ctx, const PayloadColumns& columns, SectionWriter& writer) {
+  if (columns.empty()) return OkStatus();
+  AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kColumns, 1));
+  AKI_RETURN_IF_ERROR(WriteColumn(ctx, filter::EncodeColumnTree(columns.tree), 0, writer));
+  uint32_t label = 0;
+  for (const filter::Column& column : columns.columns) {
+    AKI_RETURN_IF_ERROR(WriteColumn(ctx, filter::EncodeColumn(column), ++label, writer));
+  }
+  return OkStatus();
 }
 
 }  // namespace
@@ -225,7 +250,9 @@ Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std:
   AKI_RETURN_IF_ERROR(WriteIds(ctx, source, writer, &statistics));
   AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kStatistics, 1));
   AKI_RETURN_IF_ERROR(writer.AddPacked(ctx, EncodeSegmentStatistics(statistics), 0));
-  AKI_RETURN_IF_ERROR(WritePayloads(ctx, options, source, writer));
+  const auto columns = options.columns ? ColumnBuilder::New(*options.columns) : nullptr;
+  AKI_RETURN_IF_ERROR(WritePayloads(ctx, options, source, columns.get(), writer));
+  if (columns) AKI_RETURN_IF_ERROR(WriteColumns(ctx, columns->Finish(), writer));
 
   const uint64_t footer_offset = output.offset();
   const SegmentFooter footer{.type = options.type,

@@ -1,5 +1,5 @@
 // Writes one immutable SEGv1 segment to the store, streaming: memory does not grow with the segment beyond the
-// section directory and ids' block index.
+// section directory, and the payload columns, which ColumnOptions bounds.
 //
 // Threads:    one writer, one thread.
 // Errors:     those of the store; kInvalidArgument for rows out of id order (our bug upstream, checked).
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/vector_types.h"
+#include "filter/column_builder.h"
 #include "format/manifest_format.h"
 #include "objstore/object_store.h"
 
@@ -27,6 +29,8 @@ struct SegmentOptions {
   Distance distance = Distance::kCosine;
   int zstd_level = 3;
   uint32_t payload_block_bytes = 16u << 10;  // unpacked; a point read unpacks one block
+  // Nothing: no payload columns, as before they existed.
+  std::optional<ColumnOptions> columns = ColumnOptions();
 };
 
 // Where a writer takes its rows from, in bytewise ascending order of id. The writer makes one pass a column and may go

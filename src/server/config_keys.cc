@@ -211,6 +211,8 @@ void AddEngineKeys(Keys& keys) {
            AKI_AT(engine.merge_deleted_ratio));
   AddSize(keys, "engine.payload_cache_bytes", "memory for decompressed payload blocks",
           AKI_AT(engine.payload_cache_bytes));
+  AddSize(keys, "engine.column_cache_bytes", "memory for payload columns that filters use, and for what they found",
+          AKI_AT(engine.column_cache_bytes));
 }
 
 constexpr std::array<std::pair<std::string_view, s3::AddressStyle>, 2> kAddressStyles = {

@@ -21,6 +21,7 @@ EngineOptions RandomEngineOptions(Dice& dice) {
   options.segment_bytes_max = dice.Between(16, 256) << 10;
   options.merge_deleted_ratio = 0.1 * static_cast<double>(dice.Between(1, 5));
   options.payload_cache_bytes = dice.Between(1, 64) << 10;
+  options.column_cache_bytes = options.payload_cache_bytes;
   options.limits.unflushed_bytes_max = dice.Between(48, 512) << 10;
   options.limits.wal_bytes_max = dice.Between(384, 2048) << 10;
   options.retain_versions = static_cast<uint32_t>(dice.Between(1, 5));
