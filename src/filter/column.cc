@@ -1,7 +1,6 @@
 #include "filter/column.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "simd/kernels.h"
 
@@ -19,12 +18,6 @@ void InTable(const void* codes, size_t n, const uint8_t* in, uint64_t* words) {
 }
 
 }  // namespace
-
-uint32_t Codes::At(uint32_t i) const {
-  uint32_t code = 0;
-  std::memcpy(&code, bytes_.data() + uint64_t{i} * width_, width_);
-  return code;
-}
 
 void Codes::InRange(uint32_t low, uint32_t high, uint64_t* words) const {
   const KernelSet& kernels = Kernels();
@@ -46,6 +39,12 @@ void Codes::In(const uint8_t* in, uint64_t* words) const {
     case 2: return InTable<uint16_t>(bytes_.data(), size(), in, words);
     default: return InTable<uint32_t>(bytes_.data(), size(), in, words);
   }
+}
+
+void Column::FindCodesPresent() {
+  codes_present = 0;
+  for (uint32_t i = 0; i < codes.size(); ++i) codes_present |= 1u << std::min(codes.At(i), kValueCode);
+  for (uint32_t i = 0; i < list_codes.size(); ++i) codes_present |= 1u << std::min(list_codes.At(i), kValueCode);
 }
 
 uint64_t Column::memory_bytes() const {

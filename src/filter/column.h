@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/coding.h"
 #include "filter/number.h"
 
 namespace akidb::filter {
@@ -41,8 +42,21 @@ class Codes {
   uint32_t size() const { return static_cast<uint32_t>(bytes_.size() / width_); }
   const std::string& bytes() const { return bytes_; }
   std::string& bytes() { return bytes_; }
-  uint32_t At(uint32_t i) const;
-  void Append(uint32_t code) { bytes_.append(reinterpret_cast<const char*>(&code), width_); }
+  uint32_t At(uint32_t i) const {
+    const char* at = bytes_.data() + uint64_t{i} * width_;
+    switch (width_) {
+      case 1: return GetLe<uint8_t>(at);
+      case 2: return GetLe<uint16_t>(at);
+      default: return GetLe<uint32_t>(at);
+    }
+  }
+  void Append(uint32_t code) {
+    switch (width_) {
+      case 1: return bytes_.push_back(static_cast<char>(code));
+      case 2: return PutLe<uint16_t>(&bytes_, static_cast<uint16_t>(code));
+      default: return PutLe<uint32_t>(&bytes_, code);
+    }
+  }
   // Bit i % 64 of words[i / 64] becomes whether low <= code i <= high.
   void InRange(uint32_t low, uint32_t high, uint64_t* words) const;
   // Likewise, whether in[code i] is 1; it is 0 or 1 for every code.
@@ -66,6 +80,8 @@ struct Column {
   Codes list_codes;  // of the values of lists, one list after the other
   std::vector<uint32_t> list_rows;
   std::vector<uint32_t> list_ends;  // in list_codes
+  // Bit c: some row, or value of a list, has the code c, below kValueCode. Not stored: whoever fills the codes fills it.
+  uint32_t codes_present = 0;
 
   uint32_t string_count() const { return static_cast<uint32_t>(string_ends.size()); }
   uint32_t code_count() const { return kValueCode + static_cast<uint32_t>(numbers.size()) + string_count(); }
@@ -75,6 +91,11 @@ struct Column {
     const uint32_t begin = i == 0 ? 0 : string_ends[i - 1];
     return std::string_view(string_bytes).substr(begin, string_ends[i] - begin);
   }
+  // False if no row and no value of a list has a code in [low, high]; true if one may.
+  bool MayHave(uint32_t low, uint32_t high) const {
+    return high >= kValueCode || (codes_present >> low & ((2u << (high - low)) - 1)) != 0;
+  }
+  void FindCodesPresent();
   uint64_t memory_bytes() const;
 };
 

@@ -198,6 +198,7 @@ Column Growing::Finish(uint32_t row_count) {
     if (column.codes.At(i) == kListCode) column.list_rows.push_back(i);
   }
   column.list_ends = std::move(list_ends_);
+  column.FindCodesPresent();
   return column;
 }
 
@@ -217,11 +218,11 @@ class Builder final : public ColumnBuilder {
   void AddObjectsIn(uint32_t column, const JsonElement& value);
   // The column of `name`, which is made if there is room.
   std::optional<uint32_t> ColumnOf(uint32_t parent, std::string_view name, size_t position);
-  uint64_t LimitOf(uint32_t row_bytes) const {
-    return std::min(kBytesMax, uint64_t{row_bytes} * std::max(options_.rows_min, row_count_));
+  uint64_t LimitOf(uint32_t row_bytes, uint32_t rows_min) const {
+    return std::min(kBytesMax, uint64_t{row_bytes} * std::max(rows_min, row_count_));
   }
   // Gives up what `column` has too much of.
-  void Bound(Growing* column);
+  void Bound(Growing* column, uint32_t rows_min);
 
   ColumnOptions options_;
   bool given_up_ = false;
@@ -258,13 +259,13 @@ void Builder::Add(std::string_view payload) {
   ++row_count_;
   for (const uint32_t column : touched_) {
     columns_[column]->EndRow(row_count_ - 1);
-    Bound(columns_[column].get());
+    Bound(columns_[column].get(), options_.growing_rows_min);
   }
   touched_.clear();
 }
 
-void Builder::Bound(Growing* column) {
-  const uint64_t limit = LimitOf(options_.column_row_bytes_max);
+void Builder::Bound(Growing* column, uint32_t rows_min) {
+  const uint64_t limit = LimitOf(options_.column_row_bytes_max, rows_min);
   if (column->list_bytes() > limit) column->GiveUpLists();
   if (column->dictionary_bytes() > limit) column->GiveUpDictionary();
 }
@@ -352,9 +353,10 @@ void Builder::AddObjectsIn(uint32_t column, const JsonElement& value) {
 PayloadColumns Builder::Finish() {
   PayloadColumns out;
   if (given_up_ || columns_.empty()) return out;
+  for (const auto& column : columns_) Bound(column.get(), options_.rows_min);
   // The largest are given up first, until all together fit.
   const auto size_of = [](const std::unique_ptr<Growing>& c) { return c->dictionary_bytes() + c->list_bytes(); };
-  const uint64_t limit = LimitOf(options_.row_bytes_max);
+  const uint64_t limit = LimitOf(options_.row_bytes_max, options_.rows_min);
   while (true) {
     uint64_t bytes = 0;
     for (const auto& column : columns_) bytes += size_of(column);

@@ -15,10 +15,12 @@
 namespace akidb {
 
 struct ColumnOptions {
-  // Dictionaries and lists of one column may take so much for each row, and as much as so many rows at least.
+  // Dictionaries and lists of one column may take so much for each row, and as much as so many rows at least; while it
+  // grows as much as more rows, because among few almost every value is new, in any column.
   uint32_t column_row_bytes_max = 24;
-  uint32_t rows_min = 4096;
-  // All columns together, likewise.
+  uint32_t rows_min = 1024;
+  uint32_t growing_rows_min = 64u << 10;
+  // All columns together, at the end.
   uint32_t row_bytes_max = 96;
 };
 

@@ -81,6 +81,9 @@ class Matcher {
   Result<Place> Find(const Path& path, uint32_t scope);
   // The rows whose code, or the values whose code in a list, is in `runs`.
   static RowBits InRuns(const Codes& codes, const CodeRuns& runs, uint32_t code_count);
+  static bool MayHave(const Column& column, const CodeRuns& runs) {
+    return std::ranges::any_of(runs.runs, [&](const CodeRuns::Run& run) { return column.MayHave(run.low, run.high); });
+  }
   static void AddListRows(const Column& column, const RowBits& values, RowBits* rows);
 
   OpContext& ctx_;
@@ -147,15 +150,17 @@ Result<Rows> Matcher::EvalNode(const AnyValue& leaf, uint32_t scope) {
   if (!place.column) return place.known ? Rows{.certain = None(), .possible = {}} : Unknown();
   const Column& column = *place.column;
   const TestCodes test = CodesOf(leaf.test, column);
-  Rows rows{.certain = InRuns(column.codes, test.pass, column.code_count()), .possible = {}};
-  RowBits undecided = InRuns(column.codes, test.undecided, column.code_count());
-  if (!column.list_ends.empty()) {
-    AddListRows(column, InRuns(column.list_codes, test.pass, column.code_count()), &rows.certain);
-    AddListRows(column, InRuns(column.list_codes, test.undecided, column.code_count()), &undecided);
-  }
-  if (std::ranges::all_of(undecided, [](uint64_t word) { return word == 0; })) return rows;
-  OrInto(&undecided, rows.certain);
-  rows.possible = std::move(undecided);
+  const auto rows_in = [&column](const CodeRuns& runs) {
+    RowBits bits = InRuns(column.codes, runs, column.code_count());
+    if (!column.list_ends.empty()) {
+      AddListRows(column, InRuns(column.list_codes, runs, column.code_count()), &bits);
+    }
+    return bits;
+  };
+  Rows rows{.certain = rows_in(test.pass), .possible = {}};
+  if (!MayHave(column, test.undecided)) return rows;
+  rows.possible = rows_in(test.undecided);
+  OrInto(&rows.possible, rows.certain);
   return rows;
 }
 
@@ -177,6 +182,7 @@ Result<Rows> Matcher::EvalNode(const ValuesCount& leaf, uint32_t scope) {
   }
   CodeRuns undecided;
   undecided.Add(kUndecidedCode);
+  if (!MayHave(column, undecided)) return rows;
   rows.possible = InRuns(column.codes, undecided, column.code_count());
   OrInto(&rows.possible, rows.certain);
   return rows;

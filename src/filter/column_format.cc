@@ -102,6 +102,7 @@ Status ReadCodes(ByteReader& reader, uint32_t row_count, uint32_t lists, uint32_
   for (uint32_t i = 0; i < values; ++i) {
     if (!FitsIntoList(column->list_codes.At(i), code_count)) return Broken("a list has a code that is not a value's");
   }
+  column->FindCodesPresent();
   return OkStatus();
 }
 

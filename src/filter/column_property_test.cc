@@ -128,6 +128,7 @@ TEST(ColumnPropertyTest, DecideAlmostEveryRowOfPlainPayloads) {
 TEST(ColumnPropertyTest, AgreeWhenDictionariesAndListsAreGivenUp) {
   for (const uint32_t bytes : {1u, 20u, 60u}) {
     CompareAll(3 + bytes, 3, {.column_row_bytes_max = bytes, .rows_min = 1});
+    CompareAll(5 + bytes, 3, {.column_row_bytes_max = bytes, .rows_min = 1, .growing_rows_min = 1});
     CompareAll(4 + bytes, 3, {.rows_min = 1, .row_bytes_max = bytes});
   }
 }

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/hash.h"
+#include "filter/filter_testing.h"
 #include "format/segment_format.h"
 #include "objstore/memory/memory_store.h"
 #include "segment/segment_inspect.h"
@@ -42,23 +43,32 @@ void ReadAll(const std::string& object) {
         return OkStatus();
       });
   status.IgnoreError("any answer will do");
+  static const auto filter = ParseFilterText(
+      R"({"should":[{"key":"n","value":{"gt":1}},{"key":"lang","match":{"prefix":"f"}},{"key":"text","match":{"text":"a"}}]})");
+  const auto matching = (*segment)->Matching(ctx, **filter);
+  AKI_CHECK(!matching || (*matching)->row_count() == entry.row_count);
 }
 
 // The object that `body` (sections, then the footer's directory) makes, checksums computed.
 std::string Sealed(std::string_view body, size_t directory_bytes) {
   std::string object = EncodeSegmentHeader() + std::string(body);
   const uint64_t footer_offset = object.size() - directory_bytes;
-  const auto seal = [&](std::string_view directory) {
+  const auto seal = [&](std::string_view directory, uint32_t version) {
     std::string tail(directory);
     PutLe<uint64_t>(&tail, footer_offset);
     PutLe<uint64_t>(&tail, directory.size());
     PutLe<uint64_t>(&tail, Xxh3(tail, footer_offset));
-    PutLe<uint32_t>(&tail, 1);
+    PutLe<uint32_t>(&tail, version);
     return tail + "SEGv";
   };
-  std::string tail = seal(std::string_view(object).substr(footer_offset));
+  std::string tail = seal(std::string_view(object).substr(footer_offset), 1);
+  auto footer = DecodeSegmentFooter(tail, footer_offset);
+  if (!footer) {
+    tail = seal(std::string_view(object).substr(footer_offset), 2);
+    footer = DecodeSegmentFooter(tail, footer_offset);
+  }
   object.resize(footer_offset);
-  if (auto footer = DecodeSegmentFooter(tail, footer_offset)) {
+  if (footer) {
     for (SectionEntry& section : footer->sections) {
       uint64_t offset = section.offset;
       for (uint32_t i = 0; i < section.blocks.size(); ++i) {
