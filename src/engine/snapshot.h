@@ -27,8 +27,8 @@ class SearchUnit {
   virtual std::string_view Id(RowIndex row) const = 0;
   virtual Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const = 0;
   virtual Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const = 0;
-  // The rows whose id and payload match `filter`, dead ones included; null if the unit cannot say it at once and payloads
-  // have to be scanned.
+  // The rows whose id and payload match `filter`, dead ones included; null if the unit cannot say it at once and
+  // payloads have to be scanned.
   virtual Result<std::shared_ptr<const RowSet>> Matching(OpContext& /*ctx*/, const Filter& /*filter*/) const {
     return nullptr;
   }

@@ -80,7 +80,8 @@ struct Column {
   Codes list_codes;  // of the values of lists, one list after the other
   std::vector<uint32_t> list_rows;
   std::vector<uint32_t> list_ends;  // in list_codes
-  // Bit c: some row, or value of a list, has the code c, below kValueCode. Not stored: whoever fills the codes fills it.
+  // Bit c: some row, or value of a list, has the code c, below kValueCode. Not stored: whoever fills the codes fills
+  // it.
   uint32_t codes_present = 0;
 
   uint32_t string_count() const { return static_cast<uint32_t>(string_ends.size()); }

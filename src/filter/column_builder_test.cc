@@ -45,8 +45,8 @@ TEST(ColumnBuilderTest, EachShapeOfAValueHasItsCode) {
   const std::string long_text(kColumnStringBytesMax + 1, 'x');
   EXPECT_EQ(KindsOf({R"({"a":null})", "", "{}", R"({"a":[]})", R"({"a":[null]})", R"({"a":[true,false]})",
                      R"({"a":{}})", R"({"a":false})", R"({"a":true})", R"({"a":")" + long_text + "\"}"}),
-            (std::vector{kNullCode, kMissingCode, kMissingCode, kListCode, kListCode, kListCode, kObjectCode, kFalseCode,
-                         kTrueCode, kTextCode}));
+            (std::vector{kNullCode, kMissingCode, kMissingCode, kListCode, kListCode, kListCode, kObjectCode,
+                         kFalseCode, kTrueCode, kTextCode}));
   EXPECT_EQ(KindsOf({R"({"a":[true]})", R"({"a":[[true]]})", R"({"a":[{"b":1}]})"}),
             (std::vector{kTrueCode, kUndecidedCode, kUndecidedCode}));
 }

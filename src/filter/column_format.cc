@@ -190,8 +190,8 @@ Result<Column> DecodeColumn(std::string_view bytes, uint32_t row_count) {
     return std::unexpected(Broken("a column has no header"));
   }
   if (rows != row_count) {
-    return std::unexpected(Broken("a column has " + std::to_string(rows) + " rows, the segment " +
-                                  std::to_string(row_count)));
+    return std::unexpected(
+        Broken("a column has " + std::to_string(rows) + " rows, the segment " + std::to_string(row_count)));
   }
   // What is claimed is compared with what is there before any of it is allocated.
   if (numbers > reader.remaining() || strings > reader.remaining() || values > reader.remaining()) {

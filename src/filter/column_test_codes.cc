@@ -9,8 +9,8 @@ namespace akidb::filter {
 namespace {
 
 size_t NumbersBelow(const Column& column, const Number& value, bool with_equal) {
-  const auto it = with_equal ? std::ranges::upper_bound(column.numbers, value)
-                             : std::ranges::lower_bound(column.numbers, value);
+  const auto it =
+      with_equal ? std::ranges::upper_bound(column.numbers, value) : std::ranges::lower_bound(column.numbers, value);
   return static_cast<size_t>(it - column.numbers.begin());
 }
 
@@ -86,7 +86,8 @@ TestCodes Find(const OneOf& set, const Column& column) {
 TestCodes Find(const Range<Number>& range, const Column& column) {
   TestCodes codes = Undecided(false);
   const size_t begin = range.low ? NumbersBelow(column, range.low->value, !range.low->inclusive) : 0;
-  const size_t end = range.high ? NumbersBelow(column, range.high->value, range.high->inclusive) : column.numbers.size();
+  const size_t end =
+      range.high ? NumbersBelow(column, range.high->value, range.high->inclusive) : column.numbers.size();
   if (begin < end) codes.pass.Add(column.CodeOfNumber(begin), column.CodeOfNumber(end - 1));
   return codes;
 }
@@ -122,8 +123,8 @@ TestCodes Find(const HasWords& test, const Column& column) {
 TestCodes Find(const HasPrefix& test, const Column& column) {
   TestCodes codes = Undecided(true);
   const uint32_t begin = FirstString(column, [&](std::string_view s) { return s >= test.prefix; });
-  const uint32_t end = FirstString(
-      column, [&](std::string_view s) { return s >= test.prefix && !s.starts_with(test.prefix); });
+  const uint32_t end =
+      FirstString(column, [&](std::string_view s) { return s >= test.prefix && !s.starts_with(test.prefix); });
   AddStrings(column, begin, end, &codes.pass);
   return codes;
 }

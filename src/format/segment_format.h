@@ -29,7 +29,14 @@ inline constexpr uint32_t kSegmentBlockBytesMax = 64u << 20;
 inline constexpr uint32_t kSegmentDimMax = 1u << 20;
 
 // Numbers are persisted: never reuse one. A reader refuses kinds that it does not know.
-enum class SegmentSection : uint32_t { kVectors = 1, kScales = 2, kIds = 3, kStatistics = 4, kPayload = 5, kColumns = 6 };
+enum class SegmentSection : uint32_t {
+  kVectors = 1,
+  kScales = 2,
+  kIds = 3,
+  kStatistics = 4,
+  kPayload = 5,
+  kColumns = 6
+};
 enum class BlockCodec : uint32_t { kRaw = 0, kZstd = 1 };
 
 struct SegmentBlock {

@@ -55,7 +55,8 @@ class GoldenSegmentTest : public testing::Test {
 };
 
 TEST_F(GoldenSegmentTest, RawBlocksV1) {
-  ExpectGolden("segment_raw_v1.seg", Write(IncompressibleRows(), {.dim = 4, .type = VectorType::kF16, .columns = std::nullopt}));
+  ExpectGolden("segment_raw_v1.seg",
+               Write(IncompressibleRows(), {.dim = 4, .type = VectorType::kF16, .columns = std::nullopt}));
   ExpectRows(ReadGolden("segment_raw_v1.seg"), IncompressibleRows());
 }
 

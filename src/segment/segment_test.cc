@@ -275,8 +275,8 @@ TEST_F(SegmentTest, InspectSaysWhatIsThereAndWhichBlockIsBroken) {
 // Opens the segment and reads every column and payload; the first error, or OK.
 Status ReadAll(OpContext& ctx, const std::shared_ptr<ObjectStore>& store, const SegmentEntry& entry) {
   AKI_ASSIGN_OR_RETURN(const auto segment, SegmentReader::Open(ctx, store, kKey, entry, NewPayloadBlockCache(0)));
-  static const auto every_column = ParseFilterText(
-      R"({"must":[{"is_empty":{"key":"n"}},{"is_empty":{"key":"lang"}},{"is_empty":{"key":"text"}}]})");
+  static const auto every_column =
+      ParseFilterText(R"({"must":[{"is_empty":{"key":"n"}},{"is_empty":{"key":"lang"}},{"is_empty":{"key":"text"}}]})");
   AKI_ASSIGN_OR_RETURN(const auto match, segment->MatchColumns(ctx, **every_column));
   EXPECT_TRUE(match.undecided.empty());
   return segment->ScanPayloads(ctx, 0, segment->row_count(), [](RowIndex, std::string_view) { return OkStatus(); });
