@@ -12,7 +12,9 @@
 namespace akidb {
 namespace {
 
-constexpr uint32_t kSamples = 192;
+constexpr uint32_t kSamplesMin = 24;
+constexpr uint32_t kSamplesMax = 192;
+constexpr uint32_t kRowsOfSample = 32;
 constexpr uint32_t kK = 10;
 constexpr uint32_t kBeamsTried[] = {10,  12,  14,  16,  20,  24,  28,  32,  40,  48,  56,   64,   80,   96,
                                     112, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 4096};
@@ -25,7 +27,8 @@ constexpr uint32_t kGuessedSweeps[] = {16, 24, 32, 48, 64, 128, 256, 512};
 
 Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const VectorRows& rows, Distance distance,
                                    uint64_t seed, Parallel& parallel) {
-  const uint32_t samples = std::min(kSamples, rows.row_count);
+  const uint32_t samples =
+      std::min(std::clamp(rows.row_count / kRowsOfSample, kSamplesMin, kSamplesMax), rows.row_count);
   const std::unique_ptr<Random> random = NewSeededRandom(seed ^ 0x6265616d);
   std::vector<uint32_t> sampled(samples);
   for (uint32_t& row : sampled) row = static_cast<uint32_t>(random->Below(rows.row_count));

@@ -90,5 +90,21 @@ TEST_F(FilteredReadsTest, SearchCountAndScrollAnswerTheRowsThatMatch) {
   EXPECT_GT(matches_, 1000u);
 }
 
+TEST_F(FilteredReadsTest, ADeleteByFilterTakesTheRowsThatMatch) {
+  for (int round = 0; round < 8; ++round) {
+    UpsertSome(30);
+    if (round % 2 == 0) ASSERT_TRUE(collection_->Flush(test_.ctx()).ok());
+    UpsertSome(10);
+    const auto filter = ParseFilterText(generate_.Filter(static_cast<int>(generate_.Below(3))).Text()).value();
+    PaddedEvaluator evaluator(*filter);
+    const auto deleted = collection_->DeleteMatching(test_.ctx(), *filter);
+    ASSERT_TRUE(deleted) << deleted.error().ToString();
+    ASSERT_TRUE(collection_->WaitDurable(test_.ctx(), deleted->position.lsn).ok());
+    std::erase_if(live_, [&](const auto& row) { return evaluator.Matches(row.first, row.second); });
+    ExpectTheMatchingRows(ParseFilterText("{}").value());
+    if (HasFatalFailure()) return;
+  }
+}
+
 }  // namespace
 }  // namespace akidb
