@@ -375,6 +375,31 @@ TEST(RetentionTest, AnUnpinnedVersionIsRetired) {
   EXPECT_EQ(test.Contents(*c).size(), 10u);
 }
 
+// A process may die after it deleted what old manifests name and before it retired them.
+TEST(RetentionTest, ManifestsWhoseBasesAreGoneAreRetired) {
+  EngineOptions options = Retaining(1, seconds(0));
+  options.merge_fanout = 100'000;
+  TestDatabase test(options);
+  auto c = test.Create("docs", 4);
+  constexpr int kSegments = 160;  // more than a manifest without a base holds
+  for (int i = 0; i < kSegments; ++i) {
+    test.Upsert(*c, Rows(i, i + 1));
+    ASSERT_TRUE(c->Flush(test.ctx()).ok());
+  }
+  const ManifestVersion based = c->stats().manifest_version;
+  ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
+  c.reset();
+  test.Crash();
+  const auto bases = test.store().List(test.ctx(), "t/default/c/1/bases/", "", 100).value().objects;
+  ASSERT_FALSE(bases.empty());
+  for (const ObjectMeta& base : bases) ASSERT_TRUE(test.store().Delete(test.ctx(), base.key).ok());
+  c = test.Get("docs");
+  RunBackground(test, 30);
+  EXPECT_TRUE(IsTombstone(test, based.value()));
+  EXPECT_EQ(ObjectCount(test, "t/default/c/1/segments/"), 1u);
+  EXPECT_EQ(test.Contents(*c).size(), static_cast<size_t>(kSegments));
+}
+
 TEST(RetentionTest, AWallClockThatJumpsBackBringsNoRetiredVersionBack) {
   TestDatabase test(Retaining(100, minutes(10)));
   auto c = test.Create("docs", 4);

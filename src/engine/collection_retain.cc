@@ -1,6 +1,7 @@
 // Which versions are kept, and what becomes of the manifests of the others.
 #include <algorithm>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "engine/collection_impl.h"
 #include "format/object_keys.h"
@@ -92,15 +93,28 @@ Status CollectionImpl::RetireUnpinned(OpContext& ctx) {
 }
 
 Status CollectionImpl::RetireManifest(OpContext& ctx, ManifestVersion version) {
-  if (!history_.Find(version)) {
-    auto loaded = LoadVersion(ctx, version);
-    if (!loaded && loaded.error().reason() == "version_retired") return OkStatus();
-    AKI_RETURN_IF_ERROR(std::move(loaded));
+  const std::string key = ManifestKey(id_, version);
+  ManifestTombstone tombstone;
+  tombstone.version = version;
+  if (const auto known = history_.Find(version)) {
+    tombstone.attempt_id = known->attempt_id;
+    tombstone.epoch = known->epoch;
+    tombstone.sha256 = known->sha256;
+  } else {
+    AKI_ASSIGN_OR_RETURN(const ObjectBody body, deps_.store->Get(ctx, key, kManifestBytesMax));
+    AKI_ASSIGN_OR_RETURN(const auto retired, DecodeManifestTombstone(body.bytes));
+    if (retired) return OkStatus();
+    // Without its base, which a process that died between its deletes may have taken already.
+    AKI_ASSIGN_OR_RETURN(const StoredManifest stored, DecodeStoredManifest(body.bytes));
+    if (stored.manifest.version != version || stored.manifest.collection != id_) {
+      return DataLoss(key + " holds another version or collection");
+    }
+    tombstone.attempt_id = stored.manifest.attempt_id;
+    tombstone.epoch = stored.manifest.epoch;
+    tombstone.sha256 = Sha256Hex(body.bytes);
+    sweep_due_ = true;  // what it alone named is known to nobody
   }
-  const auto known = *history_.Find(version);
-  const ManifestTombstone tombstone{version, known.attempt_id, known.epoch, known.sha256};
-  return internal::ToStatus(
-      deps_.store->Put(ctx, ManifestKey(id_, version), EncodeManifestTombstone(tombstone), PutCondition::None()));
+  return internal::ToStatus(deps_.store->Put(ctx, key, EncodeManifestTombstone(tombstone), PutCondition::None()));
 }
 
 }  // namespace akidb
