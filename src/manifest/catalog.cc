@@ -132,10 +132,11 @@ bool Catalog::TakeMiss() {
 Result<std::optional<CatalogEntry>> Catalog::ResolveFresh(OpContext& ctx, std::string_view name_or_alias) {
   if (auto entry = Resolve(name_or_alias)) return entry;
   Status refreshed;
-  // Whoever is changing the catalog meets the news on the way.
-  if (TakeMiss() && commit_mutex_.TryLock()) {
+  if (TakeMiss()) {
+    // Whoever asks already, or changes the catalog, meets the news on the way: until then nothing is known.
+    MutexLock commit_lock(commit_mutex_);
+    if (auto entry = Resolve(name_or_alias)) return entry;
     refreshed = internal::ToStatus(RefreshLocked(ctx, Absence::kChecked));
-    commit_mutex_.Unlock();
     MutexLock lock(state_mutex_);
     last_check_ = refreshed;
   } else {
@@ -292,6 +293,8 @@ Result<CatalogEntry> Catalog::Update(OpContext& ctx, CollectionId id, const Edit
 
 Status Catalog::Drop(OpContext& ctx, CollectionId id) {
   return Change(ctx, [&](const CatalogState& state, CatalogVersion* next) -> Result<bool> {
+    // A drop that was begun is completed by whoever meets it.
+    if (state.dropped.contains(id)) return false;
     const auto entry = state.FindById(id);
     if (!entry) return std::unexpected(NoSuchCollection(std::to_string(id.value())));
     AKI_RETURN_IF_ERROR(CheckNoAliases(entry->spec.name, state.AliasesOf(id)));

@@ -41,7 +41,7 @@ class Catalog {
   // By its own name or an alias.
   std::optional<CatalogEntry> Resolve(std::string_view name_or_alias);
   // Likewise, and asks the store before it says no: kMissesAtOnce times in a row, then once in kMissInterval. Whoever
-  // comes in between gets what was known, or the error of the last time.
+  // comes in between gets what was known, or the error of the last time. Waits for a change or question under way.
   Result<std::optional<CatalogEntry>> ResolveFresh(OpContext& ctx, std::string_view name_or_alias);
   std::optional<CatalogEntry> FindById(CollectionId id);
   std::vector<CatalogEntry> List();    // by name
@@ -61,7 +61,7 @@ class Catalog {
   // catalog. Returns the new entry.
   using EditSpec = std::function<Result<CollectionSpec>(const CollectionSpec& newest)>;
   Result<CatalogEntry> Update(OpContext& ctx, CollectionId id, const EditSpec& edit);
-  // Refused while an alias points to it.
+  // Refused while an alias points to it. What was dropped already is OK.
   Status Drop(OpContext& ctx, CollectionId id);
 
   // Calls an id dropped that no collection has yet: Add refuses it from now on. Nothing happens if one has it.

@@ -247,6 +247,19 @@ TEST_F(CatalogTest, AnIdIsNeverGivenAnotherName) {
   EXPECT_EQ(catalog->Add(ctx_, twin).code(), StatusCode::kAlreadyExists);
 }
 
+// A node that meets a drop under way completes it, and the one that began it must not hear that there is no such thing.
+TEST_F(CatalogTest, ADropThatAnotherNodeCompletedIsDone) {
+  const auto a = Open();
+  const auto b = Open();
+  ASSERT_TRUE(Add(*a, "docs").ok());
+  ASSERT_TRUE(b->Refresh(ctx_).value());
+  const CollectionId id = a->Find("docs")->id;
+  ASSERT_TRUE(b->Drop(ctx_, id).ok());
+  EXPECT_TRUE(a->Drop(ctx_, id).ok());
+  EXPECT_FALSE(a->Find("docs"));
+  EXPECT_EQ(a->Drop(ctx_, CollectionId(id.value() + 1000)).reason(), "collection_not_found");
+}
+
 TEST_F(CatalogTest, ALostAnswerDuringARefreshIsSettled) {
   const auto catalog = Open();
   store_.Script(StoreOp::kPut, 1, Fault::kLoseAnswer);
@@ -363,7 +376,8 @@ TEST_F(CatalogTest, PurgedCollectionsAreForgotten) {
   EXPECT_GT(again->MintId(), newest) << "nor are their ids used again";
 }
 
-// The store's answer waits for the reader: had it to wait for the store, this would not end.
+// The store's answer waits for the reader: had it to wait for the store, this would not end. Only who would say no
+// waits for the news that are under way.
 TEST_F(CatalogTest, LookingDoesNotWaitForTheStore) {
   std::atomic<bool> in_store{false};
   std::atomic<bool> looked{false};
@@ -383,10 +397,18 @@ TEST_F(CatalogTest, LookingDoesNotWaitForTheStore) {
   std::thread writer([&] { EXPECT_TRUE(Add(catalog, "notes").ok()); });
   while (!in_store) std::this_thread::yield();
   EXPECT_TRUE(catalog.Find("docs"));
-  EXPECT_FALSE(catalog.ResolveFresh(ctx_, "nothing").value()) << "the news come by the change under way";
+  EXPECT_TRUE(catalog.ResolveFresh(ctx_, "docs").value());
   EXPECT_EQ(catalog.List().size(), 1u);
+  std::atomic<bool> asked{false};
+  std::thread reader([&] {
+    OpContext ctx(clock_);
+    asked = true;
+    EXPECT_TRUE(catalog.ResolveFresh(ctx, "notes").value());
+  });
+  while (!asked) std::this_thread::yield();
   looked = true;
   writer.join();
+  reader.join();
   EXPECT_TRUE(catalog.Find("notes"));
 }
 
