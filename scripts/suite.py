@@ -117,12 +117,13 @@ def targets_of(preset, pattern):
 
 
 def ctest_tests(preset, label):
-    """Name, command, time-out of each test with the label."""
+    """Name, command, time-out and environment of each test with the label."""
     listed = subprocess.run(["ctest", "--test-dir", str(BUILD / preset), "-L", f"^{label}$", "--show-only=json-v1"],
                             capture_output=True, text=True, check=True)
     for test in json.loads(listed.stdout)["tests"]:
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
-        yield test["name"], test.get("command"), properties.get("TIMEOUT", 300)
+        environment = dict(each.split("=", 1) for each in properties.get("ENVIRONMENT", []))
+        yield test["name"], test.get("command"), properties.get("TIMEOUT", 300), environment
 
 
 def count_cases(xml_path):
@@ -177,7 +178,8 @@ def run_label(preset, label, jobs=JOBS, environment=None, only=None):
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         def run_one(test):
             cases = {"GTEST_FILTER": only[os.path.basename(test[1][0])]} if only else {}
-            return run_test(preset, *test, {**(environment or {}), **cases})
+            name, command, timeout, own = test
+            return run_test(preset, name, command, timeout, {**own, **(environment or {}), **cases})
         for result in pool.map(run_one, tests):
             count.add(result)
     return count
@@ -222,7 +224,7 @@ def part_sim(options):
 
 
 def part_asan(options):
-    targets = [f"akidb_{name.removeprefix('unit.')}_test" for name, _, _ in ctest_tests("asan", "unit")]
+    targets = [f"akidb_{name.removeprefix('unit.')}_test" for name, *_ in ctest_tests("asan", "unit")]
     return build("asan", *targets) or run_label("asan", "unit", environment=SANITIZER_ENVIRONMENT)
 
 

@@ -322,21 +322,23 @@ class AnnBench {
         AKI_ASSIGN_OR_RETURN(sets[path], ReadNpyFloats(PosixFileSystem(), path));
       }
       queries_ = sets[path];
-      AKI_RETURN_IF_ERROR(asked < 1 ? Obey(0, asked, results) : Obey(static_cast<uint32_t>(asked), 0, results));
+      AKI_RETURN_IF_ERROR(Obey(asked, results));
     }
     return OkStatus();
   }
 
-  Status Obey(uint32_t ef, double recall, const std::string& results) {
+  Status Obey(double asked, const std::string& results) {
+    const bool by_recall = asked < 1;
+    const uint32_t ef = by_recall ? 0 : static_cast<uint32_t>(asked);
     std::string rows;
     std::vector<Candidate> found;
     std::vector<Duration> latencies;
     const double cpu_began = CpuSeconds();
     for (uint32_t i = 0; i < queries_.rows; ++i) {
       OpContext ctx(RealClock());
-      const MonotonicTime asked = RealClock().Now();
-      AKI_RETURN_IF_ERROR(index_->Search(ctx, QueryOf(i, ef, recall), &found));
-      latencies.push_back(RealClock().Now() - asked);
+      const MonotonicTime began = RealClock().Now();
+      AKI_RETURN_IF_ERROR(index_->Search(ctx, QueryOf(i, ef, by_recall ? asked : 0), &found));
+      latencies.push_back(RealClock().Now() - began);
       for (uint32_t j = 0; j < options_.k; ++j) {
         const uint32_t row = j < found.size() ? found[j].row : UINT32_MAX;
         rows.append(reinterpret_cast<const char*>(&row), sizeof row);
