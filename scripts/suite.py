@@ -43,7 +43,7 @@ CONCURRENT = {
     "akidb_service_rest_test": "*",
     "akidb_ann_test": "*Thread*",
     "akidb_manifest_test": "CatalogTest.*",
-    "akidb_segment_test": "PayloadBlockCacheTest.*",
+    "akidb_segment_test": "PayloadBlockCacheTest.*:ColumnCacheTest.*",
     "akidb_wal_test": "-WalCrashTest.*:WalRecoveryTest.*",
 }
 # Files of end-to-end tests at a time, and those that take longest, which begin first.
