@@ -33,7 +33,7 @@ class GuardedBuffer {
   template <class T>
   const T* PutAtEnd(const std::vector<T>& values, size_t slack_bytes = 0) {
     std::byte* at = base_ + mapped_ - page_ - slack_bytes - values.size() * sizeof(T);
-    std::memcpy(at, values.data(), values.size() * sizeof(T));
+    if (!values.empty()) std::memcpy(at, values.data(), values.size() * sizeof(T));
     return reinterpret_cast<const T*>(at);
   }
 
