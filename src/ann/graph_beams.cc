@@ -42,7 +42,7 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
       LoadRow(rows, sampled[i], values.data());
       std::vector<Candidate> near;
       GraphSearchStats stats;
-      // A failure is that of ctx, which ends all.
+      // A failure is that of ctx, which is asked again below.
       (void)index.SearchWithout(ctx, sampled[i], {.vector = values, .k = kK, .ef_search = ef}, way, &near, &stats);
       std::vector<Candidate>& truth = truths[i];
       if (way == GraphWay::kScan) truth = near;
@@ -72,6 +72,8 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
     }
     beams.resize(std::size(kRecallLevels), *std::rbegin(kBeamsTried));
   }
+  // Nothing is told of searches that were cut short: equal rows and seeds must measure alike.
+  AKI_RETURN_IF_ERROR(ctx.Check());
   out.reach = std::max(0.0f, *std::ranges::max_element(reaches));
   return out;
 }
@@ -88,11 +90,11 @@ Beam BeamForRecall(const GraphTopology& topology, double recall, uint32_t k) {
 }
 
 Beam BeamForWalk(const GraphTopology& topology, uint32_t ef_search) {
-  // Who asks for more than any level wants has queries of another kind.
-  const uint32_t least = ef_search / 2;
   const auto at = std::ranges::lower_bound(topology.beams, ef_search);
   if (at == topology.beams.end()) return {ef_search, ef_search};
-  return {ef_search, std::max(least, topology.sweeps[static_cast<size_t>(at - topology.beams.begin())])};
+  const uint32_t as_good = topology.sweeps[static_cast<size_t>(at - topology.beams.begin())];
+  // Who asks for a wide beam may have queries of another kind than those measured with.
+  return {ef_search, std::max(ef_search / 2, as_good)};
 }
 
 }  // namespace akidb
