@@ -23,6 +23,7 @@ constexpr uint32_t kLookahead = 2;
 constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;
 constexpr size_t kLineBytes = 64;
+constexpr double kNearlyAll = 0.9;
 constexpr double kFilterBeam = 1.5;  // a filter wants so much more
 constexpr uint32_t kFilterBeamOfWanted = 3;
 constexpr double kFilterCost = 1.5;  // of a hop that looks for matches
@@ -110,15 +111,16 @@ class GraphIndexImpl final : public GraphIndex {
     Beam beam = by_recall ? BeamForRecall(topology_, query.recall, query.k) : BeamForWalk(topology_, query.ef_search);
     beam.walk = std::max(beam.walk, wanted);
     // Rows that pass a filter lie otherwise to the queries than those measured with.
-    if (matches < rows_.row_count) beam.sweep = static_cast<uint32_t>(beam.sweep * kFilterBeam);
+    const bool filtered = IsFiltered(matches);
+    if (filtered) beam.sweep = static_cast<uint32_t>(beam.sweep * kFilterBeam);
     beam.sweep = std::max(beam.sweep, wanted);
     const GraphWay way = Choose(beam, wanted, matches);
     if (way == GraphWay::kScan) return Scan(ctx, query, out, stats);
     if (way == GraphWay::kWalk) {
       const uint32_t pool = PoolSize(beam.walk, wanted, matches);
-      AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, {}, out, stats));
+      AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, filtered, {}, out, stats));
       const bool far = by_recall && topology_.reach > 0 && stats->reach > topology_.reach;
-      const bool trusted = query.eligible == nullptr || near >= MatchesNear(beam.walk, wanted);
+      const bool trusted = !filtered || near >= MatchesNear(beam.walk, wanted);
       // Rows may be in a pool more than once, so that one as small as k may end with fewer than k.
       if (out->size() >= wanted && !far && trusted) return OkStatus();
       if (far) beam.sweep = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{beam.sweep} * kFarQuery, matches));
@@ -136,7 +138,7 @@ class GraphIndexImpl final : public GraphIndex {
     if (way == GraphWay::kSweep) AKI_RETURN_IF_ERROR(Sweep(ctx, more, query.ef_search + 1, wanted, out, stats));
     if (way == GraphWay::kWalk) {
       AKI_RETURN_IF_ERROR(
-          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, hidden, out, stats)));
+          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, false, hidden, out, stats)));
     }
     std::erase_if(*out, [&](const Candidate& c) { return c.row == hidden; });
     if (out->size() > query.k) out->resize(query.k);
@@ -144,10 +146,13 @@ class GraphIndexImpl final : public GraphIndex {
   }
 
  private:
+  // A few deleted rows are walked through at hardly any cost; only a filter that many rows fail wants other means.
+  bool IsFiltered(uint32_t matches) const { return matches < kNearlyAll * rows_.row_count; }
+
   // Matches are remembered wherever they are seen, so that few of them do not want a pool as many times larger.
   uint32_t PoolSize(uint32_t ef, uint32_t wanted, uint32_t matches) const {
-    if (matches == rows_.row_count) return std::min(ef, matches);
     const double share = static_cast<double>(matches) / rows_.row_count;
+    if (!IsFiltered(matches)) return static_cast<uint32_t>(std::min<double>(ef / share, rows_.row_count));
     const double beam = kFilterBeam * std::max(ef, kFilterBeamOfWanted * wanted);
     return static_cast<uint32_t>(std::min<double>(beam / std::sqrt(share), rows_.row_count));
   }
@@ -159,7 +164,8 @@ class GraphIndexImpl final : public GraphIndex {
   GraphWay Choose(const Beam& beam, uint32_t wanted, uint32_t matches) const {
     const double rows = rows_.row_count;
     const double share = matches / rows;
-    const double hop = (100 + 0.22 * static_cast<double>(layout_.block_bytes())) * (share < 1 ? kFilterCost : 1);
+    const double hop =
+        (100 + 0.22 * static_cast<double>(layout_.block_bytes())) * (IsFiltered(matches) ? kFilterCost : 1);
     const double walk = (12 + 0.45 * PoolSize(beam.walk, wanted, matches)) * hop;
     const double blocks = rows / kGraphDegree * (1 - std::pow(1 - share, kGraphDegree));
     const double sweep = blocks * (10 + 0.04 * static_cast<double>(SweepLayout{layout_.dim}.block_bytes())) +
@@ -175,7 +181,7 @@ class GraphIndexImpl final : public GraphIndex {
   }
 
   // How many of the matches that it saw are nearer than the farthest node of its pool.
-  Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted,
+  Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, bool filtered,
                         std::optional<RowIndex> hidden, std::vector<Candidate>* out, GraphSearchStats* stats) const {
     out->clear();
     const ScratchPool::Lease scratch(*scratches_);
@@ -188,7 +194,7 @@ class GraphIndexImpl final : public GraphIndex {
     walk.lookahead = kLookahead;
     if (query.eligible != nullptr) {
       walk.eligible = query.eligible->words().data();
-      scratch->KeepMatches(query.eligible->words(), pool, &walk);
+      if (filtered) scratch->KeepMatches(query.eligible->words(), pool, &walk);
     }
     if (hidden) scratch->Hide(*hidden, &walk);
     kernels_.start(walk);
