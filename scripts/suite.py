@@ -12,7 +12,6 @@ installs and configures.
 import argparse
 import concurrent.futures
 import dataclasses
-import functools
 import json
 import os
 import pathlib
@@ -32,8 +31,11 @@ import minio  # noqa: E402
 BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
 JOBS = os.cpu_count() or 2
-# Of builds, which use all cores each; two in one folder would destroy it.
-BUILDING = threading.Lock()
+# Builds use all cores each, and those that tests leave over.
+BUILDER = concurrent.futures.ThreadPoolExecutor(1)
+BUILD_NICENESS = 19
+BEHIND = 5  # of what computes without a pause, so that tests that wait for answers get them in time
+BEGUN = {}  # (preset, targets...) -> what becomes of its build
 
 # Test programs that run threads against each other, and which of their cases ThreadSanitizer sees: all but long ones of one thread, which
 # AddressSanitizer sees, such as the crash tests of the log.
@@ -90,24 +92,36 @@ def guarded(name, function, *arguments):
         return failure(f"{name} could not run: {error}")
 
 
-def run(arguments, log, timeout=None, behind=False, **extra_environment):
-    """Exit code (None after a time-out); output goes to the log. `behind`: whatever else runs has the processor first."""
+def run(arguments, log, timeout=None, niceness=0, **extra_environment):
+    """Exit code (None after a time-out); output goes to the log."""
     with open(LOGS / log, "wb") as output:
         try:
-            return subprocess.run([*(["nice"] if behind else []), *(str(a) for a in arguments)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=timeout,
+            return subprocess.run(["nice", "-n", str(niceness), *(str(a) for a in arguments)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=timeout,
                                   env={**os.environ, **extra_environment}).returncode
         except subprocess.TimeoutExpired:
             output.write(f"\ntimed out after {timeout} s\n".encode())
             return None
 
 
-@functools.cache
-def build(preset, *targets):
+def begin_builds(parts):
+    """One after another, in the order of the parts, while tests of what is built already run."""
+    for name in parts:
+        for preset, *targets in BUILDS.get(name, lambda: [])():
+            key = (preset, *targets)
+            if key not in BEGUN:
+                BEGUN[key] = BUILDER.submit(guarded, f"build of preset {preset}", run_build, preset, targets)
+
+
+def run_build(preset, targets):
     """None, or the failure to report. Without targets: everything."""
-    with BUILDING:
-        if run(["ninja", "-C", BUILD / preset, "-k", "0", *targets], f"build-{preset}.log", behind=True) != 0:
-            return failure(f"build of preset {preset} (build/test-logs/build-{preset}.log)")
+    if run(["ninja", "-C", BUILD / preset, "-k", "0", *targets], f"build-{preset}.log", niceness=BUILD_NICENESS) != 0:
+        return failure(f"build of preset {preset} (build/test-logs/build-{preset}.log)")
     return None
+
+
+def build(name):
+    """None when all that the part needs is built, or the failure to report."""
+    return next(filter(None, (BEGUN[tuple(key)].result() for key in BUILDS[name]())), None)
 
 
 def targets_of(preset, pattern):
@@ -147,7 +161,7 @@ def run_test(preset, name, command, timeout, environment):
     report = LOGS / f"{preset}-{name}.xml"
     report.unlink(missing_ok=True)
     is_cases = os.path.basename(command[0]).endswith("_test")
-    code = run(command, log, timeout, behind=not is_cases, GTEST_OUTPUT=f"xml:{report}", **environment)
+    code = run(command, log, timeout, niceness=0 if is_cases else BEHIND, GTEST_OUTPUT=f"xml:{report}", **environment)
     where = f"{name} (build/test-logs/{log})"
     if not is_cases:
         return Count(passed=1) if code == 0 else failure(where)
@@ -186,7 +200,7 @@ def run_label(preset, label, jobs=JOBS, environment=None, only=None):
 
 
 def part_check(options):
-    code = run(["tools/check"], "check.log", 1500, behind=True)
+    code = run(["tools/check"], "check.log", 1500, niceness=BEHIND)
     text = (LOGS / "check.log").read_text()
     last = re.search(r"^(\d+) passed, (\d+) failed$", text, re.MULTILINE)
     if not last:
@@ -196,16 +210,16 @@ def part_check(options):
 
 
 def part_unit(options):
-    return build("release") or run_label("release", "unit")
+    return build("unit") or run_label("release", "unit")
 
 
 def part_compat(options):
-    return build("release") or run_label("release", "compat")
+    return build("compat") or run_label("release", "compat")
 
 
 def part_model(options):
     # Bounded by states, not by time; the limit only stops what hangs.
-    code = run([sys.executable, "tests/model/run.py"], "model.log", 1800, behind=True)
+    code = run([sys.executable, "tests/model/run.py"], "model.log", 1800, niceness=BEHIND)
     last = re.search(r"^(\d+) passed, (\d+) failed$", (LOGS / "model.log").read_text(), re.MULTILINE)
     if not last:
         return failure(f"tests/model/run.py ended with {code} (build/test-logs/model.log)")
@@ -214,7 +228,7 @@ def part_model(options):
 
 
 def part_sim(options):
-    broken = build("release")
+    broken = build("sim")
     if broken:
         return broken
     count = run_label("release", "sim")
@@ -224,18 +238,16 @@ def part_sim(options):
 
 
 def part_asan(options):
-    targets = [f"akidb_{name.removeprefix('unit.')}_test" for name, *_ in ctest_tests("asan", "unit")]
-    return build("asan", *targets) or run_label("asan", "unit", environment=SANITIZER_ENVIRONMENT)
+    return build("asan") or run_label("asan", "unit", environment=SANITIZER_ENVIRONMENT)
 
 
 def part_tsan(options):
-    return build("tsan", *CONCURRENT) or run_label("tsan", "unit", environment=SANITIZER_ENVIRONMENT, only=CONCURRENT)
+    return build("tsan") or run_label("tsan", "unit", environment=SANITIZER_ENVIRONMENT, only=CONCURRENT)
 
 
 def part_fuzz(options):
     seconds = 60 if options.slow else 2 if options.quick else 5
-    return build("asan", *targets_of("asan", ".*_fuzz")) or run_label(
-        "asan", "fuzz", environment={**SANITIZER_ENVIRONMENT, "AKIDB_FUZZ_SECONDS": str(seconds)})
+    return build("fuzz") or run_label("asan", "fuzz", environment={**SANITIZER_ENVIRONMENT, "AKIDB_FUZZ_SECONDS": str(seconds)})
 
 
 class MinioServer:
@@ -280,7 +292,7 @@ def run_e2e_file(path, options):
 
 
 def part_e2e(options):
-    count = build("release") or MINIO.wait() or Count()
+    count = build("e2e") or MINIO.wait() or Count()
     if count.failed:
         return count
     files = sorted((ROOT / "tests" / "e2e").glob("test_*.py"), key=lambda file: (file.stem not in E2E_FIRST, file.stem))
@@ -303,6 +315,13 @@ PARTS = {
     "asan": (part_asan, "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"),
     "tsan": (part_tsan, "tests of the concurrent parts under ThreadSanitizer"),
     "fuzz": (part_fuzz, "every fuzz target for a few seconds"),
+}
+# Presets and targets that a part needs; no target: all.
+BUILDS = {
+    **dict.fromkeys(["unit", "compat", "sim", "e2e"], lambda: [["release"]]),
+    "asan": lambda: [["asan", *(f"akidb_{name.removeprefix('unit.')}_test" for name, *_ in ctest_tests("asan", "unit"))]],
+    "tsan": lambda: [["tsan", *CONCURRENT]],
+    "fuzz": lambda: [["asan", *targets_of("asan", ".*_fuzz")]],
 }
 QUICK = ["check", "unit", "compat", "e2e"]
 
@@ -342,6 +361,7 @@ def main():
             total.add(count)
 
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        begin_builds(parts)
         if "e2e" in parts:
             MINIO.begin()
             waiting = beside.submit(run_part, "e2e")

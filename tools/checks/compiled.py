@@ -50,7 +50,7 @@ def errors_of(output, name):
 def proven_by_source(tree, header):
     """True if a source file includes the header before anything else: compiling it proves that it stands alone."""
     stem = header[:-2]
-    for source in (stem + ".cc", stem + "_test.cc", stem.removesuffix("_impl") + ".cc"):
+    for source in (stem + ".cc", stem.removesuffix("_impl") + ".cc"):
         if source not in tree.files:
             continue
         first = re.search(rb'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', tree.read(source), re.MULTILINE)
