@@ -138,8 +138,8 @@ class GraphBuilder {
         walk.entry_block_count = static_cast<uint32_t>(topology_.entries.size() / kGraphDegree);
         walk.entries_kept = kEntriesKept;
         walk.lookahead = 2;
-        kernels_.start(walk);
-        while (kernels_.run(walk, 1u << 20)) {
+        kernels_.fast.start(walk);
+        while (kernels_.fast.run(walk, 1u << 20)) {
         }
         scratch->End(walk);
         candidates.ids.clear();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -92,6 +93,50 @@ Result<HugeArena> MakeSweepBlocks(OpContext& ctx, const GraphCodes& codes, const
                                  reinterpret_cast<uint8_t*>(blocks.data()) + at * block_bytes);
     }
   }));
+  return blocks;
+}
+
+Result<CompactRows> MakeCompactRows(OpContext& ctx, const GraphCodes& codes, std::span<const uint32_t> neighbours,
+                                    uint32_t code_bits, const GraphKernels& kernels, Parallel& parallel) {
+  const CodeSlab slab = codes.slab();
+  const size_t rows = codes.row_count();
+  AKI_CHECK(neighbours.size() == rows * kGraphDegree);
+  CompactRows out;
+  out.layout = {slab.dim, code_bits};
+  const CompactLayout layout = out.layout;
+  AKI_ASSIGN_OR_RETURN(out.edges, HugeArena::Create(rows * layout.edge_bytes()));
+  AKI_ASSIGN_OR_RETURN(out.signs, HugeArena::Create(rows * layout.sign_bytes()));
+  AKI_ASSIGN_OR_RETURN(out.codes, HugeArena::Create(rows * layout.code_bytes()));
+  std::memcpy(out.edges.data(), neighbours.data(), rows * layout.edge_bytes());
+  auto* signs = reinterpret_cast<uint8_t*>(out.signs.data());
+  auto* fine = reinterpret_cast<uint8_t*>(out.codes.data());
+  AKI_RETURN_IF_ERROR(ForPieces(ctx, parallel, codes.row_count(), kPieceRows, [&](uint32_t begin, uint32_t end) {
+    for (uint32_t row = begin; row < end; ++row) {
+      kernels.encode_compact(slab, row, layout, signs + row * layout.sign_bytes(), fine + row * layout.code_bytes());
+    }
+  }));
+  double steps = 0;
+  for (size_t row = 0; row < rows; ++row) {
+    SignTail tail;
+    std::memcpy(&tail, signs + row * layout.sign_bytes() + layout.sign_tail(), sizeof tail);
+    steps += tail.scale;
+  }
+  // Finer codes of five bits are odd numbers.
+  out.code_step = static_cast<float>(steps / static_cast<double>(rows)) * (code_bits == 8 ? 1.0f : 2.0f);
+  return out;
+}
+
+Result<HugeArena> MakeCompactEntries(const GraphCodes& codes, std::span<const uint32_t> entries,
+                                     const GraphKernels& kernels) {
+  const CodeSlab slab = codes.slab();
+  const size_t block_bytes = SweepLayout{slab.dim}.block_bytes();
+  const size_t count = entries.size() / kGraphDegree;
+  AKI_ASSIGN_OR_RETURN(HugeArena blocks, HugeArena::Create(block_bytes * count));
+  const std::vector<int8_t> origin(slab.dim);
+  for (size_t i = 0; i < count; ++i) {
+    kernels.encode_sweep_block(slab, origin.data(), entries.data() + i * kGraphDegree,
+                               reinterpret_cast<uint8_t*>(blocks.data()) + i * block_bytes);
+  }
   return blocks;
 }
 

@@ -43,6 +43,22 @@ Result<HugeArena> MakeEntryBlocks(const GraphCodes& codes, std::span<const uint3
 Result<HugeArena> MakeSweepBlocks(OpContext& ctx, const GraphCodes& codes, const GraphKernels& kernels,
                                   Parallel& parallel);
 
+// The three arrays of the compact layout.
+struct CompactRows {
+  CompactLayout layout;
+  HugeArena edges;
+  HugeArena signs;
+  HugeArena codes;
+  float code_step = 0;  // of the finer codes, on average
+
+  uint64_t memory_bytes() const { return edges.size_bytes() + signs.size_bytes() + codes.size_bytes(); }
+};
+Result<CompactRows> MakeCompactRows(OpContext& ctx, const GraphCodes& codes, std::span<const uint32_t> neighbours,
+                                    uint32_t code_bits, const GraphKernels& kernels, Parallel& parallel);
+// The sign codes of the entries, as blocks of a sweep.
+Result<HugeArena> MakeCompactEntries(const GraphCodes& codes, std::span<const uint32_t> entries,
+                                     const GraphKernels& kernels);
+
 // Calls body(begin, end) for pieces of [0, count); stops early, and says why, when ctx does.
 Status ForPieces(OpContext& ctx, Parallel& parallel, uint32_t count, uint32_t piece,
                  const std::function<void(uint32_t, uint32_t)>& body);

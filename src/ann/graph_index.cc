@@ -55,15 +55,10 @@ class GraphIndexImpl final : public GraphIndex {
     layout_ = {space_.dim()};
     AKI_ASSIGN_OR_RETURN(const GraphCodes codes, GraphCodes::Make(ctx, rows_, space_, kernels_, parallel));
     if (options != nullptr) AKI_RETURN_IF_ERROR(BuildGraph(ctx, codes, *options, kernels_, parallel, &topology_));
-    AKI_ASSIGN_OR_RETURN(blocks_, MakeBlocks(ctx, codes, topology_.neighbours, kernels_, parallel));
-    AKI_ASSIGN_OR_RETURN(entry_blocks_, MakeEntryBlocks(codes, topology_.entries, kernels_));
     entry_block_count_ = static_cast<uint32_t>(topology_.entries.size() / kGraphDegree);
+    AKI_RETURN_IF_ERROR(is_compact() ? MakeCompact(ctx, codes, parallel) : MakeFast(ctx, codes, parallel));
     AKI_ASSIGN_OR_RETURN(sweep_blocks_, MakeSweepBlocks(ctx, codes, kernels_, parallel));
-    topology_.neighbours = {};  // the blocks have them
-    const CodeSlab slab = codes.slab();
-    double scales = 0;
-    for (uint32_t row = 0; row < rows_.row_count; ++row) scales += slab.scales[row];
-    code_step_ = static_cast<float>(scales / rows_.row_count);
+    topology_.neighbours = {};  // blocks or edges have them
     scratches_ = std::make_unique<ScratchPool>(rows_.row_count, layout_.dim);
     if (options != nullptr) {
       AKI_ASSIGN_OR_RETURN(MeasuredBeams measured,
@@ -77,8 +72,8 @@ class GraphIndexImpl final : public GraphIndex {
 
   std::string_view kind() const override { return "hnsw"; }
   uint64_t memory_bytes() const override {
-    return blocks_.size_bytes() + entry_blocks_.size_bytes() + sweep_blocks_.size_bytes() + space_.memory_bytes() +
-           topology_.entries.size() * sizeof(uint32_t) + scratches_->memory_bytes();
+    return blocks_.size_bytes() + entry_blocks_.size_bytes() + sweep_blocks_.size_bytes() + compact_.memory_bytes() +
+           space_.memory_bytes() + topology_.entries.size() * sizeof(uint32_t) + scratches_->memory_bytes();
   }
 
   std::string Encode() const override { return EncodeGraphTopology(topology()); }
@@ -86,12 +81,18 @@ class GraphIndexImpl final : public GraphIndex {
   GraphTopology topology() const override {
     GraphTopology out = topology_;
     out.neighbours.resize(size_t{rows_.row_count} * kGraphDegree);
+    if (is_compact()) {
+      std::memcpy(out.neighbours.data(), compact_.edges.data(), out.neighbours.size() * sizeof(uint32_t));
+      return out;
+    }
     for (uint32_t row = 0; row < rows_.row_count; ++row) {
       std::memcpy(out.neighbours.data() + size_t{row} * kGraphDegree,
                   blocks_.data() + row * layout_.block_bytes() + layout_.ids(), kGraphDegree * sizeof(uint32_t));
     }
     return out;
   }
+
+  GraphLayoutKind layout() const override { return topology_.layout; }
 
   Status Search(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out) const override {
     GraphSearchStats stats;
@@ -146,6 +147,26 @@ class GraphIndexImpl final : public GraphIndex {
   }
 
  private:
+  bool is_compact() const { return topology_.layout != GraphLayoutKind::kFast; }
+  const GraphWalkKernels& walk_kernels() const { return is_compact() ? kernels_.compact : kernels_.fast; }
+
+  Status MakeFast(OpContext& ctx, const GraphCodes& codes, Parallel& parallel) {
+    AKI_ASSIGN_OR_RETURN(blocks_, MakeBlocks(ctx, codes, topology_.neighbours, kernels_, parallel));
+    AKI_ASSIGN_OR_RETURN(entry_blocks_, MakeEntryBlocks(codes, topology_.entries, kernels_));
+    const CodeSlab slab = codes.slab();
+    double scales = 0;
+    for (uint32_t row = 0; row < rows_.row_count; ++row) scales += slab.scales[row];
+    code_step_ = static_cast<float>(scales / rows_.row_count);
+    return OkStatus();
+  }
+  Status MakeCompact(OpContext& ctx, const GraphCodes& codes, Parallel& parallel) {
+    AKI_ASSIGN_OR_RETURN(compact_, MakeCompactRows(ctx, codes, topology_.neighbours,
+                                                   static_cast<uint32_t>(topology_.layout), kernels_, parallel));
+    AKI_ASSIGN_OR_RETURN(entry_blocks_, MakeCompactEntries(codes, topology_.entries, kernels_));
+    code_step_ = compact_.code_step;
+    return OkStatus();
+  }
+
   // A few deleted rows are walked through at hardly any cost; only a filter that many rows fail wants other means.
   bool IsFiltered(uint32_t matches) const { return matches < kNearlyAll * rows_.row_count; }
 
@@ -165,7 +186,8 @@ class GraphIndexImpl final : public GraphIndex {
     const double rows = rows_.row_count;
     const double share = matches / rows;
     const double hop =
-        (100 + 0.22 * static_cast<double>(layout_.block_bytes())) * (IsFiltered(matches) ? kFilterCost : 1);
+        (is_compact() ? 300 + 1.9 * layout_.dim : 100 + 0.22 * static_cast<double>(layout_.block_bytes())) *
+        (IsFiltered(matches) ? kFilterCost : 1);
     const double walk = (12 + 0.45 * PoolSize(beam.walk, wanted, matches)) * hop;
     const double blocks = rows / kGraphDegree * (1 - std::pow(1 - share, kGraphDegree));
     const double sweep = blocks * (10 + 0.04 * static_cast<double>(SweepLayout{layout_.dim}.block_bytes())) +
@@ -180,36 +202,55 @@ class GraphIndexImpl final : public GraphIndex {
     return flat_->Search(ctx, query, out);
   }
 
+  // An empty walk for the query; scratch.End must follow.
+  GraphWalk BeginWalk(const IndexQuery& query, uint32_t pool, uint32_t wanted, GraphScratch& scratch) const {
+    space_.TransformQuery(query.vector, scratch.query());
+    GraphWalk walk = scratch.Begin(kernels_, pool, wanted + ResultSlack(wanted));
+    walk.entry_blocks = reinterpret_cast<const uint8_t*>(entry_blocks_.data());
+    walk.entry_block_count = entry_block_count_;
+    walk.entries_kept = kEntriesKept;
+    walk.lookahead = kLookahead;
+    if (is_compact()) {
+      scratch.PrepareSigns(kernels_);
+      walk.compact = compact_.layout;
+      walk.edges = reinterpret_cast<const uint8_t*>(compact_.edges.data());
+      walk.signs = reinterpret_cast<const uint8_t*>(compact_.signs.data());
+      walk.codes = reinterpret_cast<const uint8_t*>(compact_.codes.data());
+      walk.entries = topology_.entries.data();
+    } else {
+      walk.blocks = reinterpret_cast<const uint8_t*>(blocks_.data());
+    }
+    return walk;
+  }
+  // Rows beyond those wanted that codes may have put in the wrong order.
+  uint32_t ResultSlack(uint32_t wanted) const {
+    return topology_.layout == GraphLayoutKind::kCompact5 ? std::max(24u, wanted) : std::max(8u, wanted / 4);
+  }
+
   // How many of the matches that it saw are nearer than the farthest node of its pool.
   Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, bool filtered,
                         std::optional<RowIndex> hidden, std::vector<Candidate>* out, GraphSearchStats* stats) const {
     out->clear();
     const ScratchPool::Lease scratch(*scratches_);
-    space_.TransformQuery(query.vector, scratch->query());
-    GraphWalk walk = scratch->Begin(kernels_, pool, wanted + std::max(8u, wanted / 4));
-    walk.blocks = reinterpret_cast<const uint8_t*>(blocks_.data());
-    walk.entry_blocks = reinterpret_cast<const uint8_t*>(entry_blocks_.data());
-    walk.entry_block_count = entry_block_count_;
-    walk.entries_kept = kEntriesKept;
-    walk.lookahead = kLookahead;
+    GraphWalk walk = BeginWalk(query, pool, wanted, *scratch);
     if (query.eligible != nullptr) {
       walk.eligible = query.eligible->words().data();
       if (filtered) scratch->KeepMatches(query.eligible->words(), pool, &walk);
     }
     if (hidden) scratch->Hide(*hidden, &walk);
-    kernels_.start(walk);
+    walk_kernels().start(walk);
     Status status;
-    while (kernels_.run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
+    while (walk_kernels().run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
     int64_t* const matches_end = walk.matches + walk.match_size;
     const auto near = static_cast<uint32_t>(
         walk.pool_size == 0
             ? 0
             : std::lower_bound(walk.matches, matches_end, walk.pool[walk.pool_size - 1]) - walk.matches);
-    kernels_.score_matches(walk);
-    scratch->End(walk);
-    if (!status.ok()) return std::unexpected(std::move(status));
     stats->hops += walk.hops;
     stats->reach = walk.pool_size == 0 ? 0 : DistanceOfKey(walk.pool[std::min(walk.pool_size, kReachRank) - 1]);
+    walk_kernels().finish(walk);
+    scratch->End(walk);
+    if (!status.ok()) return std::unexpected(std::move(status));
     Rescore(query, walk, wanted, out, stats);
     return near;
   }
@@ -219,9 +260,7 @@ class GraphIndexImpl final : public GraphIndex {
                GraphSearchStats* stats) const {
     out->clear();
     const ScratchPool::Lease scratch(*scratches_);
-    space_.TransformQuery(query.vector, scratch->query());
-    GraphWalk walk = scratch->Begin(kernels_, kSweepRoom * count + kSweepRoomMin, wanted + std::max(8u, wanted / 4));
-    walk.blocks = reinterpret_cast<const uint8_t*>(blocks_.data());
+    GraphWalk walk = BeginWalk(query, kSweepRoom * count + kSweepRoomMin, wanted, *scratch);
     GraphSweep sweep;
     sweep.blocks = reinterpret_cast<const uint8_t*>(sweep_blocks_.data());
     sweep.block_count = (rows_.row_count + kGraphDegree - 1) / kGraphDegree;
@@ -241,7 +280,7 @@ class GraphIndexImpl final : public GraphIndex {
       }
       AKI_RETURN_IF_ERROR(ctx.Check());
     }
-    kernels_.score_own(walk, sweep.keys, sweep.size);
+    walk_kernels().score_own(walk, sweep.keys, sweep.size);
     ++stats->sweeps;
     Rescore(query, walk, wanted, out, stats);
     return OkStatus();
@@ -252,6 +291,12 @@ class GraphIndexImpl final : public GraphIndex {
                GraphSearchStats* stats) const {
     uint32_t count = std::min(walk.result_size, wanted);
     if (count == 0) return;
+    if (query.from_codes) {
+      for (uint32_t i = 0; i < count; ++i) {
+        out->push_back({space_.ScoreAt(query.vector, DistanceOfKey(walk.results[i])), RowOfKey(walk.results[i])});
+      }
+      return;
+    }
     // A code errs by code_step / sqrt(12) in every dimension, which the squared distance feels as 2 |q - x| times that;
     // four such errors are allowed for.
     const float last = std::max(0.0f, DistanceOfKey(walk.results[count - 1]));
@@ -295,12 +340,21 @@ class GraphIndexImpl final : public GraphIndex {
   HugeArena blocks_;
   HugeArena entry_blocks_;
   HugeArena sweep_blocks_;
+  CompactRows compact_;
   uint32_t entry_block_count_ = 0;
   float code_step_ = 0;
   std::unique_ptr<ScratchPool> scratches_;
 };
 
 }  // namespace
+
+uint64_t GraphBytesPerRow(GraphLayoutKind layout, uint32_t dim) {
+  const uint32_t padded = (dim + kGraphAlign - 1) / kGraphAlign * kGraphAlign;
+  const size_t row = layout == GraphLayoutKind::kFast
+                         ? GraphLayout{padded}.block_bytes()
+                         : CompactLayout{padded, static_cast<uint32_t>(layout)}.row_bytes();
+  return row + SweepLayout{padded}.block_bytes() / kGraphDegree;
+}
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::BuildWith(OpContext& ctx, const VectorRows& rows, Distance distance,
                                                           const GraphOptions& options, const KernelSet& kernels,
@@ -310,6 +364,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::BuildWith(OpContext& ctx, const 
                          .dim = rows.dim,
                          .row_count = rows.row_count,
                          .seed = options.seed,
+                         .layout = options.layout,
                          .entries = {},
                          .neighbours = {},
                          .beams = {},

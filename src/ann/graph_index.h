@@ -22,6 +22,7 @@ struct GraphOptions {
   uint32_t ef_construction = 128;  // nodes that a row's own search looks at
   uint32_t rounds = 1;             // of searching for every row
   uint64_t seed = 1;
+  GraphLayoutKind layout = GraphLayoutKind::kFast;
 };
 
 // How a query is answered: by a walk through the graph, by a look at the sign codes of all rows, by an exact scan.
@@ -35,6 +36,9 @@ struct GraphSearchStats {
   uint64_t scans = 0;   // exact ones
   float reach = 0;      // estimated distance of the tenth nearest node of the last walk's pool, squared
 };
+
+// Memory of the index beyond the rows, bytes a row of `dim` elements.
+uint64_t GraphBytesPerRow(GraphLayoutKind layout, uint32_t dim);
 
 class GraphIndex : public VectorIndex {
  public:
@@ -52,6 +56,7 @@ class GraphIndex : public VectorIndex {
                                                       Parallel& parallel);
 
   virtual GraphTopology topology() const = 0;
+  virtual GraphLayoutKind layout() const = 0;
   virtual Status SearchWithStats(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out,
                                  GraphSearchStats* stats) const = 0;
   // As if row `hidden` had never been there, in one way: for measuring with rows as queries. `ef_search` is the beam of

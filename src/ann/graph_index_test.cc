@@ -16,6 +16,8 @@
 namespace akidb {
 namespace {
 
+constexpr GraphLayoutKind kLayouts[] = {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5, GraphLayoutKind::kCompact8};
+
 // Three threads that take pieces as they come.
 class ThreeThreads final : public Parallel {
  public:
@@ -32,12 +34,27 @@ class ThreeThreads final : public Parallel {
 };
 
 std::unique_ptr<GraphIndex> Build(const VectorRows& rows, Distance distance, Parallel& parallel,
-                                  const KernelSet& kernels = Kernels(), uint64_t seed = 1) {
+                                  const KernelSet& kernels = Kernels(), uint64_t seed = 1,
+                                  GraphLayoutKind layout = GraphLayoutKind::kFast) {
   FixedClock clock;
   OpContext ctx(clock);
-  auto index = GraphIndex::BuildWith(ctx, rows, distance, {.ef_construction = 48, .seed = seed}, kernels, parallel);
+  const GraphOptions options{.ef_construction = 48, .seed = seed, .layout = layout};
+  auto index = GraphIndex::BuildWith(ctx, rows, distance, options, kernels, parallel);
   EXPECT_TRUE(index) << index.error().ToString();
   return std::move(*index);
+}
+
+// The same graph in another layout.
+std::unique_ptr<GraphIndex> InLayout(const GraphIndex& index, const VectorRows& rows, Distance distance,
+                                     GraphLayoutKind layout) {
+  FixedClock clock;
+  OpContext ctx(clock);
+  Serial serial;
+  GraphTopology topology = index.topology();
+  topology.layout = layout;
+  auto opened = GraphIndex::Open(ctx, rows, distance, topology, serial);
+  EXPECT_TRUE(opened) << opened.error().ToString();
+  return std::move(*opened);
 }
 
 std::vector<RowIndex> Rows(const GraphIndex& index, std::span<const float> query, uint32_t ef) {
@@ -64,6 +81,20 @@ TEST(GraphIndexTest, IsTheSameForAnyNumberOfThreadsAndAnyInstructionSet) {
   EXPECT_NE(Build(rows.view(), Distance::kDotProduct, threads, Kernels(), 2)->topology(), expected);
 }
 
+TEST(GraphIndexTest, ACompactOneMeasuresItselfAlikeEverywhere) {
+  const StoredTestRows rows(VectorType::kF16, 40, ClusteredFloats(1, 700, 40));
+  Serial serial;
+  ThreeThreads threads;
+  const auto build = [&](Parallel& parallel, const KernelSet& kernels) {
+    return Build(rows.view(), Distance::kCosine, parallel, kernels, 1, GraphLayoutKind::kCompact5)->topology();
+  };
+  const GraphTopology expected = build(serial, Kernels());
+  EXPECT_EQ(expected.layout, GraphLayoutKind::kCompact5);
+  for (const KernelSet* kernels : AllKernels()) {
+    if (kernels->supported()) EXPECT_EQ(build(threads, *kernels), expected) << kernels->name;
+  }
+}
+
 TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetAndAfterOpening) {
   constexpr uint32_t kDim = 100;
   const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 2000, kDim));
@@ -71,16 +102,19 @@ TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetAndAfterOpening) {
   Serial serial;
   FixedClock clock;
   OpContext ctx(clock);
-  const auto built = Build(rows.view(), Distance::kCosine, serial);
-  const auto topology = DecodeGraphTopology(EncodeGraphTopology(built->topology()));
-  ASSERT_TRUE(topology);
-  for (const KernelSet* kernels : AllKernels()) {
-    if (!kernels->supported()) continue;
-    const auto opened = GraphIndex::OpenWith(ctx, rows.view(), Distance::kCosine, *topology, *kernels, serial);
-    ASSERT_TRUE(opened) << opened.error().ToString();
-    for (uint32_t i = 0; i < 20; ++i) {
-      const auto query = std::span(queries).subspan(size_t{i} * kDim, kDim);
-      EXPECT_EQ(Rows(**opened, query, 30), Rows(*built, query, 30)) << kernels->name;
+  const auto fast = Build(rows.view(), Distance::kCosine, serial);
+  for (const GraphLayoutKind layout : kLayouts) {
+    const auto built = InLayout(*fast, rows.view(), Distance::kCosine, layout);
+    const auto topology = DecodeGraphTopology(EncodeGraphTopology(built->topology()));
+    ASSERT_TRUE(topology);
+    for (const KernelSet* kernels : AllKernels()) {
+      if (!kernels->supported()) continue;
+      const auto opened = GraphIndex::OpenWith(ctx, rows.view(), Distance::kCosine, *topology, *kernels, serial);
+      ASSERT_TRUE(opened) << opened.error().ToString();
+      for (uint32_t i = 0; i < 20; ++i) {
+        const auto query = std::span(queries).subspan(size_t{i} * kDim, kDim);
+        EXPECT_EQ(Rows(**opened, query, 30), Rows(*built, query, 30)) << kernels->name;
+      }
     }
   }
 }
@@ -114,15 +148,52 @@ TEST(GraphIndexTest, ReachesTheRecallThatIsAskedFor) {
   const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 6000, kDim));
   const std::vector<float> queries = ClusteredFloats(2, 200, kDim);
   Serial serial;
-  const auto index = Build(rows.view(), Distance::kCosine, serial);
-  ASSERT_EQ(index->topology().beams.size(), std::size(kRecallLevels));
-  GraphSearchStats stats;
-  for (const double wanted : {0.8, 0.9, 0.95, 0.99}) {
-    EXPECT_GE(Recall(*index, queries, kDim, nullptr, 0, wanted, &stats), wanted - 0.02) << wanted;
+  for (const GraphLayoutKind layout : {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5}) {
+    const auto index = Build(rows.view(), Distance::kCosine, serial, Kernels(), 1, layout);
+    ASSERT_EQ(index->topology().beams.size(), std::size(kRecallLevels));
+    GraphSearchStats stats;
+    for (const double wanted : {0.8, 0.9, 0.95, 0.99}) {
+      EXPECT_GE(Recall(*index, queries, kDim, nullptr, 0, wanted, &stats), wanted - 0.02) << wanted;
+    }
+    EXPECT_EQ(stats.scans, 0u);
+    EXPECT_EQ(Recall(*index, queries, kDim, nullptr, 0, 1.0, &stats), 1.0);
+    EXPECT_GT(stats.scans, 0u);
   }
-  EXPECT_EQ(stats.scans, 0u);
-  EXPECT_EQ(Recall(*index, queries, kDim, nullptr, 0, 1.0, &stats), 1.0);
-  EXPECT_GT(stats.scans, 0u);
+}
+
+// Recall without a look at the rows, and scores as near to the true ones as the codes are.
+TEST(GraphIndexTest, AnswersFromCodesAlone) {
+  constexpr uint32_t kDim = 64;
+  const std::vector<float> queries = ClusteredFloats(2, 100, kDim);
+  const StoredTestRows rows(VectorType::kF32, kDim, ClusteredFloats(1, 3000, kDim));
+  Serial serial;
+  FixedClock clock;
+  OpContext ctx(clock);
+  for (const Distance distance : {Distance::kCosine, Distance::kEuclidean, Distance::kDotProduct}) {
+    const auto built = Build(rows.view(), distance, serial);
+    for (const GraphLayoutKind layout : kLayouts) {
+      const auto index = InLayout(*built, rows.view(), distance, layout);
+      double error = 0;
+      size_t hits = 0;
+      for (size_t at = 0; at < queries.size(); at += kDim) {
+        IndexQuery query{.vector = std::span(queries).subspan(at, kDim), .k = 10, .ef_search = 200, .from_codes = true};
+        std::vector<Candidate> found, truth;
+        ASSERT_TRUE(index->Search(ctx, query, &found).ok());
+        ASSERT_EQ(found.size(), 10u);
+        query.exact = true;
+        ASSERT_TRUE(index->Search(ctx, query, &truth).ok());
+        for (const Candidate& c : found) {
+          const double exact = ExactScore(rows.view(), distance, query.vector, c.row);
+          error = std::max(error, std::abs(c.score - exact) / std::abs(exact));
+          hits += std::ranges::any_of(truth, [&](const Candidate& t) { return t.row == c.row; });
+        }
+      }
+      const bool five = layout == GraphLayoutKind::kCompact5;
+      EXPECT_GE(hits, five ? 850u : 970u) << DistanceName(distance) << " " << static_cast<int>(layout);
+      EXPECT_LT(error, five ? 0.1 : 0.02) << DistanceName(distance) << " " << static_cast<int>(layout);
+      EXPECT_GT(error, 0) << "nothing was estimated";
+    }
+  }
 }
 
 // However the rows that pass lie to the queries.
@@ -133,30 +204,34 @@ TEST(GraphIndexTest, FiltersKeepTheRecall) {
   Serial serial;
   FixedClock clock;
   OpContext ctx(clock);
-  const auto index = Build(rows.view(), Distance::kCosine, serial);
-  std::vector<Candidate> by_nearness;
-  ASSERT_TRUE(
-      index->Search(ctx, {.vector = std::span(queries).first(kDim), .k = kRows, .exact = true}, &by_nearness).ok());
-  std::mt19937_64 random(4);
-  GraphSearchStats all;
-  for (const uint32_t passing : {kRows / 2, kRows / 10, kRows / 100, 7u}) {
-    for (const std::string kind : {"random", "near one query", "far from it"}) {
-      RowSet eligible(kRows);
-      for (uint32_t i = 0; i < passing; ++i) {
-        eligible.Add(kind == "random"           ? static_cast<RowIndex>(random() % kRows)
-                     : kind == "near one query" ? by_nearness[i].row
-                                                : by_nearness[kRows - 1 - i].row);
+  const auto built = Build(rows.view(), Distance::kCosine, serial);
+  for (const GraphLayoutKind layout : {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5}) {
+    const auto index = InLayout(*built, rows.view(), Distance::kCosine, layout);
+    std::vector<Candidate> by_nearness;
+    ASSERT_TRUE(
+        index->Search(ctx, {.vector = std::span(queries).first(kDim), .k = kRows, .exact = true}, &by_nearness).ok());
+    std::mt19937_64 random(4);
+    GraphSearchStats all;
+    for (const uint32_t passing : {kRows / 2, kRows / 10, kRows / 100, 7u}) {
+      for (const std::string kind : {"random", "near one query", "far from it"}) {
+        RowSet eligible(kRows);
+        for (uint32_t i = 0; i < passing; ++i) {
+          eligible.Add(kind == "random"           ? static_cast<RowIndex>(random() % kRows)
+                       : kind == "near one query" ? by_nearness[i].row
+                                                  : by_nearness[kRows - 1 - i].row);
+        }
+        GraphSearchStats stats;
+        EXPECT_GE(Recall(*index, queries, kDim, &eligible, 0, 0.95, &stats), 0.95) << kind << " " << passing;
+        all.hops += stats.hops;
+        all.sweeps += stats.sweeps;
+        all.scans += stats.scans;
       }
-      GraphSearchStats stats;
-      EXPECT_GE(Recall(*index, queries, kDim, &eligible, 0, 0.95, &stats), 0.95) << kind << " " << passing;
-      all.hops += stats.hops;
-      all.sweeps += stats.sweeps;
-      all.scans += stats.scans;
     }
+    // So few rows are swept sooner than walked through in the compact layout.
+    if (layout == GraphLayoutKind::kFast) EXPECT_GT(all.hops, 0u);
+    EXPECT_GT(all.sweeps, 0u);
+    EXPECT_GT(all.scans, 0u);
   }
-  EXPECT_GT(all.hops, 0u);
-  EXPECT_GT(all.sweeps, 0u);
-  EXPECT_GT(all.scans, 0u);
 }
 
 TEST(GraphIndexTest, EveryRowCanBeReached) {

@@ -46,6 +46,31 @@ struct SweepLayout {
   constexpr size_t block_bytes() const { return scales() + kGraphAlign; }
 };
 
+// Where things lie in the compact layout: edges, sign codes and finer codes of a row lie in three arrays of their own.
+// A row of signs never crosses a line that it need not.
+struct CompactLayout {
+  uint32_t dim = 0;        // padded
+  uint32_t code_bits = 8;  // of the finer codes: 8, or 5, of which the sign lies in the row of signs
+
+  constexpr size_t edge_bytes() const { return kGraphDegree * sizeof(uint32_t); }
+  constexpr size_t sign_tail() const { return static_cast<size_t>(dim) / 8; }  // a SignTail after dim bits
+  constexpr size_t sign_bytes() const {
+    const size_t used = sign_tail() + 16;
+    if (used <= 32) return 32;
+    return (used + kGraphAlign - 1) / kGraphAlign * kGraphAlign;
+  }
+  constexpr size_t code_bytes() const { return code_bits == 8 ? dim : dim / 2; }
+  constexpr size_t row_bytes() const { return edge_bytes() + sign_bytes() + code_bytes(); }
+};
+
+// After the bits of a row of signs.
+struct SignTail {
+  float norm_squared = 0;  // of the row
+  float factor = 0;        // |q - o|^2 ~ |q|^2 + norm_squared - factor * <signs, q>
+  float scale = 0;         // of the finer code
+  uint32_t ones = 0;       // bits that are set
+};
+
 // The last 16 bytes in use of a block.
 struct BlockScales {
   float own = 0;           // own vector = own * code
@@ -70,6 +95,11 @@ struct GraphQuery {
   float lut_offset = 0;
   float level_scale = 0;
   float norm_squared = 0;  // of level_scale * levels
+
+  // For rows of signs: each element / sign_step, and 128 more.
+  uint8_t* sign_levels = nullptr;
+  float sign_step = 0;
+  int32_t sign_sum = 0;  // of the elements / sign_step
 };
 
 inline constexpr uint32_t kKeySlack = 8;  // keys beyond a pool's capacity that a walk may touch
@@ -82,6 +112,16 @@ struct GraphWalk {
   const uint8_t* entry_blocks = nullptr;  // nodes at the origin whose edges lead to the entry rows
   uint32_t entry_block_count = 0;
   uint32_t entries_kept = 0;  // how many of the best entry rows start the walk
+
+  // The compact layout has these instead of blocks, and entry blocks as those of a sweep.
+  CompactLayout compact;
+  const uint8_t* edges = nullptr;
+  const uint8_t* signs = nullptr;
+  const uint8_t* codes = nullptr;
+  const uint32_t* entries = nullptr;    // row numbers, kGraphDegree an entry block
+  uint32_t pending[kGraphDegree] = {};  // rows of signs asked for, but not yet looked at
+  uint32_t pending_size = 0;
+
   const GraphQuery* query = nullptr;
 
   int64_t* pool = nullptr;  // room for pool_capacity + kKeySlack
@@ -125,6 +165,18 @@ struct GraphSweep {
   uint32_t size = 0;
 };
 
+// What differs between the layouts.
+struct GraphWalkKernels {
+  // Fills the pool with the best entries.
+  void (*start)(GraphWalk& walk);
+  // Looks at up to `hops_max` nodes; true if there is more to do.
+  bool (*run)(GraphWalk& walk, uint32_t hops_max);
+  // After a walk: scores what it found by its own codes, if that is not done yet, and offers it to walk.results.
+  void (*finish)(GraphWalk& walk);
+  // Scores the rows of keys[0..count) by their own codes and offers them to walk.results.
+  void (*score_own)(GraphWalk& walk, const int64_t* keys, uint32_t count);
+};
+
 struct GraphKernels {
   const char* name;
   // In place; `signs` holds kRotationRounds * dim words that are 0 or the sign bit. Orthogonal.
@@ -146,16 +198,15 @@ struct GraphKernels {
   void (*add_dot_and_norm)(const float* q, const float* r, size_t n, double* dots, double* norms);
   // Sums of look-up entries of the 32 codes of a block, for tests.
   void (*scan)(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums);
-  // Fills the pool with the best entries.
-  void (*start)(GraphWalk& walk);
-  // Looks at up to `hops_max` nodes; true if there is more to do.
-  bool (*run)(GraphWalk& walk, uint32_t hops_max);
+  // The same for rows of signs, after prepare.
+  void (*prepare_signs)(GraphQuery* query, uint32_t dim);
+  // The row of signs of row `row` and its finer code.
+  void (*encode_compact)(const CodeSlab& slab, uint32_t row, const CompactLayout& layout, uint8_t* signs,
+                         uint8_t* code);
   // Appends keys of rows to sweep.keys until there is no room for another block (true) or no block is left.
   bool (*sweep)(GraphSweep& sweep);
-  // Scores the rows of keys[0..count) by their own codes and offers them to walk.results.
-  void (*score_own)(GraphWalk& walk, const int64_t* keys, uint32_t count);
-  // The same for the matches that the walk did not come to.
-  void (*score_matches)(GraphWalk& walk);
+  GraphWalkKernels fast;
+  GraphWalkKernels compact;
 };
 
 extern const GraphKernels kScalarGraphKernels;

@@ -147,6 +147,55 @@ struct V {
       keys[n + 1] = keys[n];
     }
   }
+
+  [[gnu::always_inline]] static uint32_t Word(const uint8_t* p) {
+    uint32_t word;
+    __builtin_memcpy(&word, p, sizeof word);
+    return word;
+  }
+  // Byte i is all ones if bit i is set.
+  [[gnu::always_inline]] static __m256i Spread(uint32_t bits) {
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)),
+                                              _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2,
+                                                               2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3));
+    const __m256i each = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201ull));
+    return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, each), each);
+  }
+  [[gnu::always_inline]] static uint32_t SumWhere(const uint8_t* bits, const uint8_t* levels, uint32_t dim) {
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i sum = zero;
+    for (uint32_t i = 0; i < dim; i += 32) {
+      const __m256i chosen = _mm256_and_si256(Spread(Word(bits + i / 8)), LoadBytes(levels + i));
+      sum = _mm256_add_epi64(sum, _mm256_sad_epu8(chosen, zero));
+    }
+    // Each of the four sums is below 2^31.
+    return static_cast<uint32_t>(Sum(sum));
+  }
+  // Sixteen odd numbers with their signs; word i is negative where byte i of `up` is zero.
+  [[gnu::always_inline]] static __m256i Signed(__m128i nibbles, __m128i up) {
+    const __m256i one = _mm256_set1_epi16(1), value = _mm256_cvtepu8_epi16(nibbles);
+    const __m256i odd = _mm256_add_epi16(_mm256_add_epi16(value, value), one);
+    const __m256i down = _mm256_xor_si256(_mm256_cvtepi8_epi16(up), _mm256_set1_epi16(-1));
+    return _mm256_sign_epi16(odd, _mm256_or_si256(down, one));
+  }
+  [[gnu::always_inline]] static int32_t DotFine(const uint8_t* bits, const uint8_t* nibbles, const int16_t* levels,
+                                                uint32_t dim) {
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0;
+    for (uint32_t i = 0; i < dim; i += 64) {
+      const __m256i pair = LoadBytes(nibbles + i / 2);
+#pragma clang loop unroll(full)
+      for (uint32_t half = 0; half < 64; half += 32) {
+        const __m256i up = Spread(Word(bits + (i + half) / 8));
+        const __m256i n = _mm256_and_si256(half == 0 ? pair : _mm256_srli_epi16(pair, 4), low);
+        const __m256i a = Signed(_mm256_castsi256_si128(n), _mm256_castsi256_si128(up));
+        const __m256i b = Signed(_mm256_extracti128_si256(n, 1), _mm256_extracti128_si256(up, 1));
+        sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(a, LoadBytes(levels + i + half)));
+        sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(b, LoadBytes(levels + i + half + 16)));
+      }
+    }
+    return Sum(_mm256_add_epi32(sum0, sum1));
+  }
 };
 
 }  // namespace

@@ -129,6 +129,40 @@ struct V {
     const auto rest = static_cast<__mmask8>((1u << n) - 1);
     _mm512_mask_storeu_epi64(keys + 1, rest, _mm512_maskz_loadu_epi64(rest, keys));
   }
+
+  [[gnu::always_inline]] static uint64_t Word(const uint8_t* p) {
+    uint64_t word;
+    __builtin_memcpy(&word, p, sizeof word);
+    return word;
+  }
+  [[gnu::always_inline]] static uint32_t SumWhere(const uint8_t* bits, const uint8_t* levels, uint32_t dim) {
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i sum = zero;
+    for (uint32_t i = 0; i < dim; i += 64) {
+      const __m512i chosen = _mm512_maskz_mov_epi8(Word(bits + i / 8), LoadBytes(levels + i));
+      sum = _mm512_add_epi64(sum, _mm512_sad_epu8(chosen, zero));
+    }
+    return static_cast<uint32_t>(_mm512_reduce_add_epi64(sum));
+  }
+  [[gnu::always_inline]] static __m512i Signed(__m256i nibbles, uint32_t up) {
+    const __m512i one = _mm512_set1_epi16(1), value = _mm512_cvtepu8_epi16(nibbles);
+    const __m512i odd = _mm512_add_epi16(_mm512_add_epi16(value, value), one);
+    return _mm512_mask_sub_epi16(odd, ~up, _mm512_setzero_si512(), odd);
+  }
+  [[gnu::always_inline]] static int32_t DotFine(const uint8_t* bits, const uint8_t* nibbles, const int16_t* levels,
+                                                uint32_t dim) {
+    const __m256i low = _mm256_set1_epi8(15);
+    __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0;
+    for (uint32_t i = 0; i < dim; i += 64) {
+      const uint64_t up = Word(bits + i / 8);
+      const __m256i pair = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(nibbles + i / 2));
+      const __m512i a = Signed(_mm256_and_si256(pair, low), static_cast<uint32_t>(up));
+      const __m512i b = Signed(_mm256_and_si256(_mm256_srli_epi16(pair, 4), low), static_cast<uint32_t>(up >> 32));
+      sum0 = _mm512_add_epi32(sum0, _mm512_madd_epi16(a, LoadBytes(levels + i)));
+      sum1 = _mm512_add_epi32(sum1, _mm512_madd_epi16(b, LoadBytes(levels + i + 32)));
+    }
+    return _mm512_reduce_add_epi32(_mm512_add_epi32(sum0, sum1));
+  }
 };
 
 }  // namespace

@@ -52,6 +52,20 @@ struct V {
     return count;
   }
   static void ShiftUp(int64_t* keys, uint32_t n) { __builtin_memmove(keys + 1, keys, n * sizeof(int64_t)); }
+  static uint32_t SumWhere(const uint8_t* bits, const uint8_t* levels, uint32_t dim) {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < dim; ++i) sum += (bits[i / 8] >> (i % 8) & 1) * levels[i];
+    return sum;
+  }
+  static int32_t DotFine(const uint8_t* bits, const uint8_t* nibbles, const int16_t* levels, uint32_t dim) {
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dim; ++i) {
+      const uint32_t nibble = nibbles[i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
+      const int32_t value = static_cast<int32_t>(2 * nibble + 1);
+      sum += ((bits[i / 8] >> (i % 8) & 1) != 0 ? value : -value) * levels[i];
+    }
+    return sum;
+  }
 };
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <tuple>
 #include <vector>
 
+#include "ann/graph_scratch.h"
 #include "ann/graph_space.h"
 #include "ann/rows_testing.h"
 #include "simd/kernels.h"
@@ -59,14 +61,66 @@ struct Coded {
 };
 
 struct Prepared {
-  Prepared(const GraphKernels& kernels, const std::vector<float>& x) : lut(x.size() * 4), levels(x.size()) {
+  Prepared(const GraphKernels& kernels, const std::vector<float>& x)
+      : lut(x.size() * 4), levels(x.size()), sign_levels(x.size()) {
     query.lut = lut.data();
     query.levels = levels.data();
+    query.sign_levels = sign_levels.data();
     kernels.prepare(x.data(), &query, static_cast<uint32_t>(x.size()));
+    kernels.prepare_signs(&query, static_cast<uint32_t>(x.size()));
   }
   std::vector<uint8_t> lut;
   std::vector<int16_t> levels;
+  std::vector<uint8_t> sign_levels;
   GraphQuery query;
+};
+
+// Rows in the compact layout, without edges.
+struct CompactCoded {
+  CompactCoded(const GraphKernels& kernels, const Coded& coded, uint32_t code_bits)
+      : layout{coded.slab.dim, code_bits},
+        count(static_cast<uint32_t>(coded.scales.size())),
+        signs(count * layout.sign_bytes(), 7),
+        codes(count * layout.code_bytes(), 7) {
+    for (uint32_t row = 0; row < count; ++row) {
+      kernels.encode_compact(coded.slab, row, layout, signs.data() + row * layout.sign_bytes(),
+                             codes.data() + row * layout.code_bytes());
+    }
+  }
+  // Keys of rows 1 to 32 by their signs, from a walk that begins at row 0, or of all rows by their finer codes.
+  std::vector<int64_t> Keys(const GraphKernels& kernels, const GraphQuery& query, bool fine) const {
+    std::vector<int64_t> results(count + kKeySlack), pool(count + kKeySlack);
+    std::vector<uint32_t> edges(size_t{count} * kGraphDegree), visited(count / 32 + 1), trail(count);
+    for (uint32_t i = 0; i < edges.size(); ++i) edges[i] = i < kGraphDegree ? i + 1 : 0;
+    GraphWalk walk;
+    walk.compact = layout;
+    walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
+    walk.signs = signs.data();
+    walk.codes = codes.data();
+    walk.query = &query;
+    walk.pool = pool.data();
+    walk.pool_capacity = count;
+    walk.visited = visited.data();
+    walk.trail = trail.data();
+    walk.results = results.data();
+    walk.result_capacity = count;
+    if (fine) {
+      for (uint32_t row = 0; row < count; ++row) pool[row] = row;
+      kernels.compact.score_own(walk, pool.data(), count);
+      results.resize(walk.result_size);
+      return results;
+    }
+    visited[0] = 1;
+    pool[walk.pool_size++] = KeyOfPair(0, 0);
+    EXPECT_FALSE(kernels.compact.run(walk, 1000));
+    EXPECT_EQ(walk.pool_size, 1 + kGraphDegree);
+    pool.resize(walk.pool_size);
+    std::erase_if(pool, [](int64_t key) { return RowOfKey(key) == 0; });
+    return pool;
+  }
+  CompactLayout layout;
+  uint32_t count;
+  std::vector<uint8_t> signs, codes;
 };
 
 TEST(GraphKernelsTest, RotationKeepsAnglesAndSpreadsElements) {
@@ -159,6 +213,19 @@ TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
       };
       ASSERT_EQ(sweep(kScalarGraphKernels), sweep(*kernels)) << kernels->name << " " << dim;
 
+      ASSERT_EQ(q.sign_levels, p.sign_levels) << kernels->name << " " << dim;
+      ASSERT_EQ(q.query.sign_step, p.query.sign_step);
+      ASSERT_EQ(q.query.sign_sum, p.query.sign_sum);
+      for (const uint32_t bits : {5u, 8u}) {
+        const CompactCoded compact(kScalarGraphKernels, coded, bits), compact2(*kernels, coded, bits);
+        ASSERT_EQ(compact.signs, compact2.signs) << kernels->name << " " << dim;
+        ASSERT_EQ(compact.codes, compact2.codes) << kernels->name << " " << dim;
+        for (const bool fine : {false, true}) {
+          ASSERT_EQ(compact.Keys(*kernels, p.query, fine), compact.Keys(kScalarGraphKernels, p.query, fine))
+              << kernels->name << " " << dim << " " << bits;
+        }
+      }
+
       std::vector<uint32_t> sums(32), sums2(32, 7);
       kScalarGraphKernels.scan(block.data(), p.lut.data(), dim, sums.data());
       kernels->scan(block.data(), p.lut.data(), dim, sums2.data());
@@ -249,6 +316,62 @@ TEST(GraphKernelsTest, OneBitEstimatesAreUnbiased) {
   EXPECT_LT(std::abs(error / count), 0.02);
   EXPECT_LT(std::sqrt(squares / count), 0.2);
   EXPECT_GT(std::sqrt(squares / count), 0.1);
+}
+
+// What rows of signs and finer codes say of |q - o|^2 is right on average, and as near as their bits allow.
+TEST(GraphKernelsTest, CompactEstimatesAreUnbiased) {
+  const uint32_t dim = 384, rows = 40;
+  const GraphKernels& kernels = *Sets().front();
+  const Coded coded(kernels, dim, rows, 100);
+  for (const auto& [bits, fine, error_max] : {std::tuple{5u, false, 0.1}, {5u, true, 0.01}, {8u, true, 0.001}}) {
+    const CompactCoded compact(kernels, coded, bits);
+    double error = 0, squares = 0;
+    int count = 0;
+    for (uint64_t seed = 0; seed < 50; ++seed) {
+      std::vector<float> q = NormalFloats(1000 + seed, dim);
+      for (float& e : q) e /= std::sqrt(static_cast<float>(dim));
+      const Prepared p(kernels, q);
+      for (const int64_t key : compact.Keys(kernels, p.query, fine)) {
+        const std::vector<float>& o = coded.decoded[RowOfKey(key)];
+        const double e = DistanceOfKey(key) - (Dot(q, q) + Dot(o, o) - 2 * Dot(q, o));
+        error += e;
+        squares += e * e;
+        ++count;
+      }
+    }
+    ASSERT_EQ(count, 50 * static_cast<int>(fine ? rows : kGraphDegree));
+    EXPECT_LT(std::abs(error / count), error_max / 10) << bits << " " << fine;
+    EXPECT_LT(std::sqrt(squares / count), error_max) << bits << " " << fine;
+    EXPECT_GT(std::sqrt(squares / count), error_max / 10) << bits << " " << fine;
+  }
+}
+
+TEST(GraphKernelsTest, LargestCompactSumsDoNotOverflow) {
+  const uint32_t dim = 16448;
+  const CompactLayout layout{dim, 5};
+  for (const GraphKernels* kernels : Sets()) {
+    const std::vector<float> x(dim, 1.0f);
+    const Prepared p(*kernels, x);
+    std::vector<int8_t> code(dim, 127);
+    const float scale = 1.0f / 127, norm = static_cast<float>(dim);
+    std::vector<uint8_t> signs(layout.sign_bytes()), fine(layout.code_bytes());
+    for (const int8_t sign : {1, -1}) {
+      for (int8_t& c : code) c = static_cast<int8_t>(127 * sign);
+      kernels->encode_compact({code.data(), &scale, &norm, dim}, 0, layout, signs.data(), fine.data());
+      const int64_t key[1] = {0};
+      int64_t result[1 + kKeySlack];
+      const float expected = sign > 0 ? 0 : 4 * norm;
+      GraphWalk walk;
+      walk.compact = layout;
+      walk.signs = signs.data();
+      walk.codes = fine.data();
+      walk.query = &p.query;
+      walk.results = result;
+      walk.result_capacity = 1;
+      kernels->compact.score_own(walk, key, 1);
+      EXPECT_NEAR(DistanceOfKey(result[0]), expected, norm / 100) << kernels->name;
+    }
+  }
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ class GraphScratch {
         trail_(row_count),
         lut_(static_cast<size_t>(dim) * 4 + 64),
         levels_(dim + 32),
+        sign_levels_(dim + 64),
         query_(dim) {}
 
   // Room for the rotated query, dim elements.
@@ -48,6 +49,11 @@ class GraphScratch {
     walk.trail = trail_.data();
     return walk;
   }
+  // After Begin, for walks that look at rows of signs.
+  void PrepareSigns(const GraphKernels& kernels) {
+    prepared_.sign_levels = Aligned(sign_levels_.data());
+    kernels.prepare_signs(&prepared_, dim_);
+  }
   // Lets the walk remember the `capacity` best of the eligible rows that it sees.
   void KeepMatches(const std::vector<uint64_t>& eligible, uint32_t capacity, GraphWalk* walk) {
     if (matches_.size() < size_t{capacity} + kKeySlack) matches_.resize(size_t{capacity} + kKeySlack);
@@ -69,7 +75,7 @@ class GraphScratch {
 
   uint64_t memory_bytes() const {
     return (visited_.size() + unmatched_.size() + trail_.size()) * 4 + lut_.size() + levels_.size() * 2 +
-           query_.size() * 4 + (pool_.size() + results_.size() + matches_.size()) * 8;
+           sign_levels_.size() + query_.size() * 4 + (pool_.size() + results_.size() + matches_.size()) * 8;
   }
 
  private:
@@ -82,6 +88,7 @@ class GraphScratch {
   std::vector<uint32_t> trail_;
   std::vector<uint8_t> lut_;
   std::vector<int16_t> levels_;
+  std::vector<uint8_t> sign_levels_;
   std::vector<float> query_;
   std::vector<int64_t> pool_;
   std::vector<int64_t> results_;
@@ -102,6 +109,7 @@ class ScratchPool {
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     GraphScratch* operator->() const { return scratch_.get(); }
+    GraphScratch& operator*() const { return *scratch_; }
 
    private:
     ScratchPool& pool_;

@@ -154,6 +154,18 @@ void GraphSpace::TransformQuery(std::span<const float> query, float* out) const 
   Finish(out);
 }
 
+double GraphSpace::ScoreAt(std::span<const float> query, double distance_squared) const {
+  const double squared = distance_squared / (static_cast<double>(scale_) * static_cast<double>(scale_));
+  switch (distance_) {
+    case Distance::kCosine: return 1 - squared / 2;
+    case Distance::kEuclidean: return std::sqrt(std::max(0.0, squared));
+    case Distance::kDotProduct: break;
+  }
+  // Query and rows had length M: squared = 2 M^2 - 2 dot.
+  const double norm = std::sqrt(NormSquared(query.data(), raw_dim_));
+  return norm_max_ > 0 ? (norm_max_ * norm_max_ - squared / 2) * (norm / norm_max_) : 0;
+}
+
 const GraphKernels& GraphKernelsFor(std::string_view name) {
 #if defined(__x86_64__)
   if (name == kAvx512GraphKernels.name) return kAvx512GraphKernels;

@@ -32,6 +32,8 @@ class GraphSpace {
   // `out` has dim() elements.
   void TransformRow(const VectorRows& rows, uint32_t row, float* out) const;
   void TransformQuery(std::span<const float> query, float* out) const;
+  // The score, as users see it, of a row whose squared distance from the transformed query is this.
+  double ScoreAt(std::span<const float> query, double distance_squared) const;
   uint64_t memory_bytes() const { return (mean_.size() + signs_.size()) * 4; }
 
  private:

@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint32_t kMagic = 0x48505247;  // "GRPH"
 constexpr uint16_t kVersionWithoutBeams = 1;
-constexpr uint16_t kVersion = 2;
+constexpr uint16_t kVersionFast = 2;
+constexpr uint16_t kVersion = 3;
 constexpr uint32_t kBeamMax = 1u << 24;
 constexpr uint32_t kDimMax = 1u << 20;     // as SEGv1
 constexpr uint32_t kRowsMax = 0x7fffffff;  // the top bit of a row number belongs to the walk
@@ -42,6 +43,17 @@ Status CheckIds(std::string_view what, const std::vector<uint32_t>& ids, uint32_
   return OkStatus();
 }
 
+bool IsLayout(uint32_t layout) {
+  return layout == static_cast<uint32_t>(GraphLayoutKind::kCompact5) ||
+         layout == static_cast<uint32_t>(GraphLayoutKind::kCompact8);
+}
+
+// The oldest that can say it.
+uint16_t VersionOf(const GraphTopology& t) {
+  if (t.beams.empty()) return kVersionWithoutBeams;
+  return t.layout == GraphLayoutKind::kFast ? kVersionFast : kVersion;
+}
+
 Status CheckBeams(const std::vector<uint32_t>& beams) {
   if (!beams.empty() && beams.size() != std::size(kRecallLevels)) {
     return Bad("number of beams", beams.size(), std::size(kRecallLevels));
@@ -68,6 +80,10 @@ Status ValidateGraphTopology(const GraphTopology& t) {
     return DataLoss("graph: " + std::to_string(t.neighbours.size()) + " neighbours of " + std::to_string(t.row_count) +
                     " rows");
   }
+  if (t.layout != GraphLayoutKind::kFast && !IsLayout(static_cast<uint32_t>(t.layout))) {
+    return DataLoss("graph: unknown layout " + std::to_string(static_cast<uint32_t>(t.layout)));
+  }
+  if (t.layout != GraphLayoutKind::kFast && t.beams.empty()) return DataLoss("graph: a compact one without beams");
   if (t.sweeps.size() != t.beams.size()) return DataLoss("graph: as many sweeps as beams are needed");
   AKI_RETURN_IF_ERROR(CheckBeams(t.beams));
   AKI_RETURN_IF_ERROR(CheckBeams(t.sweeps));
@@ -81,9 +97,10 @@ Status ValidateGraphTopology(const GraphTopology& t) {
 std::string EncodeGraphTopology(const GraphTopology& t) {
   AKI_CHECK(ValidateGraphTopology(t).ok());
   std::string out;
-  out.reserve(36 + (2 * t.beams.size() + t.entries.size() + t.neighbours.size()) * sizeof(uint32_t));
+  out.reserve(40 + (2 * t.beams.size() + t.entries.size() + t.neighbours.size()) * sizeof(uint32_t));
   PutLe<uint32_t>(&out, kMagic);
-  PutLe<uint16_t>(&out, t.beams.empty() ? kVersionWithoutBeams : kVersion);
+  const uint16_t version = VersionOf(t);
+  PutLe<uint16_t>(&out, version);
   PutLe<uint8_t>(&out, static_cast<uint8_t>(t.distance));
   PutLe<uint8_t>(&out, kGraphDegree);
   PutLe<uint32_t>(&out, t.dim);
@@ -91,6 +108,7 @@ std::string EncodeGraphTopology(const GraphTopology& t) {
   PutLe<uint64_t>(&out, t.seed);
   PutLe<uint32_t>(&out, static_cast<uint32_t>(t.entries.size()));
   PutLe<uint32_t>(&out, static_cast<uint32_t>(t.beams.size()));
+  if (version == kVersion) PutLe<uint32_t>(&out, static_cast<uint32_t>(t.layout));
   PutIds(t.beams, &out);
   PutIds(t.sweeps, &out);
   if (!t.beams.empty()) PutLe<float>(&out, t.reach);
@@ -111,12 +129,17 @@ Result<GraphTopology> DecodeGraphTopology(std::string_view bytes) {
   t.seed = in.Read<uint64_t>();
   const auto entries = in.Read<uint32_t>();
   const auto beams = in.Read<uint32_t>();
+  const uint32_t layout = version == kVersion ? in.Read<uint32_t>() : 0;
   if (!in.ok() || magic != kMagic) return std::unexpected(DataLoss("graph: no header"));
-  if (version != kVersionWithoutBeams && version != kVersion) {
-    return std::unexpected(Unimplemented("graph: version " + std::to_string(version) + ", known are 1 and 2"));
+  if (version < kVersionWithoutBeams || version > kVersion) {
+    return std::unexpected(Unimplemented("graph: version " + std::to_string(version) + ", known are 1 to 3"));
   }
+  if (version == kVersion && !IsLayout(layout)) {
+    return std::unexpected(DataLoss("graph: unknown layout " + std::to_string(layout)));
+  }
+  t.layout = static_cast<GraphLayoutKind>(layout);
   if (degree != kGraphDegree) return std::unexpected(Bad("degree", degree, kGraphDegree));
-  const uint32_t beams_expected = version == kVersion ? static_cast<uint32_t>(std::size(kRecallLevels)) : 0;
+  const uint32_t beams_expected = version == kVersionWithoutBeams ? 0 : static_cast<uint32_t>(std::size(kRecallLevels));
   if (beams != beams_expected) {
     return std::unexpected(DataLoss("graph: " + std::to_string(beams) + " beams, version " + std::to_string(version) +
                                     " has " + std::to_string(beams_expected)));

@@ -21,13 +21,18 @@ namespace akidb {
 // Recalls that a graph measures itself for when it is built.
 inline constexpr double kRecallLevels[] = {0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999};
 
+// What a walk reads: blocks of a row and its neighbours' codes, or apart from each other edges, signs, and finer codes
+// of 8 or of 5 bits.
+enum class GraphLayoutKind : uint8_t { kFast = 0, kCompact5 = 5, kCompact8 = 8 };
+
 struct GraphTopology {
   Distance distance = Distance::kCosine;
   uint32_t dim = 0;  // of the rows
   uint32_t row_count = 0;
   uint64_t seed = 0;
-  std::vector<uint32_t> entries;     // rows where walks begin; a multiple of kGraphDegree, at least one
-  std::vector<uint32_t> neighbours;  // kGraphDegree a row; a row's own number fills places that are free
+  GraphLayoutKind layout = GraphLayoutKind::kFast;  // beams were measured with it
+  std::vector<uint32_t> entries;                    // rows where walks begin; a multiple of kGraphDegree, at least one
+  std::vector<uint32_t> neighbours;                 // kGraphDegree a row; a row's own number fills places that are free
   // What reached each of kRecallLevels at k = 10, at the least: the beam of a walk, and the rows scored after a sweep.
   // Empty if that was not measured.
   std::vector<uint32_t> beams;

@@ -14,6 +14,7 @@ GraphTopology Small() {
                   .dim = 5,
                   .row_count = 3,
                   .seed = 42,
+                  .layout = GraphLayoutKind::kFast,
                   .entries = {},
                   .neighbours = {},
                   .beams = {},
@@ -32,8 +33,14 @@ GraphTopology Measured() {
   return t;
 }
 
+GraphTopology Compact() {
+  GraphTopology t = Measured();
+  t.layout = GraphLayoutKind::kCompact5;
+  return t;
+}
+
 TEST(GraphTopologyTest, ComesBackAsItWas) {
-  for (const GraphTopology& t : {Small(), Measured()}) {
+  for (const GraphTopology& t : {Small(), Measured(), Compact()}) {
     const auto decoded = DecodeGraphTopology(EncodeGraphTopology(t));
     ASSERT_TRUE(decoded) << decoded.error().ToString();
     EXPECT_EQ(*decoded, t);
@@ -52,9 +59,10 @@ void ExpectGolden(const std::string& name, const GraphTopology& expected) {
 
 TEST(GoldenGraphTest, V1) { ExpectGolden("graph_v1.bin", Small()); }
 TEST(GoldenGraphTest, V2) { ExpectGolden("graph_v2.bin", Measured()); }
+TEST(GoldenGraphTest, V3) { ExpectGolden("graph_v3.bin", Compact()); }
 
 TEST(GraphTopologyTest, RefusesEveryTruncationAndSurplus) {
-  const std::string bytes = EncodeGraphTopology(Measured());
+  const std::string bytes = EncodeGraphTopology(Compact());
   for (size_t n = 0; n < bytes.size(); ++n) {
     const auto decoded = DecodeGraphTopology(std::string_view(bytes).substr(0, n));
     ASSERT_FALSE(decoded) << n;
@@ -64,7 +72,7 @@ TEST(GraphTopologyTest, RefusesEveryTruncationAndSurplus) {
 }
 
 TEST(GraphTopologyTest, EveryFlippedBitIsRefusedOrMakesAnotherValidGraph) {
-  const std::string bytes = EncodeGraphTopology(Measured());
+  const std::string bytes = EncodeGraphTopology(Compact());
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string changed = bytes;
     changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
@@ -88,6 +96,12 @@ TEST(GraphTopologyTest, NamesTheFieldThatIsWrong) {
   t = Small();
   t.reach = 1;
   EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
+  t = Compact();
+  t.layout = static_cast<GraphLayoutKind>(7);
+  EXPECT_EQ(ValidateGraphTopology(t).message(), "graph: unknown layout 7");
+  t = Small();
+  t.layout = GraphLayoutKind::kCompact8;
+  EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
   t = Small();
   t.dim = 0;
   EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
@@ -95,7 +109,7 @@ TEST(GraphTopologyTest, NamesTheFieldThatIsWrong) {
 
 TEST(GraphTopologyTest, AnotherVersionIsUnimplemented) {
   std::string bytes = EncodeGraphTopology(Small());
-  bytes[4] = 3;
+  bytes[4] = 4;
   EXPECT_EQ(DecodeGraphTopology(bytes).error().code(), StatusCode::kUnimplemented);
 }
 

@@ -20,6 +20,7 @@ Result<std::unique_ptr<VectorIndex>> BuildIndex(OpContext& ctx, std::string_view
   GraphOptions graph;
   graph.ef_construction = options.ef_construction;
   graph.seed = options.seed;
+  graph.layout = options.layout;
   return GraphIndex::Build(ctx, rows, distance, graph, parallel);
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string_view>
 
+#include "ann/graph_topology.h"
 #include "ann/parallel.h"
 #include "ann/vector_index.h"
 #include "base/context.h"
@@ -19,6 +20,7 @@ inline constexpr std::string_view kGraphKind = "hnsw";
 
 struct IndexBuildOptions {
   uint32_t ef_construction = 200;
+  GraphLayoutKind layout = GraphLayoutKind::kFast;
   uint64_t seed = 1;  // equal rows, options and seeds give equal indexes
 };
 

@@ -33,6 +33,8 @@ struct IndexQuery {
   uint32_t ef_search = 0;            // 0: what `recall` wants
   double recall = 0.95;              // of the true best k, on average; 0 < recall <= 1
   bool exact = false;
+  // Kinds with codes answer from them alone where they can, with estimated scores, and read no stored row.
+  bool from_codes = false;
 };
 
 class VectorIndex {

@@ -12,6 +12,7 @@
 
 #include "ann/exact_score.h"
 #include "ann/flat_index.h"
+#include "ann/graph_index.h"
 #include "ann/index_kinds.h"
 #include "base/json_writer.h"
 #include "cli/bench_stats.h"
@@ -32,6 +33,7 @@ constexpr Duration kPointTime = std::chrono::milliseconds(300);
 // Scores that differ by less are equal: rows with equal vectors are equally right.
 constexpr double kTie = 1e-6;
 constexpr uint64_t kIndexFileBytesMax = 16ull << 30;
+constexpr double kSpareBytes = 24;  // a vector: entries, the memory of a walk, pages begun
 
 // Of the calling thread, without the time in which it did not run: other programs are compared in this on busy
 // machines.
@@ -113,6 +115,15 @@ class AnnBench {
     build_threads_ = options_.build_threads == 0 ? cpus : options_.build_threads;
     const auto parallel = NewThreadParallel(static_cast<int>(build_threads_));
     OpContext ctx(RealClock());
+    // A scale is kept for int8 rows, a norm under Cosine.
+    row_bytes_ = static_cast<double>(base_.view.stride_bytes) + (base_.view.type == VectorType::kInt8 ? 4 : 0) +
+                 (distance_ == Distance::kCosine ? 4 : 0);
+    const auto plan = options_.index_kind == "flat" ? Plan{} : ChoosePlan();
+    if (!plan) {
+      return InvalidArgument("--max-bytes-per-vector: " + Fixed(options_.max_bytes_per_vector, 0) +
+                             " is less than any layout takes");
+    }
+    from_codes_ = plan->from_codes;
     const MonotonicTime started = RealClock().Now();
     if (options_.index_kind == "flat") {
       index_ = NewFlatIndex(base_.view, distance_);
@@ -129,6 +140,7 @@ class AnnBench {
         IndexBuildOptions build;
         build.ef_construction = options_.ef_construction;
         build.seed = options_.seed;
+        build.layout = plan->layout;
         AKI_ASSIGN_OR_RETURN(index_, BuildIndex(ctx, kGraphKind, base_.view, distance_, build, *parallel));
         if (!options_.index_file.empty()) {
           AKI_ASSIGN_OR_RETURN(const auto file, fs.Open(options_.index_file, OpenMode::kCreateNew));
@@ -139,14 +151,42 @@ class AnnBench {
     build_time_ = RealClock().Now() - started;
     const double rows = base_.view.row_count;
     index_bytes_ = static_cast<double>(index_->memory_bytes()) / rows;
-    // A scale is kept for int8 rows, a norm under Cosine.
-    row_bytes_ = static_cast<double>(base_.view.stride_bytes) + (base_.view.type == VectorType::kInt8 ? 4 : 0) +
-                 (distance_ == Distance::kCosine ? 4 : 0);
-    if (options_.max_bytes_per_vector > 0 && index_bytes_ + row_bytes_ > options_.max_bytes_per_vector) {
-      return InvalidArgument("--max-bytes-per-vector: " + Fixed(options_.max_bytes_per_vector, 0) +
-                             ", the index takes " + Fixed(index_bytes_ + row_bytes_, 0));
-    }
+    if (from_codes_) row_bytes_ = 0;
     return CheckInterrupt();
+  }
+
+  struct Plan {
+    GraphLayoutKind layout = GraphLayoutKind::kFast;
+    bool from_codes = false;
+  };
+  // The first that fits; rows that are not read need not be in memory.
+  std::optional<Plan> ChoosePlan() const {
+    constexpr Plan kPlans[] = {{GraphLayoutKind::kFast, false},
+                               {GraphLayoutKind::kFast, true},
+                               {GraphLayoutKind::kCompact5, false},
+                               {GraphLayoutKind::kCompact8, true},
+                               {GraphLayoutKind::kCompact5, true}};
+    for (const Plan& plan : kPlans) {
+      const bool fast = plan.layout == GraphLayoutKind::kFast;
+      if ((options_.layout == "fast" && !fast) || (options_.layout == "compact" && fast)) continue;
+      if (options_.from_codes && !plan.from_codes) continue;
+      const double bytes = static_cast<double>(GraphBytesPerRow(plan.layout, base_.view.dim)) +
+                           (plan.from_codes ? 0 : row_bytes_) + kSpareBytes;
+      if (options_.max_bytes_per_vector == 0 || bytes <= options_.max_bytes_per_vector) return plan;
+    }
+    return std::nullopt;
+  }
+
+  // As the index, which may come from a file, says.
+  std::string_view LayoutName() const {
+    const auto* graph = dynamic_cast<const GraphIndex*>(index_.get());
+    if (graph == nullptr) return "rows";
+    switch (graph->layout()) {
+      case GraphLayoutKind::kFast: return "fast";
+      case GraphLayoutKind::kCompact5: return "compact, 5 bits";
+      case GraphLayoutKind::kCompact8: return "compact, 8 bits";
+    }
+    return "";
   }
 
   bool Nearer(double a, double b) const { return LargerIsNearer(distance_) ? a > b : a < b; }
@@ -202,14 +242,17 @@ class AnnBench {
     query.eligible = eligible_ ? &*eligible_ : nullptr;
     query.ef_search = ef;
     if (recall > 0) query.recall = recall;
+    query.from_codes = from_codes_;
     return query;
   }
 
   uint32_t Hits(uint32_t i, const std::vector<Candidate>& found) const {
     const double slack = kTie * std::max(1.0, std::abs(worst_[i]));
+    const ExactScorer scorer(base_.view, distance_, Query(i));
     uint32_t hits = 0;
     for (const Candidate& c : found) {
-      hits += LargerIsNearer(distance_) ? c.score >= worst_[i] - slack : c.score <= worst_[i] + slack;
+      const double score = from_codes_ ? scorer.Score(c.row) : c.score;
+      hits += LargerIsNearer(distance_) ? score >= worst_[i] - slack : score <= worst_[i] + slack;
     }
     return std::min(hits, options_.k);
   }
@@ -221,25 +264,21 @@ class AnnBench {
     point.recall_wanted = recall;
     std::vector<double> rounds;
     std::vector<Duration> latencies(queries_.rows);
+    std::vector<std::vector<Candidate>> answers(queries_.rows);
     const uint32_t passing = eligible_ ? eligible_->Count() : base_.view.row_count;
     const double wanted = static_cast<double>(std::min(options_.k, passing)) * queries_.rows;
     const MonotonicTime started = RealClock().Now();
     do {
-      std::atomic<uint64_t> hits = 0;
       std::atomic<uint32_t> next = 0;
       std::atomic<bool> failed = false;
       const MonotonicTime began = RealClock().Now();
       const auto work = [&] {
-        std::vector<Candidate> found;
         OpContext ctx(RealClock());
-        uint64_t own = 0;
         for (uint32_t i = next++; i < queries_.rows; i = next++) {
           const MonotonicTime asked = RealClock().Now();
-          if (!index_->Search(ctx, QueryOf(i, ef, recall), &found).ok()) failed = true;
+          if (!index_->Search(ctx, QueryOf(i, ef, recall), &answers[i]).ok()) failed = true;
           latencies[i] = RealClock().Now() - asked;
-          own += Hits(i, found);
         }
-        hits += own;
       };
       std::vector<std::thread> others;
       for (uint32_t t = 1; t < options_.threads; ++t) others.emplace_back(work);
@@ -248,8 +287,10 @@ class AnnBench {
       rounds.push_back(Seconds(RealClock().Now() - began));
       AKI_RETURN_IF_ERROR(CheckInterrupt());
       if (failed) return std::unexpected(Internal("a search failed"));
-      point.recall = static_cast<double>(hits) / wanted;
     } while (RealClock().Now() - started < kPointTime);
+    uint64_t hits = 0;
+    for (uint32_t i = 0; i < queries_.rows; ++i) hits += Hits(i, answers[i]);
+    point.recall = static_cast<double>(hits) / wanted;
     std::ranges::sort(rounds);
     point.qps = queries_.rows / rounds[rounds.size() / 2];
     point.latency = Summarise(latencies);
@@ -285,6 +326,7 @@ class AnnBench {
     if (eligible_) w.Key("passing").Value(eligible_->Count());
     w.Key("build_s").Value(Seconds(build_time_)).Key("build_threads").Value(build_threads_);
     w.Key("search_threads").Value(options_.threads);
+    w.Key("layout").Value(LayoutName()).Key("from_codes").Value(from_codes_);
     w.Key("bytes_per_vector").Value(index_bytes_ + row_bytes_).Key("index_bytes_per_vector").Value(index_bytes_);
     w.Key("kernel").Value(Kernels().name).Key("points").BeginArray();
     for (const Point& p : points) {
@@ -367,6 +409,7 @@ class AnnBench {
   Duration build_time_{};
   double index_bytes_ = 0;
   double row_bytes_ = 0;
+  bool from_codes_ = false;
   std::vector<double> worst_;
 };
 

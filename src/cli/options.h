@@ -143,6 +143,7 @@ struct AnnBenchOptions {
   std::string metric = "cosine";           // l2, dot
   std::string vector_type = "f16";
   std::string index_kind = "hnsw";  // or flat
+  std::string layout = "auto";      // fast, compact
   std::string index_file;           // the graph is kept there
   uint32_t k = 10;
   uint32_t threads = 1;
@@ -152,6 +153,7 @@ struct AnnBenchOptions {
   double max_bytes_per_vector = 0;  // 0: no limit
   std::vector<double> recalls;
   std::vector<uint32_t> beams;
+  bool from_codes = false;  // without it they may be all that fits
   bool orders = false;
 };
 

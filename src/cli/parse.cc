@@ -322,6 +322,9 @@ class Parser {
     app->add_option("--index", o->index_kind, "hnsw, or flat: no index")
         ->check(CLI::IsMember({"hnsw", "flat"}))
         ->capture_default_str();
+    app->add_option("--layout", o->layout, "of the graph; auto: the fastest within --max-bytes-per-vector")
+        ->check(CLI::IsMember({"auto", "fast", "compact"}))
+        ->capture_default_str();
     app->add_option("--index-file", o->index_file, "keep the built graph there, and open it if it is there");
     app->add_option("-k,--k", o->k, "results a query")->check(CLI::Range(1, 10000))->capture_default_str();
     app->add_option("--threads", o->threads, "that search")->check(CLI::Range(1, 256))->capture_default_str();
@@ -330,13 +333,15 @@ class Parser {
         ->check(CLI::Range(32, 4096))
         ->capture_default_str();
     app->add_option("--seed", o->seed, "of the build")->capture_default_str();
-    app->add_option("--max-bytes-per-vector", o->max_bytes_per_vector, "fail if rows and index take more memory");
+    app->add_option("--max-bytes-per-vector", o->max_bytes_per_vector,
+                    "take a layout that fits, and answer from codes alone where rows would not");
     app->add_option("--recall", o->recalls, "recalls to ask for, instead of a sweep: 0.9,0.95,0.99")
         ->delimiter(',')
         ->check(CLI::Range(0.01, 1.0));
     app->add_option("--ef-search", o->beams, "beams to try (default: 10 to 3000 until recall is 0.9995)")
         ->delimiter(',')
         ->check(CLI::Range(1, 1000000));
+    app->add_flag("--from-codes", o->from_codes, "answer from the index alone, without reading rows");
     app->add_flag("--orders", o->orders,
                   "answer lines \"QUERIES.npy EF|RECALL RESULTS\" from stdin; for other programs")
         ->excludes(queries);

@@ -106,6 +106,7 @@ Status CollectionImpl::BuildSegmentIndex(OpContext& ctx, const IndexJob& job) {
   const auto reader = job.unit->shared().reader;
   IndexBuildOptions options;
   options.ef_construction = job.wanted.ef_construction;
+  if (job.wanted.layout == IndexLayout::kCompact) options.layout = GraphLayoutKind::kCompact5;
   const MonotonicTime began = deps_.env.clock->Now();
   AKI_ASSIGN_OR_RETURN(auto index, BuildIndex(ctx, kGraphKind, reader->vectors(), reader->distance(), options,
                                               ParallelOf(deps_.options)));
