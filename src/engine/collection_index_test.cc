@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ann/graph_topology.h"
 #include "engine/engine_testing.h"
+#include "format/index_object.h"
 #include "format/manifest_format.h"
 #include "format/object_keys.h"
 #include "objstore/fault_store.h"
@@ -73,13 +75,15 @@ class CollectionIndexTest : public testing::Test {
     }
     return keys;
   }
-  static std::shared_ptr<Collection> Create(TestDatabase& test, const std::string& name, IndexKind kind) {
+  static std::shared_ptr<Collection> Create(TestDatabase& test, const std::string& name, IndexKind kind,
+                                            IndexLayout layout = IndexLayout::kAuto) {
     CollectionSpec spec;
     spec.name = name;
     spec.dim = kDim;
     spec.distance = Distance::kEuclidean;
     spec.ack = test.db().default_ack();
     spec.index.kind = kind;
+    spec.index.layout = layout;
     return test.db().Create(test.ctx(), spec).value();
   }
   static std::shared_ptr<Collection> Filled(TestDatabase& test, int rows = kRows) {
@@ -141,6 +145,25 @@ TEST_F(CollectionIndexTest, ARestartOpensWhatIsStoredOnceItIsSearched) {
   EXPECT_EQ(c->stats().indexed_rows, static_cast<uint64_t>(kRows));
   EXPECT_GT(Recall(test, *c), 0.9);
   EXPECT_EQ(c->stats().manifest_version, version) << "opened, not built again";
+}
+
+TEST_F(CollectionIndexTest, TheLayoutIsTheOneThatTheCollectionWants) {
+  for (const auto& [wanted, expected] : {std::pair{IndexLayout::kAuto, GraphLayoutKind::kFast},
+                                         {IndexLayout::kFast, GraphLayoutKind::kFast},
+                                         {IndexLayout::kCompact, GraphLayoutKind::kCompact5}}) {
+    TestDatabase test(Options());
+    const auto c = Create(test, "docs", IndexKind::kHnsw, wanted);
+    test.Upsert(*c, Rows(0, kRows));
+    ASSERT_TRUE(c->Flush(test.ctx()).ok());
+    Index(test);
+    const SegmentEntry entry = Head(test, c).segments.at(0);
+    const auto object = test.store().Get(test.ctx(), IndexKeyOf(c->id(), *entry.index), 1 << 20);
+    const auto stored = DecodeIndexObject(object.value().bytes, entry.object.id, "hnsw", kRows);
+    ASSERT_TRUE(stored) << stored.error().ToString();
+    EXPECT_EQ(DecodeGraphTopology(*stored)->layout, expected);
+    test.Restart();
+    EXPECT_GT(Recall(test, *test.Get("docs")), 0.9);
+  }
 }
 
 TEST_F(CollectionIndexTest, DeletedRowsAreNeverFoundAndResultsStayComplete) {
