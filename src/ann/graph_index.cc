@@ -199,6 +199,8 @@ class GraphIndexImpl final : public GraphIndex {
 
   Status Scan(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out, GraphSearchStats* stats) const {
     ++stats->scans;
+    stats->bytes +=
+        uint64_t{query.eligible == nullptr ? rows_.row_count : query.eligible->Count()} * rows_.stride_bytes;
     return flat_->Search(ctx, query, out);
   }
 
@@ -247,6 +249,7 @@ class GraphIndexImpl final : public GraphIndex {
             ? 0
             : std::lower_bound(walk.matches, matches_end, walk.pool[walk.pool_size - 1]) - walk.matches);
     stats->hops += walk.hops;
+    stats->bytes += (walk.hops + entry_block_count_) * layout_.block_bytes();
     stats->reach = walk.pool_size == 0 ? 0 : DistanceOfKey(walk.pool[std::min(walk.pool_size, kReachRank) - 1]);
     walk_kernels().finish(walk);
     scratch->End(walk);
@@ -282,6 +285,7 @@ class GraphIndexImpl final : public GraphIndex {
     }
     walk_kernels().score_own(walk, sweep.keys, sweep.size);
     ++stats->sweeps;
+    stats->bytes += sweep_blocks_.size_bytes() + uint64_t{sweep.size} * layout_.dim;
     Rescore(query, walk, wanted, out, stats);
     return OkStatus();
   }
@@ -313,6 +317,7 @@ class GraphIndexImpl final : public GraphIndex {
       out->push_back({scorer.Score(row), row});
     }
     stats->rescored += count;
+    stats->bytes += uint64_t{count} * rows_.stride_bytes;
     KeepBest(wanted, out);
   }
 

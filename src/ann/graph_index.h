@@ -34,6 +34,7 @@ struct GraphSearchStats {
   uint64_t rescored = 0;
   uint64_t sweeps = 0;  // looks at the sign codes of all rows
   uint64_t scans = 0;   // exact ones
+  uint64_t bytes = 0;   // of blocks and rows that were read; a filtered sweep counts as a whole one
   float reach = 0;      // estimated distance of the tenth nearest node of the last walk's pool, squared
 };
 

@@ -343,7 +343,7 @@ class Parser {
         ->check(CLI::Range(1, 1000000));
     app->add_flag("--from-codes", o->from_codes, "answer from the index alone, without reading rows");
     app->add_flag("--orders", o->orders,
-                  "answer lines \"QUERIES.npy EF|RECALL RESULTS\" from stdin; for other programs")
+                  "answer lines \"QUERIES.npy EF|RECALL RESULTS [MASK.npy]\" from stdin; for other programs")
         ->excludes(queries);
   }
 
