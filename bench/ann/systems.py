@@ -14,6 +14,8 @@ from store import Results, write_json
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORK = HERE.parents[1] / "build" / "ann"
+# Threads that wait sleep: on a busy machine those that spin would take from those they wait for.
+THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 
 
 class Unavailable(Exception):
@@ -220,7 +222,7 @@ class Running:
         command = [str(part) for part in self.system.command(self.data, self.index, self.threads)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                                            env={**os.environ, "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": str(self.threads)})
+                                            env={**os.environ, **THREADS, "RAYON_NUM_THREADS": str(self.threads)})
         built = self.answer()
         if self.built is None:
             write_json(self.record, built)

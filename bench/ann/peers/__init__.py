@@ -40,6 +40,11 @@ class Peer:
         return importlib.metadata.version(cls.package)
 
 
+def resident_bytes():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * 4096
+
+
 def clusters_for(rows):
     """Lists of an inverted file: a power of two near 1.7 sqrt(rows)."""
     return 2 ** round(math.log2(1.7 * math.sqrt(rows)))

@@ -1,6 +1,6 @@
 import json
 
-from . import EF_SPARSE, K, Peer
+from . import EF_SPARSE, K, Peer, resident_bytes
 
 
 class VsagHgraph(Peer):
@@ -19,13 +19,15 @@ class VsagHgraph(Peer):
     def build(self, base, threads):
         import numpy as np
         self.index = self.new(threads)
+        before = resident_bytes()
         self.index.build(vectors=np.array(base), ids=np.arange(len(base), dtype="i8"), num_elements=len(base), dim=self.dim)
+        self.resident = resident_bytes() - before
 
     def save(self, path):
         self.index.save(path)
 
     def bytes(self, path):
-        return self.index.get_memory_usage()  # what is saved is padded
+        return self.resident  # what is saved is padded
 
     def load(self, path, base):
         self.index = self.new(1)
