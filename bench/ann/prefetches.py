@@ -1,7 +1,11 @@
 """Counts the prefetch instructions in the walk of each instruction set: compilers have been seen to drop all but the first
-of a loop, silently."""
+of a loop, silently.
+
+usage: prefetches.py BINARY LEAST     fails if a walk has fewer
+"""
 import re
 import subprocess
+import sys
 
 OBJDUMP = "llvm-objdump-19"
 WALK = re.compile(r"^[0-9a-f]+ <(.*GLOBAL__N_1.*3Run.*GraphWalk.*)>:")
@@ -30,3 +34,9 @@ def count_in(code):
         elif body is not None:
             body.append(line)
     return found
+
+
+if __name__ == "__main__":
+    counts = count_prefetches(sys.argv[1])
+    print(counts)
+    sys.exit(0 if counts and min(counts.values()) >= int(sys.argv[2]) else 1)
