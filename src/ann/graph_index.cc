@@ -249,13 +249,21 @@ class GraphIndexImpl final : public GraphIndex {
             ? 0
             : std::lower_bound(walk.matches, matches_end, walk.pool[walk.pool_size - 1]) - walk.matches);
     stats->hops += walk.hops;
-    stats->bytes += (walk.hops + entry_block_count_) * layout_.block_bytes();
+    stats->bytes += BytesRead(walk);
     stats->reach = walk.pool_size == 0 ? 0 : DistanceOfKey(walk.pool[std::min(walk.pool_size, kReachRank) - 1]);
     walk_kernels().finish(walk);
     scratch->End(walk);
     if (!status.ok()) return std::unexpected(std::move(status));
     Rescore(query, walk, wanted, out, stats);
     return near;
+  }
+
+  uint64_t BytesRead(const GraphWalk& walk) const {
+    const uint64_t entries = entry_blocks_.size_bytes();
+    if (!is_compact()) return entries + walk.hops * layout_.block_bytes();
+    const CompactLayout& compact = compact_.layout;
+    return entries + walk.hops * compact.edge_bytes() + walk.trail_size * compact.sign_bytes() +
+           uint64_t{walk.pool_size} * compact.code_bytes();
   }
 
   // Looks at the sign codes of all eligible rows and scores the `count` best of them.
