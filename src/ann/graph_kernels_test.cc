@@ -174,6 +174,9 @@ TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
       kScalarGraphKernels.distances(coded.slab, 0, others.data(), others.size(), near.data());
       kernels->distances(coded.slab, 0, others.data(), others.size(), near2.data());
       ASSERT_EQ(near, near2) << kernels->name << " " << dim;
+      kScalarGraphKernels.query_distances(coded.slab, p.query, others.data(), others.size(), near.data());
+      kernels->query_distances(coded.slab, p.query, others.data(), others.size(), near2.data());
+      ASSERT_EQ(near, near2) << kernels->name << " " << dim;
 
       std::vector<int16_t> wide(coded.codes.begin(), coded.codes.end());
       std::vector<int32_t> dots(39), dots2(39);

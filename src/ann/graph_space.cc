@@ -134,6 +134,15 @@ void GraphSpace::Finish(float* x) const {
   kernels_->rotate(x, dim_, signs_.data());
 }
 
+bool GraphSpace::Holds(const VectorRows& rows, uint32_t row) const {
+  if (distance_ != Distance::kDotProduct) return true;
+  std::vector<float> x(raw_dim_);
+  LoadRow(rows, row, x.data());
+  DropNonFinite(x.data(), raw_dim_);
+  const double norm = std::sqrt(NormSquared(x.data(), raw_dim_));
+  return norm <= norm_max_ * (1 + kEqualNorms) && (augmented_ || norm >= norm_max_ * (1 - kEqualNorms));
+}
+
 void GraphSpace::TransformRow(const VectorRows& rows, uint32_t row, float* out) const {
   LoadRow(rows, row, out);
   Lift(out);

@@ -34,6 +34,9 @@ class GraphSpace {
   void TransformQuery(std::span<const float> query, float* out) const;
   // The score, as users see it, of a row whose squared distance from the transformed query is this.
   double ScoreAt(std::span<const float> query, double distance_squared) const;
+  // Whether the distances to this row, which Fit need not have seen, order it among the others as its scores do: under
+  // DotProduct one that is longer than all that Fit saw has no place here.
+  bool Holds(const VectorRows& rows, uint32_t row) const;
   uint64_t memory_bytes() const { return (mean_.size() + signs_.size()) * 4; }
 
  private:

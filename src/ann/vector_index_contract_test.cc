@@ -12,6 +12,7 @@
 
 #include "ann/flat_index.h"
 #include "ann/graph_index.h"
+#include "ann/growing_index.h"
 #include "ann/rows_testing.h"
 
 namespace akidb {
@@ -36,9 +37,34 @@ std::unique_ptr<VectorIndex> MakeGraph(const VectorRows& rows, Distance distance
   return std::move(*index);
 }
 
+// A graph that has come to nine of ten rows.
+class GrowingWithTail final : public VectorIndex {
+ public:
+  GrowingWithTail(const VectorRows& rows, Distance distance)
+      : index_(rows, distance, {.rows_min = 1}), view_(index_.View(rows.row_count)) {
+    FixedClock clock;
+    OpContext ctx(clock);
+    EXPECT_TRUE(index_.Advance(ctx, rows.row_count, rows.row_count - rows.row_count / 10));
+  }
+  std::string_view kind() const override { return view_->kind(); }
+  Status Search(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out) const override {
+    return view_->Search(ctx, query, out);
+  }
+  uint64_t memory_bytes() const override { return index_.memory_bytes(); }
+
+ private:
+  GrowingIndex index_;
+  const std::unique_ptr<VectorIndex> view_;
+};
+
+std::unique_ptr<VectorIndex> MakeGrowing(const VectorRows& rows, Distance distance) {
+  return std::make_unique<GrowingWithTail>(rows, distance);
+}
+
 const IndexKind kKinds[] = {{"Flat", NewFlatIndex},
                             {"Graph", MakeGraph<GraphLayoutKind::kFast>},
-                            {"CompactGraph", MakeGraph<GraphLayoutKind::kCompact5>}};
+                            {"CompactGraph", MakeGraph<GraphLayoutKind::kCompact5>},
+                            {"Growing", MakeGrowing}};
 
 class VectorIndexTest : public testing::TestWithParam<IndexKind> {
  protected:

@@ -155,6 +155,7 @@ struct AnnBenchOptions {
   std::vector<uint32_t> beams;
   bool from_codes = false;  // without it they may be all that fits
   bool orders = false;
+  uint32_t churn_rounds = 0;  // of the growing index; 0: the graph of segments
 };
 
 struct ConfigCommandOptions {

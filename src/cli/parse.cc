@@ -342,6 +342,10 @@ class Parser {
         ->delimiter(',')
         ->check(CLI::Range(1, 1000000));
     app->add_flag("--from-codes", o->from_codes, "answer from the index alone, without reading rows");
+    app->add_option("--churn", o->churn_rounds,
+                    "of the index of growing rows: replace a tenth of the rows so many times, and show what is lost")
+        ->check(CLI::Range(1, 1000))
+        ->needs(queries);
     app->add_flag("--orders", o->orders,
                   "answer lines \"QUERIES.npy EF|RECALL RESULTS [MASK.npy]\" from stdin; for other programs")
         ->excludes(queries);

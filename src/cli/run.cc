@@ -21,7 +21,9 @@ struct Dispatch {
   Status operator()(const SegmentInspectOptions& options) const { return RunSegmentInspect(options, console); }
   Status operator()(const StoreCheckOptions& options) const { return RunStoreCheck(options, console); }
   Status operator()(const BenchOptions& options) const { return RunBench(options, console); }
-  Status operator()(const AnnBenchOptions& options) const { return RunAnnBench(options, console); }
+  Status operator()(const AnnBenchOptions& options) const {
+    return options.churn_rounds > 0 ? RunChurnBench(options, console) : RunAnnBench(options, console);
+  }
   Status operator()(const ConfigCommandOptions& options) const { return RunConfig(options, console); }
   Status operator()(const DoctorOptions& options) const { return RunDoctor(options, console); }
   Status operator()(const VersionOptions& options) const { return RunVersion(options, console); }

@@ -27,7 +27,8 @@ namespace akidb {
 struct CollectionStats {
   uint64_t live_rows = 0;
   uint64_t growing_rows = 0;
-  uint64_t deleted_rows = 0;  // dead rows still in segments
+  uint64_t growing_indexed_rows = 0;  // of those, the ones that a graph has
+  uint64_t deleted_rows = 0;          // dead rows still in segments
   uint64_t segment_count = 0;
   uint64_t indexed_rows = 0;  // of segments whose index is in memory; other rows are scanned
   uint64_t store_bytes = 0;   // what the manifest names

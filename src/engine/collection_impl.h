@@ -1,7 +1,7 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
-// _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc, _retain.cc,
-// _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes _takeover.cc,
-// _follow.cc, _place.cc.
+// _grow.cc, _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc,
+// _retain.cc, _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes
+// _takeover.cc, _follow.cc, _place.cc.
 //
 // Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;
@@ -57,8 +57,15 @@ struct CollectionDeps : std::enable_shared_from_this<CollectionDeps> {
   std::atomic<uint64_t> claims{0};    // of epochs, so far
   std::atomic<uint64_t> takeovers{0};
   std::atomic<uint64_t> unflushed_bytes{0};
+  // Of graphs over growing rows; readers may keep one longer than its collection.
+  std::shared_ptr<std::atomic<uint64_t>> growing_index_bytes = std::make_shared<std::atomic<uint64_t>>(0);
   std::function<void()> wake_flush = [] {};
   std::function<void()> wake_follow = [] {};
+
+  // What a flush sets free.
+  uint64_t growing_bytes() const {
+    return unflushed_bytes.load(std::memory_order_relaxed) + growing_index_bytes->load(std::memory_order_relaxed);
+  }
 };
 
 // The entry of the segment with this id, or the end.
@@ -147,6 +154,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<bool> FlushStep(OpContext& ctx, FlushTrigger trigger);
   Result<bool> MergeStep(OpContext& ctx, MergeScope scope);
   Result<bool> IndexStep(OpContext& ctx);
+  Result<bool> GrowStep(OpContext& ctx);
   // Re-reads what was committed long enough ago, so that the log may be trimmed.
   Status ConfirmStep(OpContext& ctx);
   // Answers those whose deadline passed while they waited for a commit, and everybody once this object is superseded.
@@ -345,6 +353,9 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Lsn VisibleLsn() const AKI_REQUIRES(state_mutex_);
   // Lets readers' positions name the head's version.
   void PublishVersion() AKI_REQUIRES(maintenance_mutex_);
+
+  // grow
+  bool StaysAWhile(const GrowingRows& rows) AKI_EXCLUDES(write_mutex_);
 
   // flush
   bool FlushDue(FlushTrigger trigger) AKI_REQUIRES(maintenance_mutex_);

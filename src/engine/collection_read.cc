@@ -115,7 +115,8 @@ CollectionStats CollectionImpl::stats() {
   }
   const auto add_growing = [&](const GrowingRows& rows) {
     out.growing_rows += rows.row_count();
-    out.memory_bytes += rows.memory_bytes();
+    out.growing_indexed_rows += rows.indexed_rows();
+    out.memory_bytes += rows.memory_bytes() + rows.index_bytes();
   };
   for (const auto& rows : current->sealed) add_growing(*rows);
   if (current->active) add_growing(*current->active);

@@ -18,7 +18,7 @@ constexpr size_t kDeleteRecordBytesMax = 32u << 20;
 Status CollectionImpl::CheckWritable(uint64_t bytes) {
   if (dropped_) return NotFound("collection was dropped").WithReason("collection_dropped");
   if (superseded()) return NotTheWriter();
-  const uint64_t unflushed = deps_.unflushed_bytes.load(std::memory_order_relaxed);
+  const uint64_t unflushed = deps_.growing_bytes();
   if (unflushed + bytes > deps_.options.limits.unflushed_bytes_max) {
     deps_.wake_flush();
     return ResourceExhausted("unflushed writes have reached " + std::to_string(unflushed) + " bytes, the limit is " +
@@ -32,7 +32,10 @@ GrowingRows& CollectionImpl::Active() {
   auto current = view();
   if (current->active) return *current->active;
   auto next = std::make_shared<View>(*current);
-  next->active = std::make_shared<GrowingRows>(spec());
+  const CollectionSpec current_spec = spec();
+  GrowingIndexing indexing{.scans_per_row = deps_.options.growing_scans_per_row, .bytes = deps_.growing_index_bytes};
+  if (current_spec.index.kind != IndexKind::kFlat) indexing.rows_min = deps_.options.index_rows_min;
+  next->active = std::make_shared<GrowingRows>(current_spec, std::move(indexing));
   GrowingRows& active = *next->active;
   MutexLock lock(state_mutex_);
   view_ = std::move(next);

@@ -45,7 +45,10 @@ struct EngineOptions {
   uint64_t segment_bytes_max = 4ull << 30;      // merges do not build larger ones
   double merge_deleted_ratio = 0.25;            // dead share that rewrites a segment alone
   uint32_t index_rows_min = 10'000;             // segments with fewer rows are scanned, which is exact
-  std::shared_ptr<Parallel> index_parallel;     // for building indexes; null: the background thread alone
+  // A growing row gets its place in a graph when searches have scanned so many rows for want of it (0: at once). The
+  // place costs as much as 2,600 rows scanned, so a graph takes at most a few times what searches took.
+  uint32_t growing_scans_per_row = 1000;
+  std::shared_ptr<Parallel> index_parallel;  // for building indexes; null: the background thread alone
   uint64_t payload_cache_bytes = 32ull << 20;
   uint64_t column_cache_bytes = 64ull << 20;  // payload columns in use, and rows that matched filters
   Limits limits;

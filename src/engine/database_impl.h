@@ -54,6 +54,7 @@ class DatabaseImpl final : public Database {
   NextStep FlushTaskStep(OpContext& ctx);
   NextStep MergeTaskStep(OpContext& ctx);
   NextStep IndexTaskStep(OpContext& ctx) AKI_EXCLUDES(index_mutex_);
+  NextStep GrowTaskStep(OpContext& ctx);
   NextStep TrimTaskStep(OpContext& ctx);
   NextStep CollectTaskStep(OpContext& ctx);
   NextStep PrepareTaskStep(OpContext& ctx);

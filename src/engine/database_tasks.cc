@@ -11,6 +11,7 @@ constexpr Duration kErrorPause = std::chrono::seconds(1);
 constexpr Duration kIdlePause = std::chrono::seconds(1);
 constexpr Duration kCatalogPause = std::chrono::seconds(2);
 constexpr Duration kPreparePause = std::chrono::milliseconds(50);
+constexpr Duration kGrowPause = std::chrono::milliseconds(200);
 // A writer that nobody used for so long sends fewer heartbeats.
 constexpr Duration kIdleAfter = std::chrono::seconds(30);
 
@@ -52,6 +53,7 @@ void DatabaseImpl::StartTasks() {
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   add("merge", &DatabaseImpl::MergeTaskStep);
   add("index", &DatabaseImpl::IndexTaskStep);
+  add("grow", &DatabaseImpl::GrowTaskStep);
   add("trim", &DatabaseImpl::TrimTaskStep);
   add("collect", &DatabaseImpl::CollectTaskStep);
   deps_.wake_flush = [this] { deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed)); };
@@ -124,6 +126,16 @@ NextStep DatabaseImpl::IndexTaskStep(OpContext& ctx) {
   MutexLock lock(index_mutex_);
   index_ctx_ = nullptr;
   return more ? NextStep::Now() : NextStep::After(kIdlePause);
+}
+
+NextStep DatabaseImpl::GrowTaskStep(OpContext& ctx) {
+  bool more = false;
+  for (const auto& collection : LoadedImpls()) {
+    const auto grown = collection->GrowStep(ctx);
+    if (!grown) LogFailure("grow", collection->id(), grown.error());
+    more = more || (grown && *grown);
+  }
+  return more ? NextStep::Now() : NextStep::After(kGrowPause);
 }
 
 NextStep DatabaseImpl::TrimTaskStep(OpContext& ctx) {

@@ -5,15 +5,21 @@
 #include <cstring>
 
 #include "ann/exact_score.h"
+#include "ann/growing_index.h"
 #include "base/check.h"
 #include "base/hash.h"
 
 namespace akidb {
 namespace {
 
-constexpr size_t kChunkVectorBytes = 4u << 20;
+// A chunk has eight times the room of the one before, so that few of them, each with a graph of its own, hold any
+// number of rows. Memory that no row has come to yet is only reserved.
+constexpr size_t kChunkVectorBytes = 256u << 20;
 constexpr uint32_t kChunkRowsMin = 64;
-constexpr uint32_t kChunkRowsMax = 4096;
+constexpr uint32_t kChunkRowsMax = 1u << 18;
+constexpr uint32_t kChunkGrowth = 8;
+// A graph is mended when this share of its rows was deleted.
+constexpr uint32_t kMendOneIn = 5;
 constexpr size_t kArenaBlockBytes = 256u << 10;
 constexpr size_t kReadablePadding = 64;
 constexpr size_t kVectorAlignment = 64;
@@ -48,22 +54,54 @@ struct AlignedDelete {
   void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t(kVectorAlignment)); }
 };
 
+// Room that nobody has written to. What is put there needs no destructor.
+std::byte* Reserve(size_t bytes) {
+  return static_cast<std::byte*>(::operator new[](bytes, std::align_val_t(kVectorAlignment)));
+}
+
 }  // namespace
 
 class GrowingChunk {
  public:
-  GrowingChunk(uint32_t first_row, uint32_t capacity, VectorType type, uint32_t dim, Distance distance)
+  GrowingChunk(uint32_t first_row, uint32_t capacity, VectorType type, uint32_t dim, Distance distance,
+               const GrowingIndexing& indexing)
       : first_row(first_row),
         capacity(capacity),
         stride(dim * ElementBytes(type)),
         type(type),
         dim(dim),
         distance(distance),
-        vectors(static_cast<std::byte*>(::operator new[](capacity * stride, std::align_val_t(kVectorAlignment)))),
-        rows(std::make_unique<Row[]>(capacity)) {
-    if (type == VectorType::kInt8) scales = std::make_unique<float[]>(capacity);
-    if (distance == Distance::kCosine) inv_norms = std::make_unique<float[]>(capacity);
+        vectors(Reserve(capacity * stride)),
+        row_bytes(Reserve(capacity * sizeof(Row))),
+        rows(reinterpret_cast<Row*>(row_bytes.get())),
+        index_bytes_of_all(indexing.bytes) {
+    if (type == VectorType::kInt8) scales = std::make_unique_for_overwrite<float[]>(capacity);
+    if (distance == Distance::kCosine) inv_norms = std::make_unique_for_overwrite<float[]>(capacity);
+    if (capacity < indexing.rows_min) return;
+    GrowingOptions options;
+    options.rows_min = indexing.rows_min;
+    options.scans_per_row = indexing.scans_per_row;
+    index = std::make_unique<GrowingIndex>(View(capacity), distance, options);
   }
+  ~GrowingChunk() { CountIndexBytes(0); }
+  GrowingChunk(const GrowingChunk&) = delete;
+  GrowingChunk& operator=(const GrowingChunk&) = delete;
+
+  VectorRows View(uint32_t row_count) const {
+    return {.type = type,
+            .dim = dim,
+            .row_count = row_count,
+            .stride_bytes = stride,
+            .data = vectors.get(),
+            .scales = scales.get(),
+            .inv_norms = inv_norms.get()};
+  }
+  // For the one who indexes, and at the end.
+  void CountIndexBytes(uint64_t bytes) {
+    const uint64_t before = index_bytes.exchange(bytes, std::memory_order_relaxed);
+    if (index_bytes_of_all) index_bytes_of_all->fetch_add(bytes - before, std::memory_order_relaxed);
+  }
+  Result<uint32_t> IndexSome(OpContext& ctx, uint32_t rows_max);
 
   struct Row {
     std::string_view id;
@@ -87,11 +125,43 @@ class GrowingChunk {
   std::atomic<uint32_t> count{0};
   std::atomic<uint32_t> deleted{0};
   std::unique_ptr<std::byte[], AlignedDelete> vectors;
-  std::unique_ptr<Row[]> rows;
+  std::unique_ptr<std::byte[], AlignedDelete> row_bytes;
+  Row* const rows;
   std::unique_ptr<float[]> scales;
   std::unique_ptr<float[]> inv_norms;
-  Arena arena;  // writer only
+  Arena arena;                          // writer only
+  std::unique_ptr<GrowingIndex> index;  // null in small chunks
+  const std::shared_ptr<std::atomic<uint64_t>> index_bytes_of_all;
+  std::atomic<uint64_t> index_bytes{0};
+  // Of the one who indexes.
+  uint32_t removals_seen = 0;
+  bool mending = false;
 };
+
+// Rows that are dead already are not worth a place in the graph: whoever still sees them scans them.
+Result<uint32_t> GrowingChunk::IndexSome(OpContext& ctx, uint32_t rows_max) {
+  if (!index) return 0u;
+  const auto dead = [&](RowIndex row) {
+    return Lsn(rows[row].deleted_at.load(std::memory_order_acquire)) != Lsn::Max();
+  };
+  const uint32_t removed = deleted.load(std::memory_order_acquire);
+  if (!mending && (removed - removals_seen) > index->linked_count() / kMendOneIn) {
+    removals_seen = removed;
+    for (RowIndex row = 0; row < index->next_row(); ++row) {
+      if (!dead(row) || !index->IsLinked(row)) continue;
+      index->Remove(row);
+      mending = true;
+    }
+  }
+  if (mending) {
+    AKI_ASSIGN_OR_RETURN(mending, index->Mend(ctx, rows_max));
+    return rows_max;
+  }
+  AKI_ASSIGN_OR_RETURN(const uint32_t looked_at,
+                       index->Advance(ctx, count.load(std::memory_order_acquire), rows_max, dead));
+  if (looked_at > 0) CountIndexBytes(index->memory_bytes());
+  return looked_at;
+}
 
 namespace {
 
@@ -99,14 +169,8 @@ class GrowingUnit final : public SearchUnit {
  public:
   explicit GrowingUnit(std::shared_ptr<const GrowingChunk> chunk)
       : chunk_(std::move(chunk)),
-        rows_{.type = chunk_->type,
-              .dim = chunk_->dim,
-              .row_count = chunk_->count.load(std::memory_order_acquire),
-              .stride_bytes = chunk_->stride,
-              .data = chunk_->vectors.get(),
-              .scales = chunk_->scales.get(),
-              .inv_norms = chunk_->inv_norms.get()},
-        index_(NewFlatIndex(rows_, chunk_->distance)) {}
+        rows_(chunk_->View(chunk_->count.load(std::memory_order_acquire))),
+        index_(chunk_->index ? chunk_->index->View(rows_.row_count) : NewFlatIndex(rows_, chunk_->distance)) {}
 
   uint32_t row_count() const override { return rows_.row_count; }
   const VectorIndex& index() const override { return *index_; }
@@ -143,11 +207,12 @@ uint32_t ChunkRowsMax(size_t stride) {
 
 }  // namespace
 
-GrowingRows::GrowingRows(const CollectionSpec& spec)
+GrowingRows::GrowingRows(const CollectionSpec& spec, GrowingIndexing indexing)
     : dim_(spec.dim),
       type_(spec.vector_type),
       distance_(spec.distance),
-      chunk_rows_max_(ChunkRowsMax(spec.dim * ElementBytes(spec.vector_type))) {}
+      chunk_rows_max_(ChunkRowsMax(spec.dim * ElementBytes(spec.vector_type))),
+      indexing_(std::move(indexing)) {}
 
 GrowingRows::~GrowingRows() = default;
 
@@ -167,8 +232,9 @@ GrowingRows::Place GrowingRows::PlaceForAppend() {
   MutexLock lock(mutex_);
   const uint32_t row = published_.load(std::memory_order_relaxed);
   if (chunks_.empty() || row == chunks_.back()->first_row + chunks_.back()->capacity) {
-    const uint32_t capacity = chunks_.empty() ? kChunkRowsMin : std::min(chunks_.back()->capacity * 4, chunk_rows_max_);
-    chunks_.push_back(std::make_shared<GrowingChunk>(row, std::max(capacity, kChunkRowsMin), type_, dim_, distance_));
+    const uint32_t capacity =
+        chunks_.empty() ? kChunkRowsMin : std::min(chunks_.back()->capacity * kChunkGrowth, chunk_rows_max_);
+    chunks_.push_back(std::make_shared<GrowingChunk>(row, capacity, type_, dim_, distance_, indexing_));
   }
   return {chunks_.back(), row - chunks_.back()->first_row};
 }
@@ -176,7 +242,7 @@ GrowingRows::Place GrowingRows::PlaceForAppend() {
 void GrowingRows::Append(const NewRow& row, Lsn lsn) {
   const Place place = PlaceForAppend();
   GrowingChunk& chunk = *place.chunk;
-  GrowingChunk::Row& slot = chunk.rows[place.offset];
+  GrowingChunk::Row& slot = *new (chunk.rows + place.offset) GrowingChunk::Row;
   slot.id = chunk.arena.Add(row.id);
   slot.payload = chunk.arena.Add(row.payload);
   slot.inserted_at = lsn;
@@ -288,13 +354,36 @@ Lsn GrowingRows::DeletedAt(RowIndex row) const {
   return Lsn(place.chunk->rows[place.offset].deleted_at.load(std::memory_order_acquire));
 }
 
-void GrowingRows::AddUnits(std::vector<std::shared_ptr<const SearchUnit>>* out) const {
-  std::vector<std::shared_ptr<GrowingChunk>> chunks;
-  {
-    MutexLock lock(mutex_);
-    chunks = chunks_;
+std::vector<std::shared_ptr<GrowingChunk>> GrowingRows::Chunks() const {
+  MutexLock lock(mutex_);
+  return chunks_;
+}
+
+Result<uint32_t> GrowingRows::IndexSome(OpContext& ctx, uint32_t rows_max) {
+  MutexLock lock(indexing_mutex_);
+  uint32_t done = 0;
+  for (const auto& chunk : Chunks()) {
+    if (done >= rows_max) break;
+    AKI_ASSIGN_OR_RETURN(const uint32_t rows, chunk->IndexSome(ctx, rows_max - done));
+    done += rows;
   }
-  for (auto& chunk : chunks) {
+  return done;
+}
+
+uint64_t GrowingRows::index_bytes() const {
+  uint64_t out = 0;
+  for (const auto& chunk : Chunks()) out += chunk->index_bytes.load(std::memory_order_relaxed);
+  return out;
+}
+
+uint32_t GrowingRows::indexed_rows() const {
+  uint32_t out = 0;
+  for (const auto& chunk : Chunks()) out += chunk->index ? chunk->index->linked_count() : 0;
+  return out;
+}
+
+void GrowingRows::AddUnits(std::vector<std::shared_ptr<const SearchUnit>>* out) const {
+  for (auto& chunk : Chunks()) {
     auto unit = std::make_shared<GrowingUnit>(std::move(chunk));
     if (unit->row_count() > 0) out->push_back(std::move(unit));
   }

@@ -1,9 +1,11 @@
-// The rows that are in the log but not yet in a segment: append-only chunks that are searched while they grow.
+// The rows that are in the log but not yet in a segment: append-only chunks that are searched while they grow, large
+// ones through a graph that follows the rows (docs/internals/growing-rows.md).
 // Every row carries the LSN that inserted it and the one that deleted it, so that a reader at LSN s sees exactly the
 // state at s while later rows arrive.
 //
-// Threads:    one writer at a time (the collection's write lock); readers see published rows.
-// Errors:     none.
+// Threads:    one writer at a time (the collection's write lock), one caller of IndexSome beside it; readers see
+//             published rows.
+// Errors:     IndexSome: those of GrowingIndex::Advance.
 // Invariants: 1. A published row never moves and never changes, except that it may be marked deleted once.
 //             2. Rows lie in the order of their LSNs.
 #pragma once
@@ -14,7 +16,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/context.h"
 #include "base/mutex.h"
+#include "base/status.h"
 #include "engine/delete_marks.h"
 #include "engine/snapshot.h"
 #include "format/collection_spec.h"
@@ -23,9 +27,16 @@ namespace akidb {
 
 class GrowingChunk;
 
+// When rows get a graph, and who counts its memory.
+struct GrowingIndexing {
+  uint32_t rows_min = UINT32_MAX;  // chunks with fewer rows are scanned
+  uint32_t scans_per_row = 0;      // see GrowingOptions
+  std::shared_ptr<std::atomic<uint64_t>> bytes;
+};
+
 class GrowingRows {
  public:
-  explicit GrowingRows(const CollectionSpec& spec);
+  explicit GrowingRows(const CollectionSpec& spec, GrowingIndexing indexing = {});
   ~GrowingRows();
 
   struct NewRow {
@@ -40,7 +51,14 @@ class GrowingRows {
 
   uint32_t row_count() const { return published_.load(std::memory_order_acquire); }
   uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
+  // Of graphs, beyond the rows.
+  uint64_t index_bytes() const;
+  uint32_t indexed_rows() const;
   Lsn first_lsn() const { return first_lsn_; }
+
+  // Looks at up to `rows_max` rows that a graph lags behind, or lists of those that were deleted; returns how many. 0:
+  // there is nothing to do.
+  Result<uint32_t> IndexSome(OpContext& ctx, uint32_t rows_max) AKI_EXCLUDES(indexing_mutex_);
 
   // The newest row with this id that has not been deleted by anyone, visible or not.
   std::optional<RowIndex> FindLatest(std::string_view id) const;
@@ -63,6 +81,7 @@ class GrowingRows {
     std::shared_ptr<GrowingChunk> chunk;
     uint32_t offset = 0;
   };
+  std::vector<std::shared_ptr<GrowingChunk>> Chunks() const;
   Place Locate(RowIndex row) const;
   Place PlaceForAppend();
   void IndexRow(RowIndex row) AKI_REQUIRES(mutex_);
@@ -74,10 +93,12 @@ class GrowingRows {
   const VectorType type_;
   const Distance distance_;
   const uint32_t chunk_rows_max_;
+  const GrowingIndexing indexing_;
   std::atomic<uint32_t> published_{0};
   std::atomic<uint64_t> memory_bytes_{0};
   Lsn first_lsn_;
 
+  Mutex indexing_mutex_;  // before mutex_
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<GrowingChunk>> chunks_ AKI_GUARDED_BY(mutex_);
   // id -> newest row, open addressing; a slot holds row + 1. Older rows of the same id hang on it.
