@@ -13,7 +13,6 @@ that was stopped goes on, and one after a change of ours measures only ours; a s
 marked, since ratios between runs of a busy machine mean little: --fresh measures everything again.
 """
 import argparse
-import json
 import os
 import pathlib
 import platform
@@ -23,6 +22,7 @@ import report
 import scenarios
 from curves import medians
 from measuring import SESSION, measure
+from store import write_json
 from systems import WORK, Running, all_systems
 from truth import Data
 
@@ -135,8 +135,12 @@ class Run:
         if prefetches:
             self.out["prefetches"] = prefetches
             self.say("", scenarios.prefetch_text(prefetches))
+        self.write()
+
+    def write(self):
+        """After each set, so that a run that is stopped leaves what it has seen."""
         if self.args.out:
-            (self.args.out / "record.json").write_text(json.dumps(self.out, indent=1) + "\n")
+            write_json(self.args.out / "record.json", self.out)
             (self.args.out / "tables.md").write_text("\n".join(self.text) + "\n")
 
 
@@ -169,6 +173,7 @@ def main():
     run = Run(args, np)
     for name in args.sets or (SHORT if args.short else SETS):
         run.one_set(name)
+        run.write()
     run.finish()
 
 

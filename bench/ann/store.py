@@ -42,5 +42,5 @@ class Results:
 def write_json(path, value):
     """As a whole or not at all: others take the file for a sign that what it describes is complete."""
     partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(value, indent=1) + "\n")
+    partial.write_text(json.dumps(value) + "\n")
     os.replace(partial, path)

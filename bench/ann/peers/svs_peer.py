@@ -1,5 +1,4 @@
 import os
-import shutil
 import tempfile
 
 from . import EF_SPARSE, K, Peer
@@ -13,7 +12,8 @@ class Svs(Peer):
     def build(self, base, threads):
         import svs
         parameters = svs.VamanaBuildParameters(alpha=1.2, graph_max_degree=32, window_size=200)
-        self.index = svs.Vamana.build(parameters, self.stored(base, threads), svs.DistanceType.L2, num_threads=threads)
+        with tempfile.TemporaryDirectory(prefix="svs-") as folder:
+            self.index = svs.Vamana.build(parameters, self.stored(base, folder), svs.DistanceType.L2, num_threads=threads)
         self.index.num_threads = 1
 
     def save(self, path):
@@ -32,7 +32,7 @@ class Svs(Peer):
 class SvsF32(Svs):
     key, title = "svs-f32", "SVS Vamana f32"
 
-    def stored(self, base, threads):
+    def stored(self, base, folder):
         import numpy as np
         return np.ascontiguousarray(base)
 
@@ -44,7 +44,7 @@ class SvsF32(Svs):
 class SvsF16(Svs):
     key, title = "svs-f16", "SVS Vamana f16"
 
-    def stored(self, base, threads):
+    def stored(self, base, folder):
         return base.astype("f2")
 
     def saved(self, path):
@@ -55,9 +55,9 @@ class SvsF16(Svs):
 class SvsLvq(Svs):
     key, title = "svs-lvq", "SVS LVQ 4x8"
 
-    def stored(self, base, threads):
+    def stored(self, base, folder):
         import svs
-        return svs.LVQLoader(raw_file(base), primary=4, residual=8)
+        return svs.LVQLoader(raw_file(base, folder), primary=4, residual=8)
 
     def saved(self, path):
         import svs
@@ -67,20 +67,20 @@ class SvsLvq(Svs):
 class SvsLeanVec(Svs):
     key, title = "svs-leanvec", "SVS LeanVec 4x8"
 
-    def stored(self, base, threads):
+    def stored(self, base, folder):
         import svs
-        return svs.LeanVecLoader(raw_file(base), leanvec_dims=self.dim // 2, primary_kind=svs.LeanVecKind.lvq4, secondary_kind=svs.LeanVecKind.lvq8)
+        return svs.LeanVecLoader(raw_file(base, folder), leanvec_dims=self.dim // 2, primary_kind=svs.LeanVecKind.lvq4, secondary_kind=svs.LeanVecKind.lvq8)
 
     def saved(self, path):
         import svs
         return svs.LeanVecLoader(path)
 
 
-def raw_file(base):
+def raw_file(base, folder):
     """Compressing loaders read files only."""
     import numpy as np
     import svs
-    path = os.path.join(tempfile.mkdtemp(prefix="svs-"), "base.fvecs")
+    path = os.path.join(folder, "base.fvecs")
     svs.write_vecs(np.ascontiguousarray(base), path)
     return svs.VectorDataLoader(path, svs.DataType.float32, dims=base.shape[1])
 
