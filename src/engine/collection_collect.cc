@@ -10,6 +10,8 @@ namespace {
 
 // Versions that pile up below the boundary, without garbage that would move it, before it is moved for them.
 constexpr uint64_t kUnretiredMax = 1000;
+// How often in a row collecting waits for a flush.
+constexpr int kPutOffMax = 3;
 
 }  // namespace
 
@@ -21,8 +23,11 @@ Status CollectionImpl::CollectStep(OpContext& ctx) {
     MutexLock write(write_mutex_);
     if (dropped_) return OkStatus();
   }
-  // Objects of a job under way are not named yet; they are not garbage.
-  if (superseded() || merging_ || indexing_ || flush_job_ || !epoch_taken_) return OkStatus();
+  // Objects of a job under way are not named yet; they are not garbage. Where there is always a flush under way, one may
+  // have to upload again.
+  if (superseded() || merging_ || indexing_ || !epoch_taken_) return OkStatus();
+  if (flushing() && ++collects_put_off_ < kPutOffMax) return OkStatus();
+  collects_put_off_ = 0;
   AKI_RETURN_IF_ERROR(RetireUnpinned(ctx));
   AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, OldestRetained(ctx));
   const Manifest& manifest = committer_.head()->manifest;

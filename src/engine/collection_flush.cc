@@ -81,71 +81,145 @@ bool CollectionImpl::FlushDue(FlushTrigger trigger) {
 }
 
 std::optional<Lsn> CollectionImpl::AllPublished() {
-  MutexLock lock(write_mutex_);
-  if (flush_job_ || batch_first_lsn_.value() != 0) return std::nullopt;
+  MutexLock lock(flush_mutex_);
+  MutexLock write(write_mutex_);
+  if (!flush_jobs_.empty() || batch_first_lsn_.value() != 0) return std::nullopt;
   return Lsn(applied_lsn_.load(std::memory_order_relaxed));
+}
+
+bool CollectionImpl::NothingToFlush(Lsn lsn) {
+  MutexLock lock(flush_mutex_);
+  MutexLock write(write_mutex_);
+  if (dropped_) return true;
+  const bool sealed = !flush_jobs_.empty() && flush_jobs_.front()->first_lsn <= lsn;
+  return !sealed && (batch_first_lsn_.value() == 0 || batch_first_lsn_ > lsn);
+}
+
+bool CollectionImpl::flushing() {
+  MutexLock lock(flush_mutex_);
+  return !flush_jobs_.empty();
 }
 
 bool CollectionImpl::Seal() {
   MutexLock lock(write_mutex_);
   if (dropped_ || batch_first_lsn_.value() == 0) return false;
-  FlushJob job;
-  job.first_lsn = batch_first_lsn_;
-  job.watermark = Lsn(applied_lsn_.load(std::memory_order_relaxed));
+  auto job = std::make_shared<FlushJob>();
+  job->first_lsn = batch_first_lsn_;
+  job->watermark = Lsn(applied_lsn_.load(std::memory_order_relaxed));
   batch_first_lsn_ = Lsn(0);
   auto next = std::make_shared<View>(*view());
-  if (next->active) next->sealed.push_back(std::move(next->active));
+  if (next->active) {
+    job->groups.push_back(next->active);
+    job->bytes = next->active->memory_bytes();
+    next->sealed.push_back(std::move(next->active));
+  }
   next->active = nullptr;
-  job.groups = next->sealed;
-  for (const auto& rows : job.groups) job.bytes += rows->memory_bytes();
-  flush_job_ = std::move(job);
+  flush_jobs_.push_back(std::move(job));
   MutexLock state(state_mutex_);
   view_ = std::move(next);
   return true;
 }
 
+std::shared_ptr<CollectionImpl::FlushJob> CollectionImpl::TakeUpload(FlushTrigger trigger) {
+  MutexLock lock(flush_mutex_);
+  // A job that failed, or that the collector doomed, comes before newer ones.
+  const auto sealed = std::ranges::find(flush_jobs_, FlushJob::Stage::kSealed, [](const auto& job) { return job->stage; });
+  if (sealed != flush_jobs_.end()) {
+    (*sealed)->stage = FlushJob::Stage::kUploading;
+    return *sealed;
+  }
+  // One upload at a time: what comes meanwhile goes together.
+  const bool uploading = std::ranges::any_of(
+      flush_jobs_, [](const auto& job) { return job->stage == FlushJob::Stage::kUploading; });
+  if (uploading || flush_jobs_.size() >= kFlushJobsMax || !epoch_taken_) return nullptr;
+  if (trigger == FlushTrigger::kIfDue && seal_holds_ > 0) return nullptr;
+  if (!FlushDue(trigger) || !Seal()) return nullptr;
+  flush_jobs_.back()->stage = FlushJob::Stage::kUploading;
+  return flush_jobs_.back();
+}
+
+std::shared_ptr<CollectionImpl::FlushJob> CollectionImpl::TakeCommit() {
+  MutexLock lock(flush_mutex_);
+  if (committing_ || flush_jobs_.empty() || flush_jobs_.front()->stage != FlushJob::Stage::kUploaded) return nullptr;
+  committing_ = true;
+  return flush_jobs_.front();
+}
+
 Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
-  MutexLock lock(maintenance_mutex_);
   if (superseded()) return std::unexpected(NotTheWriter());
-  AKI_RETURN_IF_ERROR(SettleMerge(ctx));
-  if (!flush_job_) {
-    // Nothing is unflushed before the takeover is complete.
-    if (!epoch_taken_) return false;
-    if (const auto published = AllPublished()) NoteCommitted(*published);
-    return FlushDue(trigger) && Seal();
+  // Nothing is unflushed before the takeover is complete.
+  if (!epoch_taken_) return false;
+  if (const auto job = TakeCommit()) {
+    // What came while it was uploaded can be uploaded while it is committed.
+    if (FlushDue(FlushTrigger::kIfDue)) deps_.wake_flush();
+    return CommitStep(ctx, job.get());
+  }
+  if (const auto published = AllPublished()) {
+    NoteCommitted(*published);
+    return false;
+  }
+  std::shared_ptr<FlushJob> job;
+  if (trigger == FlushTrigger::kNow) {
+    // Whoever holds the lock relies on that nothing is sealed meanwhile.
+    MutexLock lock(maintenance_mutex_);
+    job = TakeUpload(trigger);
+  } else {
+    job = TakeUpload(trigger);
+  }
+  if (!job) return false;
+  const Status uploaded = UploadFlush(ctx, job.get());
+  MutexLock lock(flush_mutex_);
+  // What an upload that fails leaves behind is the collector's.
+  job->left_garbage = job->left_garbage || !uploaded.ok();
+  job->stage = uploaded.ok() ? FlushJob::Stage::kUploaded : FlushJob::Stage::kSealed;
+  flush_moved_.NotifyAll();
+  if (!uploaded.ok()) return std::unexpected(uploaded);
+  return true;
+}
+
+Result<bool> CollectionImpl::CommitStep(OpContext& ctx, FlushJob* job) {
+  bool doomed = false;
+  Status committed;
+  {
+    MutexLock lock(maintenance_mutex_);
+    committed = superseded() ? NotTheWriter() : SettleMerge(ctx);
+    bool dropped = false;
+    if (committed.ok()) {
+      MutexLock write(write_mutex_);
+      dropped = dropped_;
+    }
+    if (committed.ok() && !dropped) committed = CommitFlush(ctx, job, &doomed);
   }
   {
-    MutexLock write(write_mutex_);
-    if (dropped_) {
-      flush_job_.reset();
-      return false;
+    MutexLock lock(flush_mutex_);
+    committing_ = false;
+    if (committed.ok()) flush_jobs_.pop_front();
+    if (doomed) {
+      // Somebody else's commit came between upload and commit: it is uploaded again under new ids, on the head as it is
+      // now.
+      job->left_garbage = true;
+      job->stage = FlushJob::Stage::kSealed;
     }
+    flush_moved_.NotifyAll();
   }
-  if (!flush_job_->uploaded) {
-    // What an upload that fails leaves behind is the collector's.
-    Status uploaded = UploadFlush(ctx);
-    if (!uploaded.ok()) sweep_due_ = true;
-    AKI_RETURN_IF_ERROR(std::move(uploaded));
-    return true;
+  if (committed.ok()) {
+    NoteCommitted(job->watermark);
+  } else if (!doomed) {
+    return std::unexpected(std::move(committed));
   }
-  Status committed = CommitFlush(ctx);
-  // Somebody else's commit came between upload and commit: the next step uploads again on the new head.
-  const bool again = flush_job_ && !flush_job_->uploaded;
-  if (again) sweep_due_ = true;
-  if (!committed.ok() && !again) return std::unexpected(std::move(committed));
   return true;
 }
 
 Status CollectionImpl::Flush(OpContext& ctx) {
-  // Two rounds: a job under way may have been sealed before the caller's last write.
-  for (int round = 0; round < 2; ++round) {
-    bool more = true;
-    while (more) {
-      AKI_RETURN_IF_ERROR(ctx.Check());
-      AKI_ASSIGN_OR_RETURN(more, FlushStep(ctx, FlushTrigger::kNow));
-      MutexLock lock(maintenance_mutex_);
-      if (!flush_job_) break;
-    }
+  constexpr Duration kLookAgain = std::chrono::milliseconds(100);
+  const Lsn last(applied_lsn_.load(std::memory_order_acquire));
+  while (epoch_taken_ && !NothingToFlush(last)) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    AKI_ASSIGN_OR_RETURN(const bool more, FlushStep(ctx, FlushTrigger::kNow));
+    if (more) continue;
+    // Another thread is at it.
+    MutexLock lock(flush_mutex_);
+    if (!flush_jobs_.empty()) flush_moved_.WaitFor(flush_mutex_, kLookAgain);
   }
   return OkStatus();
 }
@@ -163,24 +237,27 @@ Result<ObjectRef> CollectionImpl::PutDeletes(OpContext& ctx, const SegmentUnit& 
   return object;
 }
 
-Status CollectionImpl::WriteDeletes(OpContext& ctx, const View& current, FlushJob* job) {
+Status CollectionImpl::WriteDeletes(OpContext& ctx, FlushJob* job) {
   job->deletes.clear();
-  for (const auto& unit : current.segments) {
+  const ManifestVersion start = committer_.head()->manifest.version;
+  const auto current = view();
+  for (const auto& unit : current->segments) {
     const std::vector<RowIndex> rows = unit->marks().RowsDeletedAt(job->watermark);
     const auto& segments = committer_.head()->manifest.segments;
     const auto entry = FindSegment(segments, unit->id());
     if (entry == segments.end() || rows.size() == entry->deleted_count) continue;
-    AKI_ASSIGN_OR_RETURN(ObjectRef object, PutDeletes(ctx, *unit, rows, job->start));
+    AKI_ASSIGN_OR_RETURN(ObjectRef object, PutDeletes(ctx, *unit, rows, start));
     job->deletes.push_back({unit->id(), std::move(object), static_cast<uint32_t>(rows.size())});
   }
+  job->deletes_written = true;
   return OkStatus();
 }
 
-Status CollectionImpl::UploadFlush(OpContext& ctx) {
-  FlushJob& job = *flush_job_;
+Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
+  FlushJob& job = *flush;
   // The log is made durable meanwhile; CommitFlush waits for it.
   log()->NotifyDurable(ctx, job.watermark, [](const Status&) {});
-  job.start = committer_.head()->manifest.version;
+  job.start = history_.head()->manifest.version;
   job.origins.clear();
   for (uint32_t group = 0; group < job.groups.size(); ++group) {
     const GrowingRows& rows = *job.groups[group];
@@ -199,20 +276,19 @@ Status CollectionImpl::UploadFlush(OpContext& ctx) {
     job.segment = std::move(written.entry);
     job.unit = std::move(written.unit);
   }
-  AKI_RETURN_IF_ERROR(WriteDeletes(ctx, *view(), &job));
-  job.uploaded = true;
+  job.deletes_written = false;
   return OkStatus();
 }
 
-Status CollectionImpl::CommitFlush(OpContext& ctx) {
-  FlushJob& job = *flush_job_;
+Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed) {
+  FlushJob& job = *flush;
   // Before anything names it: a segment that cannot be opened is never published.
   if (job.unit) AKI_RETURN_IF_ERROR(job.unit->Prepare(ctx));
+  if (!job.deletes_written) AKI_RETURN_IF_ERROR(WriteDeletes(ctx, &job));
   AKI_RETURN_IF_ERROR(log()->WaitDurable(ctx, job.watermark));
   const Epoch epoch(epoch_.load());
   const WalSequence sequence = log()->SequenceAt(job.watermark);
   const CollectionSpec current_spec = spec();
-  bool doomed = false;
   auto committed = committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
     // What it would have published is in the log, for whoever is the writer now.
     if (Status writer = CheckWriter(*manifest); !writer.ok())
@@ -221,7 +297,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     AKI_CHECK(own != manifest->open_epochs.end());
     if (own->watermark >= job.watermark) return ManifestCommitter::Edited::kAlreadyThere;
     if (job.start < manifest->gc_boundary) {
-      doomed = true;
+      *doomed = true;
       return std::unexpected(Aborted("the collector's boundary passed the objects of this flush"));
     }
     own->watermark = job.watermark;
@@ -231,7 +307,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     for (const FlushJob::NewDeletes& deletes : job.deletes) {
       const auto entry = FindSegment(manifest->segments, deletes.segment_id);
       if (entry == manifest->segments.end()) {
-        doomed = true;
+        *doomed = true;
         return std::unexpected(Aborted("a merge replaced a segment that this flush deletes from"));
       }
       entry->deletes = deletes.object;
@@ -241,11 +317,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     manifest->spec = current_spec;
     return ManifestCommitter::Edited::kChanged;
   });
-  if (!committed) {
-    // Upload again under new ids, on the head as it is now.
-    if (doomed) job.uploaded = false;
-    return std::move(committed).error();
-  }
+  if (!committed) return std::move(committed).error();
   const auto head = std::move(*committed);
   history_.NoteHead(head);
   {
@@ -268,15 +340,12 @@ Status CollectionImpl::CommitFlush(OpContext& ctx) {
     view_ = std::move(next);
   }
   unconfirmed_.push_back({job.first_lsn, job.watermark, sequence, head, deps_.env.clock->Now()});
-  sweep_due_ = sweep_due_ || !job.deletes.empty();
+  sweep_due_ = sweep_due_ || job.left_garbage || !job.deletes.empty();
   Log(LogLevel::kInfo, "flushed",
       {{"collection", id_.value()},
        {"version", head->manifest.version.value()},
        {"rows", job.origins.size()},
        {"watermark", job.watermark.value()}});
-  const Lsn watermark = job.watermark;
-  flush_job_.reset();
-  NoteCommitted(watermark);
   return OkStatus();
 }
 

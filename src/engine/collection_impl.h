@@ -4,8 +4,9 @@
 // _takeover.cc, _follow.cc, _place.cc.
 //
 // Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
-//             opening_mutex_ (earlier versions being opened; held over store calls), write_mutex_ (order of writes;
-//             held over memory work), state_mutex_ (the view readers copy; held for a few instructions).
+//             opening_mutex_ (earlier versions being opened; held over store calls), flush_mutex_ (which flush is how
+//             far), write_mutex_ (order of writes; held over memory work), state_mutex_ (the view readers copy; held for
+//             a few instructions).
 // Errors:     see Collection.
 // Invariants: 1. Rows are applied in LSN order, under write_mutex_, before their group is synced; readers do not see
 //                them until it is (I1, I4).
@@ -178,13 +179,16 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     std::shared_ptr<GrowingRows> active;
     ManifestVersion version;
   };
+  // Owned by whoever moves it on: one thread uploads it, one commits it.
   struct FlushJob {
+    enum class Stage : uint8_t { kSealed, kUploading, kUploaded };
+    Stage stage = Stage::kSealed;  // guarded by flush_mutex_
     std::vector<std::shared_ptr<GrowingRows>> groups;
     Lsn first_lsn;
     Lsn watermark;
     uint64_t bytes = 0;
+    bool left_garbage = false;  // an upload of it was in vain
     // Filled by the upload.
-    bool uploaded = false;
     ManifestVersion start;
     struct Origin {
       uint32_t group;
@@ -198,8 +202,12 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
       ObjectRef object;
       uint32_t count;
     };
+    // Filled before the commit is tried: rows of the flush before are among them.
+    bool deletes_written = false;
     std::vector<NewDeletes> deletes;
   };
+  // A second one is uploaded while the first is committed.
+  static constexpr size_t kFlushJobsMax = 2;
   struct MergeJob {
     std::vector<std::shared_ptr<SegmentUnit>> inputs;
     ManifestVersion start;
@@ -358,13 +366,36 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   bool StaysAWhile(const GrowingRows& rows) AKI_EXCLUDES(write_mutex_);
 
   // flush
-  bool FlushDue(FlushTrigger trigger) AKI_REQUIRES(maintenance_mutex_);
+  bool FlushDue(FlushTrigger trigger);
   // The newest LSN, if nothing is unflushed.
-  std::optional<Lsn> AllPublished() AKI_REQUIRES(maintenance_mutex_);
-  bool Seal() AKI_REQUIRES(maintenance_mutex_);
-  Status UploadFlush(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
-  Status WriteDeletes(OpContext& ctx, const View& view, FlushJob* job) AKI_REQUIRES(maintenance_mutex_);
-  Status CommitFlush(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  std::optional<Lsn> AllPublished() AKI_EXCLUDES(flush_mutex_);
+  // Whether every record up to `lsn` is published, or never will be.
+  bool NothingToFlush(Lsn lsn) AKI_EXCLUDES(flush_mutex_);
+  bool Seal() AKI_REQUIRES(flush_mutex_);
+  // The job that this thread shall upload, sealed now if need be.
+  std::shared_ptr<FlushJob> TakeUpload(FlushTrigger trigger) AKI_EXCLUDES(flush_mutex_);
+  // The oldest job, if it is uploaded and no other thread commits it.
+  std::shared_ptr<FlushJob> TakeCommit() AKI_EXCLUDES(flush_mutex_);
+  bool flushing() AKI_EXCLUDES(flush_mutex_);
+  Status UploadFlush(OpContext& ctx, FlushJob* job) AKI_EXCLUDES(maintenance_mutex_);
+  Status WriteDeletes(OpContext& ctx, FlushJob* job) AKI_REQUIRES(maintenance_mutex_);
+  Result<bool> CommitStep(OpContext& ctx, FlushJob* job) AKI_EXCLUDES(maintenance_mutex_);
+  Status CommitFlush(OpContext& ctx, FlushJob* job, bool* doomed) AKI_REQUIRES(maintenance_mutex_);
+  // While it lives only who asks for a flush gets one: the background seals nothing.
+  class SealHold {
+   public:
+    explicit SealHold(CollectionImpl& collection) : collection_(collection) { Add(1); }
+    ~SealHold() { Add(-1); }
+    SealHold(const SealHold&) = delete;
+    SealHold& operator=(const SealHold&) = delete;
+
+   private:
+    void Add(int n) {
+      MutexLock lock(collection_.flush_mutex_);
+      collection_.seal_holds_ += n;
+    }
+    CollectionImpl& collection_;
+  };
   Result<ObjectRef> PutDeletes(OpContext& ctx, const SegmentUnit& unit, const std::vector<RowIndex>& rows,
                                ManifestVersion start) AKI_REQUIRES(maintenance_mutex_);
 
@@ -456,7 +487,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::shared_ptr<BucketLog> opening_log_ AKI_GUARDED_BY(maintenance_mutex_);  // until its first object is there
   std::vector<Tail> tails_ AKI_GUARDED_BY(maintenance_mutex_);                 // of a reader
   bool old_streams_due_ AKI_GUARDED_BY(maintenance_mutex_) = false;
-  std::optional<FlushJob> flush_job_ AKI_GUARDED_BY(maintenance_mutex_);
+  int collects_put_off_ AKI_GUARDED_BY(maintenance_mutex_) = 0;  // in a row, for a flush
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   bool indexing_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::set<std::string> unreadable_indexes_ AKI_GUARDED_BY(maintenance_mutex_);  // object ids
@@ -483,6 +514,12 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::atomic<bool> epoch_taken_{false};
   std::atomic<uint64_t> epoch_{0};
   std::atomic<bool> superseded_{false};
+
+  Mutex flush_mutex_;
+  CondVar flush_moved_;
+  std::deque<std::shared_ptr<FlushJob>> flush_jobs_ AKI_GUARDED_BY(flush_mutex_);  // oldest first
+  bool committing_ AKI_GUARDED_BY(flush_mutex_) = false;                           // the oldest one
+  int seal_holds_ AKI_GUARDED_BY(flush_mutex_) = 0;
 
   Mutex committed_mutex_;  // the last in the lock order
   Lsn committed_lsn_ AKI_GUARDED_BY(committed_mutex_);

@@ -9,12 +9,13 @@
 namespace akidb {
 
 Result<ManifestVersion> CollectionImpl::Revert(OpContext& ctx, const ReadPoint& point) {
+  const SealHold hold(*this);  // or there would always be something under way
   while (true) {
     AKI_RETURN_IF_ERROR(EnsureEpoch(ctx));
     AKI_RETURN_IF_ERROR(Flush(ctx));
     MutexLock lock(maintenance_mutex_);
     AKI_RETURN_IF_ERROR(SettleMerge(ctx));
-    if (flush_job_) continue;  // sealed meanwhile: what it deletes belongs to segments of before the revert
+    if (flushing()) continue;  // sealed meanwhile: what it deletes belongs to segments of before the revert
     AKI_RETURN_IF_ERROR(EnsureEpochLocked(ctx));
     {
       MutexLock write(write_mutex_);

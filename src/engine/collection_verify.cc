@@ -97,12 +97,13 @@ Status CollectionImpl::ConfirmStep(OpContext& ctx) {
 
 Lsn CollectionImpl::TrimBound() {
   MutexLock lock(maintenance_mutex_);
+  MutexLock flush(flush_mutex_);
   MutexLock write(write_mutex_);
   if (dropped_) return Lsn::Max();
   Lsn first = Lsn::Max();
   const auto needs = [&](Lsn lsn) { first = std::min(first, lsn); };
   for (const Unconfirmed& u : unconfirmed_) needs(u.first_lsn);
-  if (flush_job_) needs(flush_job_->first_lsn);
+  if (!flush_jobs_.empty()) needs(flush_jobs_.front()->first_lsn);
   if (batch_first_lsn_.value() != 0) needs(batch_first_lsn_);
   if (replay_first_lsn_) needs(*replay_first_lsn_);
   return first == Lsn::Max() ? first : Lsn(first.value() - 1);

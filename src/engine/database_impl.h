@@ -103,9 +103,10 @@ class DatabaseImpl final : public Database {
 
   std::vector<TaskId> tasks_;
   std::atomic<TaskId> flush_task_{0};
+  std::atomic<TaskId> flush_task_2_{0};  // 0: none
   std::atomic<TaskId> follow_task_{0};
   MonotonicTime catalog_due_{};                          // follow task only
-  CollectionId flush_cursor_;                            // flush task only
+  std::atomic<CollectionId> flush_cursor_{};             // flush tasks only
   std::map<CollectionId, MonotonicTime> dropped_since_;  // collect task only
   std::map<CollectionId, MonotonicTime> unnamed_since_;  // clones with a pin and without a name; collect task only
 };

@@ -51,12 +51,17 @@ void DatabaseImpl::StartTasks() {
   if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep, Priority::kQuery);
   if (deps_.nodes) add("lease", &DatabaseImpl::LeaseTaskStep, Priority::kQuery);
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
+  // Where a commit takes long, the next upload does not wait for it.
+  if (deps_.options.shared_store) flush_task_2_ = add("flush2", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   add("merge", &DatabaseImpl::MergeTaskStep);
   add("index", &DatabaseImpl::IndexTaskStep);
   add("grow", &DatabaseImpl::GrowTaskStep);
   add("trim", &DatabaseImpl::TrimTaskStep);
   add("collect", &DatabaseImpl::CollectTaskStep);
-  deps_.wake_flush = [this] { deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed)); };
+  deps_.wake_flush = [this] {
+    deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed));
+    if (const TaskId second = flush_task_2_.load(std::memory_order_relaxed)) deps_.env.executor->Wake(second);
+  };
   deps_.wake_follow = [this] { deps_.env.executor->Wake(follow_task_.load(std::memory_order_relaxed)); };
 }
 
@@ -84,7 +89,7 @@ NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) {
   auto collections = LoadedImpls();
   // Start after the collection served last, so that one busy collection does not starve the others.
   std::ranges::rotate(collections,
-                      std::ranges::upper_bound(collections, flush_cursor_, {}, [](const auto& c) { return c->id(); }));
+                      std::ranges::upper_bound(collections, flush_cursor_.load(), {}, [](const auto& c) { return c->id(); }));
   const MonotonicTime now = ctx.clock().Now();
   MonotonicTime next_due = now + kIdlePause;
   for (const auto& collection : collections) {
