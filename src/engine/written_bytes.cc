@@ -1,18 +1,20 @@
 #include "engine/written_bytes.h"
 
+#include <algorithm>
+
 namespace akidb {
 
 class WrittenBytes::Writer final : public ObjectWriter {
  public:
   Writer(WrittenBytes& owner, std::unique_ptr<ObjectWriter> writer) : owner_(owner), writer_(std::move(writer)) {}
   Status Append(OpContext& ctx, std::string_view bytes) override {
-    if (owner_.bytes_.size() + bytes.size() > kBytesMax) owner_.Forget();
-    if (!owner_.key_.empty()) owner_.bytes_ += bytes;
+    owner_.Remember(bytes);
     return writer_->Append(ctx, bytes);
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     auto committed = writer_->Commit(ctx, condition);
     if (!committed) owner_.Forget();
+    if (committed) owner_.version_id_ = committed->version_id;
     return committed;
   }
 
@@ -24,23 +26,47 @@ class WrittenBytes::Writer final : public ObjectWriter {
 Result<std::unique_ptr<ObjectWriter>> WrittenBytes::OpenWriter(OpContext& ctx, const std::string& key) {
   AKI_ASSIGN_OR_RETURN(std::unique_ptr<ObjectWriter> writer, store_->OpenWriter(ctx, key));
   Forget();
-  key_ = key;
+  key_ = written_key_ = key;
+  version_id_.clear();
   return std::make_unique<Writer>(*this, std::move(writer));
+}
+
+void WrittenBytes::Remember(std::string_view bytes) {
+  if (key_.empty()) return;
+  if (size_bytes_ + bytes.size() > bytes_max_) return Forget();
+  size_bytes_ += bytes.size();
+  while (!bytes.empty()) {
+    if (chunks_.empty() || chunks_.back().size() == kChunkBytes) {
+      // The first one grows with what it holds, because most objects are of a few rows.
+      if (chunks_.empty()) chunks_.emplace_back();
+      else chunks_.emplace_back().reserve(kChunkBytes);
+    }
+    std::string& chunk = chunks_.back();
+    const size_t taken = std::min(bytes.size(), kChunkBytes - chunk.size());
+    chunk += bytes.substr(0, taken);
+    bytes.remove_prefix(taken);
+  }
 }
 
 Status WrittenBytes::GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
                               char* out) {
-  if (key_ != key || range.begin > range.end || range.end > bytes_.size()) {
-    return store_->GetRange(ctx, key, range, version_id, out);
+  if (key_ != key || range.begin > range.end || range.end > size_bytes_) {
+    const bool written = version_id.empty() && key == written_key_;
+    return store_->GetRange(ctx, key, range, written ? version_id_ : version_id, out);
   }
-  bytes_.copy(out, range.size(), range.begin);
+  for (uint64_t at = range.begin; at < range.end;) {
+    const std::string& chunk = chunks_[at / kChunkBytes];
+    const size_t copied = chunk.copy(out, range.end - at, at % kChunkBytes);
+    out += copied;
+    at += copied;
+  }
   return OkStatus();
 }
 
 void WrittenBytes::Forget() {
   key_.clear();
-  bytes_.clear();
-  bytes_.shrink_to_fit();
+  chunks_ = {};
+  size_bytes_ = 0;
 }
 
 }  // namespace akidb

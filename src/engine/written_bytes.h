@@ -1,13 +1,15 @@
-// A store that remembers the bytes of one small object it was given, so that a segment is opened from what was written
-// instead of being asked for again: three requests fewer for each flush of a few rows.
+// A store that remembers the bytes of the object it was given last, so that a segment is opened from what was written
+// instead of being asked for again: a flush sends its bytes once and reads none.
 //
 // Threads:    one thread until Forget; thread-safe afterwards.
 // Errors:     those of the store below.
 // Durability: that the store has these bytes too is found when they are read back, before the log lets go of the rows.
+// Memory:     the object again, until Forget, unless it is too large.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "objstore/object_store.h"
 
@@ -15,11 +17,14 @@ namespace akidb {
 
 class WrittenBytes final : public ObjectStore {
  public:
-  explicit WrittenBytes(std::shared_ptr<ObjectStore> store) : store_(std::move(store)) {}
+  // Flushes are below it; what is larger was merged, and nobody waits for it.
+  static constexpr size_t kBytesMax = 256u << 20;
+  explicit WrittenBytes(std::shared_ptr<ObjectStore> store, size_t bytes_max = kBytesMax)
+      : store_(std::move(store)), bytes_max_(bytes_max) {}
 
   // Whether reads of the object that was written need no request.
   bool remembers() const { return !key_.empty(); }
-  // The bytes are not needed any more.
+  // The bytes are not needed any more. Whoever reads the object without naming a version gets the one that was written.
   void Forget();
 
   std::string_view kind() const override { return store_->kind(); }
@@ -33,7 +38,7 @@ class WrittenBytes final : public ObjectStore {
                          const PutCondition& condition) override {
     return store_->Put(ctx, key, body, condition);
   }
-  // Remembers what is appended to the writer that was opened last, up to kBytesMax.
+  // Remembers what is appended to the writer that was opened last, up to `bytes_max`.
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(OpContext& ctx, const std::string& key) override;
   Result<ListPage> List(OpContext& ctx, const std::string& prefix, const std::string& start_after,
                         uint32_t keys_max) override {
@@ -41,15 +46,18 @@ class WrittenBytes final : public ObjectStore {
   }
   Status Delete(OpContext& ctx, const std::string& key) override { return store_->Delete(ctx, key); }
 
-  // What is larger is rare, and worth looking at before it is named.
-  static constexpr size_t kBytesMax = 1u << 20;
-
  private:
   class Writer;
+  static constexpr size_t kChunkBytes = 1u << 20;
+  void Remember(std::string_view bytes);
 
   const std::shared_ptr<ObjectStore> store_;
-  std::string key_;  // empty: nothing is remembered
-  std::string bytes_;
+  const size_t bytes_max_;
+  std::string written_key_;
+  std::string version_id_;           // of what was committed under it
+  std::string key_;                  // empty: nothing is remembered
+  std::vector<std::string> chunks_;  // all but the last of kChunkBytes
+  size_t size_bytes_ = 0;
 };
 
 }  // namespace akidb

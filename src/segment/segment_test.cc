@@ -75,6 +75,26 @@ TEST_P(SegmentRoundTripTest, GivesBackEveryRow) {
   EXPECT_FALSE((*segment)->Find("doc-00003000"));
 }
 
+TEST_P(SegmentRoundTripTest, TheEntryIsKnownBeforeTheObjectIsThere) {
+  const std::vector<TestRow> rows = MakeTestRows(50, 24, GetParam());
+  const SegmentOptions options{.dim = 24, .type = GetParam()};
+  TestSource source(rows);
+  SegmentEntry early;
+  const auto entry = WriteSegment(ctx_, *store_, kKey, kId, options, source, [&](const SegmentEntry& known) {
+    early = known;
+    EXPECT_EQ(store_->Head(ctx_, kKey).error().code(), StatusCode::kNotFound);
+    return OkStatus();
+  });
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(early, *entry) << "on a store without versions";
+  EXPECT_EQ(early.object.sha256, Sha256Hex(Bytes()));
+
+  const auto refused = WriteSegment(ctx_, *store_, kKey + "2", kId, options, source,
+                                    [](const SegmentEntry&) { return Unavailable("not now"); });
+  EXPECT_EQ(refused.error().message(), "not now");
+  EXPECT_FALSE(store_->Head(ctx_, kKey + "2"));
+}
+
 TEST_P(SegmentRoundTripTest, InverseNormsAreThoseOfTheStoredElements) {
   const std::vector<TestRow> rows = MakeTestRows(50, 37, GetParam());
   const auto segment = Open(MustWrite(rows, {.dim = 37, .type = GetParam()}));

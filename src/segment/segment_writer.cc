@@ -26,27 +26,33 @@ class Output {
 
   uint64_t offset() const { return offset_; }
   Status Append(OpContext& ctx, std::string_view bytes) {
-    pending_ += bytes;
     offset_ += bytes.size();
+    if (bytes.size() >= kAppendBytes) {
+      AKI_RETURN_IF_ERROR(Flush(ctx));
+      return Send(ctx, bytes);
+    }
+    pending_ += bytes;
     return pending_.size() < kAppendBytes ? OkStatus() : Flush(ctx);
   }
   Status PadTo(OpContext& ctx, uint64_t alignment) {
     const uint64_t over = offset_ % alignment;
     return over == 0 ? OkStatus() : Append(ctx, std::string(alignment - over, '\0'));
   }
-  Result<ObjectMeta> Commit(OpContext& ctx) {
-    AKI_RETURN_IF_ERROR(Flush(ctx));
-    return writer_->Commit(ctx, PutCondition::IfAbsent());
-  }
-  std::string Sha256() { return hash_.HexDigest(); }
-
- private:
   Status Flush(OpContext& ctx) {
-    AKI_RETURN_IF_ERROR(ctx.Check());
-    hash_.Update(pending_);
-    AKI_RETURN_IF_ERROR(writer_->Append(ctx, pending_));
+    if (pending_.empty()) return OkStatus();
+    AKI_RETURN_IF_ERROR(Send(ctx, pending_));
     pending_.clear();
     return OkStatus();
+  }
+  // Of everything that was flushed; nothing may follow.
+  std::string Sha256() { return hash_.HexDigest(); }
+  Result<ObjectMeta> Commit(OpContext& ctx) { return writer_->Commit(ctx, PutCondition::IfAbsent()); }
+
+ private:
+  Status Send(OpContext& ctx, std::string_view bytes) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    hash_.Update(bytes);
+    return writer_->Append(ctx, bytes);
   }
 
   std::unique_ptr<ObjectWriter> writer_;
@@ -231,7 +237,8 @@ Status WriteColumns(OpContext& ctx, const PayloadColumns& columns, SectionWriter
 }  // namespace
 
 Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std::string& key, const std::string& id,
-                                  const SegmentOptions& options, SegmentSource& source) {
+                                  const SegmentOptions& options, SegmentSource& source,
+                                  const BeforeCommit& before_commit) {
   if (source.row_count() == 0 || source.row_count() == UINT32_MAX) {
     return std::unexpected(
         InvalidArgument("a segment has 1 to 2^32 - 2 rows, not " + std::to_string(source.row_count())));
@@ -261,16 +268,21 @@ Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std:
                              .row_count = source.row_count(),
                              .sections = writer.TakeSections()};
   AKI_RETURN_IF_ERROR(output.Append(ctx, EncodeSegmentFooter(footer, footer_offset)));
-  AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, output.Commit(ctx));
+  AKI_RETURN_IF_ERROR(output.Flush(ctx));
 
   SegmentEntry entry;
-  entry.object = {.id = id, .sha256 = output.Sha256(), .version_id = meta.version_id, .size_bytes = output.offset()};
+  entry.object.id = id;
+  entry.object.sha256 = output.Sha256();
+  entry.object.size_bytes = output.offset();
   entry.row_count = source.row_count();
   entry.id_min = std::move(statistics.id_min);
   entry.id_max = std::move(statistics.id_max);
   entry.footer_offset = footer_offset;
   entry.footer_bytes = output.offset() - footer_offset;
   entry.lsn_max = statistics.lsn_max;
+  if (before_commit) AKI_RETURN_IF_ERROR(before_commit(entry));
+  AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, output.Commit(ctx));
+  entry.object.version_id = meta.version_id;
   return entry;
 }
 

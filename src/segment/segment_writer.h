@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,8 +52,13 @@ class SegmentSource {
   virtual Lsn lsn_max() const = 0;
 };
 
+// What is done with the entry, still without a version id, once all bytes were handed to the store and before they are
+// an object: time that the upload would be waited for. An error ends the writing.
+using BeforeCommit = std::function<Status(const SegmentEntry& entry)>;
+
 // Writes `source` as the new object `key` (create-if-absent) and returns its manifest entry with object.id = `id`.
 Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std::string& key, const std::string& id,
-                                  const SegmentOptions& options, SegmentSource& source);
+                                  const SegmentOptions& options, SegmentSource& source,
+                                  const BeforeCommit& before_commit = nullptr);
 
 }  // namespace akidb
