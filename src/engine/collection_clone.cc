@@ -99,12 +99,6 @@ bool CollectionImpl::NamesForeign(const std::vector<ManifestVersion>& versions) 
 }
 
 Result<std::optional<CollectionId>> CollectionImpl::SourceToRelease(OpContext& ctx) {
-  MutexLock lock(maintenance_mutex_);
-  AKI_RETURN_IF_ERROR(SettleMerge(ctx));
-  if (!epoch_taken_ || !committer_.head()->manifest.cloned_from) return std::nullopt;
-  // A commit that met another node's version and was then refused has moved the head past what is known.
-  AKI_RETURN_IF_ERROR(LearnVersions(ctx, {committer_.head()->manifest.version}));
-  if (NamesForeign({committer_.head()->manifest.version})) return std::nullopt;
   // What waits to be read back is read back whole.
   const auto waits_for_foreign = [&](const Unconfirmed& unconfirmed) {
     bool foreign = false;
@@ -112,17 +106,31 @@ Result<std::optional<CollectionId>> CollectionImpl::SourceToRelease(OpContext& c
                   [&](CollectionId owner, const std::string&, const ObjectRef&) { foreign = foreign || owner != id_; });
     return foreign;
   };
-  if (std::ranges::any_of(unconfirmed_, waits_for_foreign)) return std::nullopt;
-  AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, OldestRetained(ctx));
-  AKI_RETURN_IF_ERROR(LearnVersions(ctx, KeptVersions(boundary)));
-  if (NamesForeign(KeptVersions(boundary))) return std::nullopt;
-  // From here on no commit may name a version that did.
-  AKI_RETURN_IF_ERROR(MoveBoundary(ctx, boundary));
-  AKI_RETURN_IF_ERROR(RetireManifests(ctx));
-  const std::vector<ManifestVersion> kept = KeptVersions(KeptFrom(committer_.head()->manifest));
+  MutexLock upkeep(upkeep_mutex_);
+  std::shared_ptr<const ManifestHead> head;
+  std::optional<ManifestVersion> oldest_job;
+  {
+    MutexLock lock(maintenance_mutex_);
+    AKI_RETURN_IF_ERROR(SettleMerge(ctx));
+    head = committer_.head();
+    if (!epoch_taken_ || !head->manifest.cloned_from) return std::nullopt;
+    if (std::ranges::any_of(unconfirmed_, waits_for_foreign)) return std::nullopt;
+    oldest_job = OldestFlushStart();
+  }
+  // A commit that met another node's version and was then refused has moved the head past what is known.
+  AKI_RETURN_IF_ERROR(LearnVersions(ctx, {head->manifest.version}));
+  if (NamesForeign({head->manifest.version})) return std::nullopt;
+  AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, NextBoundary(ctx, head->manifest, oldest_job));
+  std::vector<ManifestVersion> kept = KeptVersions(head->manifest, boundary);
   AKI_RETURN_IF_ERROR(LearnVersions(ctx, kept));
   if (NamesForeign(kept)) return std::nullopt;
-  return committer_.head()->manifest.cloned_from->collection;
+  // From here on no commit may name a version that did.
+  AKI_ASSIGN_OR_RETURN(head, MoveBoundary(ctx, boundary));
+  AKI_RETURN_IF_ERROR(RetireManifests(ctx, head->manifest));
+  kept = KeptVersions(head->manifest, KeptFrom(head->manifest));
+  AKI_RETURN_IF_ERROR(LearnVersions(ctx, kept));
+  if (NamesForeign(kept) || !head->manifest.cloned_from) return std::nullopt;
+  return head->manifest.cloned_from->collection;
 }
 
 Status CollectionImpl::ForgetSource(OpContext& ctx) {

@@ -10,90 +10,125 @@ namespace {
 
 // Versions that pile up below the boundary, without garbage that would move it, before it is moved for them.
 constexpr uint64_t kUnretiredMax = 1000;
-// How often in a row collecting waits for a flush.
-constexpr int kPutOffMax = 3;
 
 }  // namespace
 
+// Commits go on while this reads, lists and deletes: the lock that they need is taken to decide, and to move the
+// boundary. From then on no commit may name what was doomed, so nothing needs to stand still while it is deleted.
 Status CollectionImpl::CollectStep(OpContext& ctx) {
   CloseIdleVersions();
-  MutexLock lock(maintenance_mutex_);
-  AKI_RETURN_IF_ERROR(SettleMerge(ctx));
+  MutexLock upkeep(upkeep_mutex_);
+  std::shared_ptr<const ManifestHead> head;
+  std::optional<ManifestVersion> oldest_job;
   {
-    MutexLock write(write_mutex_);
-    if (dropped_) return OkStatus();
+    MutexLock lock(maintenance_mutex_);
+    AKI_RETURN_IF_ERROR(SettleMerge(ctx));
+    {
+      MutexLock write(write_mutex_);
+      if (dropped_) return OkStatus();
+    }
+    // Objects of a job under way are not named yet; they are not garbage.
+    if (superseded() || merging_ || indexing_ || !epoch_taken_) return OkStatus();
+    head = committer_.head();
+    oldest_job = OldestFlushStart();
   }
-  // Objects of a job under way are not named yet; they are not garbage. Where there is always a flush under way, one may
-  // have to upload again.
-  if (superseded() || merging_ || indexing_ || !epoch_taken_) return OkStatus();
-  if (flushing() && ++collects_put_off_ < kPutOffMax) return OkStatus();
-  collects_put_off_ = 0;
   AKI_RETURN_IF_ERROR(RetireUnpinned(ctx));
-  AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, OldestRetained(ctx));
-  const Manifest& manifest = committer_.head()->manifest;
-  const bool sweep = sweep_due_ || !garbage_since_.empty() || (sweep_later_ && boundary > swept_below_) ||
-                     history_.NamesMoreThan(KeptVersions(boundary));
-  if (sweep) return Sweep(ctx, boundary);
-  if (boundary.value() < manifest.gc_boundary.value() + kUnretiredMax) return OkStatus();
-  AKI_RETURN_IF_ERROR(MoveBoundary(ctx, boundary));
-  return RetireManifests(ctx);
+  AKI_ASSIGN_OR_RETURN(const ManifestVersion boundary, NextBoundary(ctx, head->manifest, oldest_job));
+  bool sweep = sweep_due_ || (sweep_later_ && boundary > swept_below_);
+  {
+    MutexLock lock(maintenance_mutex_);
+    head = committer_.head();
+    sweep = sweep || !garbage_since_.empty() || history_.NamesMoreThan(KeptVersions(head->manifest, boundary));
+  }
+  if (sweep) return Sweep(ctx, head->manifest, boundary);
+  if (boundary.value() < head->manifest.gc_boundary.value() + kUnretiredMax) return OkStatus();
+  AKI_ASSIGN_OR_RETURN(head, MoveBoundary(ctx, boundary));
+  return RetireManifests(ctx, head->manifest);
 }
 
-Status CollectionImpl::Sweep(OpContext& ctx, ManifestVersion boundary) {
-  AKI_ASSIGN_OR_RETURN(const Garbage garbage, FindGarbage(ctx, boundary));
-  const MonotonicTime now = deps_.env.clock->Now();
-  std::map<std::string, MonotonicTime> since;
-  std::vector<std::string> due;
-  for (const std::string& key : garbage.keys) {
-    const auto known = garbage_since_.find(key);
-    const MonotonicTime first_seen = known == garbage_since_.end() ? now : known->second;
-    since.emplace(key, first_seen);
-    if (now < first_seen + deps_.options.gc_grace) continue;
-    AKI_ASSIGN_OR_RETURN(const bool verified, VerifiedSince(ctx, first_seen));
-    if (verified) due.push_back(key);
+Status CollectionImpl::Sweep(OpContext& ctx, const Manifest& manifest, ManifestVersion boundary) {
+  sweep_due_ = false;  // what becomes garbage from here on may not be in the listing
+  auto garbage = FindGarbage(ctx, manifest, boundary);
+  if (!garbage) {
+    sweep_due_ = true;
+    return std::move(garbage).error();
   }
-  garbage_since_ = std::move(since);
   swept_below_ = boundary;
-  sweep_later_ = garbage.later;
-  sweep_due_ = false;
+  sweep_later_ = garbage->later;
   // What only forgotten versions named is garbage that was just seen.
-  history_.ForgetKeys(boundary, KeptVersions(boundary));
+  history_.ForgetKeys(boundary, KeptVersions(manifest, boundary));
+  std::vector<std::pair<std::string, MonotonicTime>> old_enough;
+  std::vector<std::shared_ptr<SegmentUnit>> units;
+  {
+    // The times and the units they are compared with, at once: a merge that comes later begins the grace anew, and may
+    // take away what the older times wait for.
+    MutexLock lock(maintenance_mutex_);
+    const MonotonicTime now = deps_.env.clock->Now();
+    std::map<std::string, MonotonicTime> since;
+    for (const std::string& key : garbage->keys) {
+      const auto known = garbage_since_.find(key);
+      const MonotonicTime first_seen = known == garbage_since_.end() ? now : known->second;
+      since.emplace(key, first_seen);
+      if (now >= first_seen + deps_.options.gc_grace) old_enough.emplace_back(key, first_seen);
+    }
+    garbage_since_ = std::move(since);
+    units = view()->segments;
+  }
+  std::vector<std::string> due;
+  for (auto& [key, first_seen] : old_enough) {
+    AKI_ASSIGN_OR_RETURN(const bool verified, VerifiedSince(ctx, units, first_seen));
+    if (verified) due.push_back(std::move(key));
+  }
   return due.empty() ? OkStatus() : DeleteGarbage(ctx, boundary, due);
 }
 
 // The boundary dooms, before anything is deleted, what no commit may name from now on.
-Status CollectionImpl::MoveBoundary(OpContext& ctx, ManifestVersion boundary) {
+Result<std::shared_ptr<const ManifestHead>> CollectionImpl::MoveBoundary(OpContext& ctx, ManifestVersion boundary) {
+  MutexLock lock(maintenance_mutex_);
+  AKI_RETURN_IF_ERROR(SettleMerge(ctx));  // readers would be told a version that they are not shown
   AKI_RETURN_IF_ERROR(committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
     if (manifest->gc_boundary >= boundary) return ManifestCommitter::Edited::kAlreadyThere;
     manifest->gc_boundary = boundary;
     return ManifestCommitter::Edited::kChanged;
   }));
   PublishVersion();
-  return OkStatus();
+  return committer_.head();
 }
 
 Status CollectionImpl::DeleteGarbage(OpContext& ctx, ManifestVersion boundary, const std::vector<std::string>& due) {
+  std::shared_ptr<const ManifestHead> head;
+  {
+    MutexLock lock(maintenance_mutex_);
+    head = committer_.head();
+  }
   // A store that has forgotten the head would be left with an older one, which may still name what is deleted here.
-  AKI_RETURN_IF_ERROR(committer_.ReRead(ctx, *committer_.head()));
-  AKI_RETURN_IF_ERROR(MoveBoundary(ctx, boundary));
+  AKI_RETURN_IF_ERROR(manifests_->ReRead(ctx, *head));
+  AKI_ASSIGN_OR_RETURN(head, MoveBoundary(ctx, boundary));
   // Asked again of the manifest just committed: another committer may have pinned something meanwhile.
-  AKI_ASSIGN_OR_RETURN(const Garbage doomed, FindGarbage(ctx, boundary));
-  uint64_t deleted = 0;
+  AKI_ASSIGN_OR_RETURN(const Garbage doomed, FindGarbage(ctx, head->manifest, boundary));
+  std::vector<std::string> deleted;
+  Status status;
   for (const std::string& key : due) {
     if (std::ranges::find(doomed.keys, key) == doomed.keys.end()) continue;
     verified_keys_.insert(key);
-    AKI_RETURN_IF_ERROR(deps_.store->Delete(ctx, key));
-    garbage_since_.erase(key);
-    ++deleted;
+    status = deps_.store->Delete(ctx, key);
+    if (!status.ok()) break;
+    deleted.push_back(key);
   }
+  {
+    MutexLock lock(maintenance_mutex_);
+    for (const std::string& key : deleted) garbage_since_.erase(key);
+  }
+  AKI_RETURN_IF_ERROR(std::move(status));
   Log(LogLevel::kInfo, "collected",
-      {{"collection", id_.value()}, {"objects", deleted}, {"boundary", boundary.value()}});
-  return RetireManifests(ctx);
+      {{"collection", id_.value()}, {"objects", deleted.size()}, {"boundary", boundary.value()}});
+  return RetireManifests(ctx, head->manifest);
 }
 
-// Segments and deletion vectors that no version from `boundary` on and no pinned one names.
-Result<CollectionImpl::Garbage> CollectionImpl::FindGarbage(OpContext& ctx, ManifestVersion boundary) {
-  const std::vector<ManifestVersion> kept = KeptVersions(boundary);
+// Segments and deletion vectors that no version of `manifest` from `boundary` on and no pinned one names.
+Result<CollectionImpl::Garbage> CollectionImpl::FindGarbage(OpContext& ctx, const Manifest& manifest,
+                                                            ManifestVersion boundary) {
+  const std::vector<ManifestVersion> kept = KeptVersions(manifest, boundary);
   AKI_RETURN_IF_ERROR(LearnVersions(ctx, kept));
   const auto named = history_.NamedBy(kept);
   Garbage garbage;

@@ -39,6 +39,16 @@ class GrowingSource final : public SegmentSource {
   Lsn lsn_max_;
 };
 
+// With the ids beside the places, which are compared twenty times each.
+template <class Origin>
+void SortById(const std::vector<std::shared_ptr<GrowingRows>>& groups, std::vector<Origin>* origins) {
+  std::vector<std::pair<std::string_view, Origin>> sorted;
+  sorted.reserve(origins->size());
+  for (const Origin& origin : *origins) sorted.emplace_back(groups[origin.group]->Id(origin.row), origin);
+  std::ranges::sort(sorted, {}, [](const auto& each) { return each.first; });
+  std::ranges::transform(sorted, origins->begin(), [](const auto& each) { return each.second; });
+}
+
 }  // namespace
 
 std::string CollectionImpl::MintId(ManifestVersion start) {
@@ -54,12 +64,25 @@ Result<CollectionImpl::NewSegment> CollectionImpl::WriteNewSegment(OpContext& ct
   options.distance = current.distance;
   const std::string id = MintId(start);
   const auto store = std::make_shared<WrittenBytes>(deps_.store);
-  AKI_ASSIGN_OR_RETURN(SegmentEntry entry, WriteSegment(ctx, *store, SegmentKey(id_, id), id, options, source));
+  const std::string key = SegmentKey(id_, id);
+  SegmentUnit::Shared opened;
+  const auto open = [&](const SegmentEntry& entry) -> Status {
+    if (!store->remembers()) return OkStatus();
+    AKI_ASSIGN_OR_RETURN(opened.reader, SegmentReader::Open(ctx, store, key, entry, deps_.payload_cache));
+    opened.index = std::make_shared<IndexSlot>();
+    store->Forget();
+    return OkStatus();
+  };
+  AKI_ASSIGN_OR_RETURN(SegmentEntry entry, WriteSegment(ctx, *store, key, id, options, source, open));
   auto unit = std::make_shared<SegmentUnit>(
-      entry, [this, entry, store](OpContext& open_ctx) { return OpenSegment(open_ctx, entry, store); },
+      entry,
+      [this, entry, store, opened](OpContext& open_ctx) -> Result<SegmentUnit::Opened> {
+        if (opened.reader) return SegmentUnit::Opened{opened, {}};
+        return OpenSegment(open_ctx, entry, store);
+      },
       deps_.env.clock->Now());
-  if (store->remembers()) AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
-  store->Forget();
+  // Before anything names it: a segment that cannot be opened is never published.
+  AKI_RETURN_IF_ERROR(unit->Prepare(ctx));
   return NewSegment{std::move(entry), std::move(unit)};
 }
 
@@ -100,6 +123,23 @@ bool CollectionImpl::flushing() {
   return !flush_jobs_.empty();
 }
 
+std::optional<ManifestVersion> CollectionImpl::OldestFlushStart() {
+  MutexLock lock(flush_mutex_);
+  std::optional<ManifestVersion> oldest;
+  for (const auto& job : flush_jobs_) {
+    if (job->stage != FlushJob::Stage::kSealed) oldest = oldest ? std::min(*oldest, job->start) : job->start;
+  }
+  return oldest;
+}
+
+bool CollectionImpl::GiveUpDropped() {
+  MutexLock lock(flush_mutex_);
+  MutexLock write(write_mutex_);
+  // Who commits the oldest one takes it away.
+  if (dropped_) flush_jobs_.erase(flush_jobs_.begin() + (committing_ ? 1 : 0), flush_jobs_.end());
+  return dropped_;
+}
+
 bool CollectionImpl::Seal() {
   MutexLock lock(write_mutex_);
   if (dropped_ || batch_first_lsn_.value() == 0) return false;
@@ -123,19 +163,20 @@ bool CollectionImpl::Seal() {
 std::shared_ptr<CollectionImpl::FlushJob> CollectionImpl::TakeUpload(FlushTrigger trigger) {
   MutexLock lock(flush_mutex_);
   // A job that failed, or that the collector doomed, comes before newer ones.
-  const auto sealed = std::ranges::find(flush_jobs_, FlushJob::Stage::kSealed, [](const auto& job) { return job->stage; });
-  if (sealed != flush_jobs_.end()) {
-    (*sealed)->stage = FlushJob::Stage::kUploading;
-    return *sealed;
+  const auto of_stage = [&](FlushJob::Stage stage) AKI_REQUIRES(flush_mutex_) {
+    return std::ranges::find(flush_jobs_, stage, [](const auto& job) { return job->stage; });
+  };
+  auto next = of_stage(FlushJob::Stage::kSealed);
+  if (next == flush_jobs_.end()) {
+    // One upload at a time: what comes meanwhile goes together.
+    if (of_stage(FlushJob::Stage::kUploading) != flush_jobs_.end() || flush_jobs_.size() >= kFlushJobsMax) return nullptr;
+    if (!epoch_taken_ || (trigger == FlushTrigger::kIfDue && seal_holds_ > 0)) return nullptr;
+    if (!FlushDue(trigger) || !Seal()) return nullptr;
+    next = std::prev(flush_jobs_.end());
   }
-  // One upload at a time: what comes meanwhile goes together.
-  const bool uploading = std::ranges::any_of(
-      flush_jobs_, [](const auto& job) { return job->stage == FlushJob::Stage::kUploading; });
-  if (uploading || flush_jobs_.size() >= kFlushJobsMax || !epoch_taken_) return nullptr;
-  if (trigger == FlushTrigger::kIfDue && seal_holds_ > 0) return nullptr;
-  if (!FlushDue(trigger) || !Seal()) return nullptr;
-  flush_jobs_.back()->stage = FlushJob::Stage::kUploading;
-  return flush_jobs_.back();
+  (*next)->stage = FlushJob::Stage::kUploading;
+  (*next)->start = history_.head()->manifest.version;  // at once, so that the collector sees it
+  return *next;
 }
 
 std::shared_ptr<CollectionImpl::FlushJob> CollectionImpl::TakeCommit() {
@@ -145,10 +186,13 @@ std::shared_ptr<CollectionImpl::FlushJob> CollectionImpl::TakeCommit() {
   return flush_jobs_.front();
 }
 
-Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
+Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger, FlushOrder order) {
   if (superseded()) return std::unexpected(NotTheWriter());
   // Nothing is unflushed before the takeover is complete.
-  if (!epoch_taken_) return false;
+  if (!epoch_taken_ || GiveUpDropped()) return false;
+  if (order == FlushOrder::kUploadFirst) {
+    if (const auto job = TakeUpload(trigger)) return UploadStep(ctx, job.get());
+  }
   if (const auto job = TakeCommit()) {
     // What came while it was uploaded can be uploaded while it is committed.
     if (FlushDue(FlushTrigger::kIfDue)) deps_.wake_flush();
@@ -160,30 +204,37 @@ Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger) {
   }
   std::shared_ptr<FlushJob> job;
   if (trigger == FlushTrigger::kNow) {
-    // Whoever holds the lock relies on that nothing is sealed meanwhile.
+    // A revert holds the lock, and relies on that nothing is sealed meanwhile.
     MutexLock lock(maintenance_mutex_);
     job = TakeUpload(trigger);
   } else {
     job = TakeUpload(trigger);
   }
   if (!job) return false;
-  const Status uploaded = UploadFlush(ctx, job.get());
+  return UploadStep(ctx, job.get());
+}
+
+Result<bool> CollectionImpl::UploadStep(OpContext& ctx, FlushJob* job) {
+  Status uploaded = UploadFlush(ctx, job);
   MutexLock lock(flush_mutex_);
   // What an upload that fails leaves behind is the collector's.
   job->left_garbage = job->left_garbage || !uploaded.ok();
   job->stage = uploaded.ok() ? FlushJob::Stage::kUploaded : FlushJob::Stage::kSealed;
   flush_moved_.NotifyAll();
-  if (!uploaded.ok()) return std::unexpected(uploaded);
+  if (!uploaded.ok()) return std::unexpected(std::move(uploaded));
+  // This thread may have more to upload, and another one nothing to do.
+  const bool can_commit = !flush_jobs_.empty() && flush_jobs_.front()->stage == FlushJob::Stage::kUploaded;
+  if (can_commit && !committing_) deps_.wake_flush();
   return true;
 }
 
 Result<bool> CollectionImpl::CommitStep(OpContext& ctx, FlushJob* job) {
   bool doomed = false;
+  bool dropped = false;
   Status committed;
   {
     MutexLock lock(maintenance_mutex_);
     committed = superseded() ? NotTheWriter() : SettleMerge(ctx);
-    bool dropped = false;
     if (committed.ok()) {
       MutexLock write(write_mutex_);
       dropped = dropped_;
@@ -202,18 +253,17 @@ Result<bool> CollectionImpl::CommitStep(OpContext& ctx, FlushJob* job) {
     }
     flush_moved_.NotifyAll();
   }
-  if (committed.ok()) {
-    NoteCommitted(job->watermark);
-  } else if (!doomed) {
-    return std::unexpected(std::move(committed));
-  }
+  if (!committed.ok() && !doomed) return std::unexpected(std::move(committed));
+  if (committed.ok() && !dropped) NoteCommitted(job->watermark);
   return true;
 }
 
 Status CollectionImpl::Flush(OpContext& ctx) {
   constexpr Duration kLookAgain = std::chrono::milliseconds(100);
   const Lsn last(applied_lsn_.load(std::memory_order_acquire));
-  while (epoch_taken_ && !NothingToFlush(last)) {
+  while (true) {
+    if (superseded()) return NotTheWriter();
+    if (!epoch_taken_ || NothingToFlush(last)) return OkStatus();
     AKI_RETURN_IF_ERROR(ctx.Check());
     AKI_ASSIGN_OR_RETURN(const bool more, FlushStep(ctx, FlushTrigger::kNow));
     if (more) continue;
@@ -221,7 +271,6 @@ Status CollectionImpl::Flush(OpContext& ctx) {
     MutexLock lock(flush_mutex_);
     if (!flush_jobs_.empty()) flush_moved_.WaitFor(flush_mutex_, kLookAgain);
   }
-  return OkStatus();
 }
 
 Result<ObjectRef> CollectionImpl::PutDeletes(OpContext& ctx, const SegmentUnit& unit, const std::vector<RowIndex>& rows,
@@ -257,7 +306,6 @@ Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
   FlushJob& job = *flush;
   // The log is made durable meanwhile; CommitFlush waits for it.
   log()->NotifyDurable(ctx, job.watermark, [](const Status&) {});
-  job.start = history_.head()->manifest.version;
   job.origins.clear();
   for (uint32_t group = 0; group < job.groups.size(); ++group) {
     const GrowingRows& rows = *job.groups[group];
@@ -265,8 +313,7 @@ Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
       if (rows.DeletedAt(row) > job.watermark) job.origins.push_back({group, row});
     }
   }
-  const auto id_of = [&](const FlushJob::Origin& origin) { return job.groups[origin.group]->Id(origin.row); };
-  std::ranges::sort(job.origins, {}, id_of);
+  SortById(job.groups, &job.origins);
 
   job.segment.reset();
   job.unit.reset();
@@ -282,8 +329,6 @@ Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
 
 Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed) {
   FlushJob& job = *flush;
-  // Before anything names it: a segment that cannot be opened is never published.
-  if (job.unit) AKI_RETURN_IF_ERROR(job.unit->Prepare(ctx));
   if (!job.deletes_written) AKI_RETURN_IF_ERROR(WriteDeletes(ctx, &job));
   AKI_RETURN_IF_ERROR(log()->WaitDurable(ctx, job.watermark));
   const Epoch epoch(epoch_.load());
@@ -340,7 +385,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed
     view_ = std::move(next);
   }
   unconfirmed_.push_back({job.first_lsn, job.watermark, sequence, head, deps_.env.clock->Now()});
-  sweep_due_ = sweep_due_ || job.left_garbage || !job.deletes.empty();
+  if (job.left_garbage || !job.deletes.empty()) sweep_due_ = true;
   Log(LogLevel::kInfo, "flushed",
       {{"collection", id_.value()},
        {"version", head->manifest.version.value()},

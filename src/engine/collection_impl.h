@@ -3,7 +3,8 @@
 // _retain.cc, _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes
 // _takeover.cc, _follow.cc, _place.cc.
 //
-// Threads:    lock order: maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
+// Threads:    lock order: upkeep_mutex_ (reading back, trimming, collecting; held over store calls, and nobody else
+//             waits for it), maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), flush_mutex_ (which flush is how
 //             far), write_mutex_ (order of writes; held over memory work), state_mutex_ (the view readers copy; held for
 //             a few instructions).
@@ -152,7 +153,9 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   // Background steps, each bounded; true if there is more to do at once.
   enum class FlushTrigger : uint8_t { kIfDue, kNow };
-  Result<bool> FlushStep(OpContext& ctx, FlushTrigger trigger);
+  // What comes first where there is both: a job that can be committed, or rows that can be uploaded meanwhile.
+  enum class FlushOrder : uint8_t { kCommitFirst, kUploadFirst };
+  Result<bool> FlushStep(OpContext& ctx, FlushTrigger trigger, FlushOrder order = FlushOrder::kCommitFirst);
   Result<bool> MergeStep(OpContext& ctx, MergeScope scope);
   Result<bool> IndexStep(OpContext& ctx);
   Result<bool> GrowStep(OpContext& ctx);
@@ -188,8 +191,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     Lsn watermark;
     uint64_t bytes = 0;
     bool left_garbage = false;  // an upload of it was in vain
+    ManifestVersion start;      // of the objects' ids; set with the stage
     // Filled by the upload.
-    ManifestVersion start;
     struct Origin {
       uint32_t group;
       RowIndex row;
@@ -296,7 +299,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status CloseDrainedEpochs(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
   // Deletes objects of this epoch up to `sequence`, and those of ended epochs that `manifest`, which was read back,
   // does not list any more.
-  Status TrimStreams(OpContext& ctx, WalSequence sequence, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
+  Status TrimStreams(OpContext& ctx, WalSequence sequence, const Manifest& manifest) AKI_REQUIRES(upkeep_mutex_);
   std::shared_ptr<CollectionLog> log() const;
   Status NotTheWriter() const;
   // OK if `manifest` still names this process; otherwise this object is superseded. Other nodes may have acknowledged
@@ -347,8 +350,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   WriteReceipt Receipt(Lsn lsn, uint64_t affected);
   GrowingRows& Active() AKI_REQUIRES(write_mutex_);
 
-  // Writes the rows of `source` as a new segment whose builder started from `start`. The unit is open if it is small;
-  // otherwise it reads the object back when it is prepared.
+  // Writes the rows of `source` as a new segment whose builder started from `start`, and opens it.
   struct NewSegment {
     SegmentEntry entry;
     std::shared_ptr<SegmentUnit> unit;
@@ -377,6 +379,11 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // The oldest job, if it is uploaded and no other thread commits it.
   std::shared_ptr<FlushJob> TakeCommit() AKI_EXCLUDES(flush_mutex_);
   bool flushing() AKI_EXCLUDES(flush_mutex_);
+  // The oldest version that a job under way started from.
+  std::optional<ManifestVersion> OldestFlushStart() AKI_EXCLUDES(flush_mutex_);
+  // Whether the collection was dropped: nothing of it is uploaded any more.
+  bool GiveUpDropped() AKI_EXCLUDES(flush_mutex_);
+  Result<bool> UploadStep(OpContext& ctx, FlushJob* job) AKI_EXCLUDES(flush_mutex_);
   Status UploadFlush(OpContext& ctx, FlushJob* job) AKI_EXCLUDES(maintenance_mutex_);
   Status WriteDeletes(OpContext& ctx, FlushJob* job) AKI_REQUIRES(maintenance_mutex_);
   Result<bool> CommitStep(OpContext& ctx, FlushJob* job) AKI_EXCLUDES(maintenance_mutex_);
@@ -451,29 +458,37 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
       AKI_REQUIRES(maintenance_mutex_);
 
   // retain
-  Result<ManifestVersion> OldestRetained(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  Result<ManifestVersion> OldestRetained(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(upkeep_mutex_);
+  Result<ManifestVersion> NextBoundary(OpContext& ctx, const Manifest& manifest,
+                                       std::optional<ManifestVersion> oldest_job) AKI_REQUIRES(upkeep_mutex_);
   // The versions from `boundary` on, and those that are pinned.
-  std::vector<ManifestVersion> KeptVersions(ManifestVersion boundary) const AKI_REQUIRES(maintenance_mutex_);
-  Status LearnVersions(OpContext& ctx, const std::vector<ManifestVersion>& versions) AKI_REQUIRES(maintenance_mutex_);
-  Status RetireManifests(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
-  Status RetireUnpinned(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
-  Status RetireManifest(OpContext& ctx, ManifestVersion version) AKI_REQUIRES(maintenance_mutex_);
+  static std::vector<ManifestVersion> KeptVersions(const Manifest& manifest, ManifestVersion boundary);
+  Status LearnVersions(OpContext& ctx, const std::vector<ManifestVersion>& versions);
+  Status RetireManifests(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(upkeep_mutex_);
+  Status RetireUnpinned(OpContext& ctx) AKI_REQUIRES(upkeep_mutex_) AKI_EXCLUDES(maintenance_mutex_);
+  Status RetireManifest(OpContext& ctx, ManifestVersion version) AKI_REQUIRES(upkeep_mutex_);
 
   // collect
   Status VerifyObject(OpContext& ctx, const std::string& key, const ObjectRef& object);
   Status VerifyUnit(OpContext& ctx, SegmentUnit& unit);
-  Status VerifyMergeProducts(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
-  Status VerifyPublished(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
-  Result<bool> VerifiedSince(OpContext& ctx, MonotonicTime since) AKI_REQUIRES(maintenance_mutex_);
-  Status Sweep(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
-  Status MoveBoundary(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+  Status VerifyMergeProducts(OpContext& ctx);
+  Status VerifyPublished(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(upkeep_mutex_);
+  // The newest watermark that was committed long enough ago.
+  std::optional<Unconfirmed> NextToConfirm() AKI_REQUIRES(maintenance_mutex_);
+  Result<bool> VerifiedSince(OpContext& ctx, const std::vector<std::shared_ptr<SegmentUnit>>& units,
+                             MonotonicTime since);
+  Status Sweep(OpContext& ctx, const Manifest& manifest, ManifestVersion boundary) AKI_REQUIRES(upkeep_mutex_)
+      AKI_EXCLUDES(maintenance_mutex_);
+  // The head with it.
+  Result<std::shared_ptr<const ManifestHead>> MoveBoundary(OpContext& ctx, ManifestVersion boundary)
+      AKI_REQUIRES(upkeep_mutex_) AKI_EXCLUDES(maintenance_mutex_);
   Status DeleteGarbage(OpContext& ctx, ManifestVersion boundary, const std::vector<std::string>& due)
-      AKI_REQUIRES(maintenance_mutex_);
+      AKI_REQUIRES(upkeep_mutex_) AKI_EXCLUDES(maintenance_mutex_);
   struct Garbage {
     std::vector<std::string> keys;
     bool later = false;  // nothing names more than that, but its builder started at or after the boundary
   };
-  Result<Garbage> FindGarbage(OpContext& ctx, ManifestVersion boundary) AKI_REQUIRES(maintenance_mutex_);
+  Result<Garbage> FindGarbage(OpContext& ctx, const Manifest& manifest, ManifestVersion boundary);
 
   const std::shared_ptr<CollectionDeps> deps_owner_;
   CollectionDeps& deps_;
@@ -481,27 +496,29 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   const std::string created_at_;
   std::atomic<uint64_t> base_lsn_{0};  // greatest LSN in the manifest that was opened
 
+  Mutex upkeep_mutex_;
+  // Keys that need no reading back: it was done, or this process collected them.
+  std::set<std::string> verified_keys_ AKI_GUARDED_BY(upkeep_mutex_);
+  ManifestVersion retired_below_ AKI_GUARDED_BY(upkeep_mutex_);  // older manifests are tombstones; 0 if not known
+  ManifestVersion swept_below_ AKI_GUARDED_BY(upkeep_mutex_);    // boundary of the last sweep
+  bool sweep_later_ AKI_GUARDED_BY(upkeep_mutex_) = false;       // the last sweep saw Garbage::later
+  std::atomic<bool> sweep_due_{true};
+
   Mutex maintenance_mutex_;
   ManifestCommitter committer_ AKI_GUARDED_BY(maintenance_mutex_);
   std::string epoch_claim_ AKI_GUARDED_BY(maintenance_mutex_);                 // empty until a takeover was tried
   std::shared_ptr<BucketLog> opening_log_ AKI_GUARDED_BY(maintenance_mutex_);  // until its first object is there
   std::vector<Tail> tails_ AKI_GUARDED_BY(maintenance_mutex_);                 // of a reader
-  bool old_streams_due_ AKI_GUARDED_BY(maintenance_mutex_) = false;
-  int collects_put_off_ AKI_GUARDED_BY(maintenance_mutex_) = 0;  // in a row, for a flush
+  std::atomic<bool> old_streams_due_{false};
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   bool indexing_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::set<std::string> unreadable_indexes_ AKI_GUARDED_BY(maintenance_mutex_);  // object ids
   std::optional<MergeJob> unsettled_merge_ AKI_GUARDED_BY(maintenance_mutex_);
   std::deque<Unconfirmed> unconfirmed_ AKI_GUARDED_BY(maintenance_mutex_);
-  bool sweep_due_ AKI_GUARDED_BY(maintenance_mutex_) = true;
   // Objects that the head does not name, and since when this process has known.
   std::map<std::string, MonotonicTime> garbage_since_ AKI_GUARDED_BY(maintenance_mutex_);
-  // Keys that need no reading back: it was done, or this process collected them.
-  std::set<std::string> verified_keys_ AKI_GUARDED_BY(maintenance_mutex_);
-  ManifestVersion retired_below_ AKI_GUARDED_BY(maintenance_mutex_);  // older manifests are tombstones; 0 if not known
-  std::set<ManifestVersion> unpinned_ AKI_GUARDED_BY(maintenance_mutex_);  // lost a pin; to be retired if below that
-  ManifestVersion swept_below_ AKI_GUARDED_BY(maintenance_mutex_);         // boundary of the last sweep
-  bool sweep_later_ AKI_GUARDED_BY(maintenance_mutex_) = false;            // the last sweep saw Garbage::later
+  // Lost a pin; to be retired if below the boundary.
+  std::set<ManifestVersion> unpinned_ AKI_GUARDED_BY(maintenance_mutex_);
   std::optional<RevertJob> unsettled_revert_ AKI_GUARDED_BY(maintenance_mutex_);
   CondVar merge_done_;
 

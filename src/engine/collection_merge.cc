@@ -179,7 +179,6 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
 
 Status CollectionImpl::PrepareMergeCommit(OpContext& ctx, MergeJob* job) {
   if (!job->segment) return OkStatus();
-  AKI_RETURN_IF_ERROR(job->unit->Prepare(ctx));
   // Deletes that a flush published while the merge was built go along; later ones are in the log.
   Lsn published = job->watermark;
   for (const EpochEntry& epoch : committer_.head()->manifest.open_epochs)

@@ -10,8 +10,7 @@ namespace akidb {
 
 // The newest versions, as many as `retain_versions`, of those that were current within `retain_age`. Never goes back,
 // whatever the wall clock does.
-Result<ManifestVersion> CollectionImpl::OldestRetained(OpContext& ctx) {
-  const Manifest& manifest = committer_.head()->manifest;
+Result<ManifestVersion> CollectionImpl::OldestRetained(OpContext& ctx, const Manifest& manifest) {
   const ManifestVersion least = std::max(KeptFrom(manifest), swept_below_);
   const std::string since = FormatRfc3339(deps_.env.clock->WallNow() - deps_.options.retain_age);
   uint64_t oldest = manifest.version.value();
@@ -23,8 +22,15 @@ Result<ManifestVersion> CollectionImpl::OldestRetained(OpContext& ctx) {
   return ManifestVersion(oldest);
 }
 
-std::vector<ManifestVersion> CollectionImpl::KeptVersions(ManifestVersion boundary) const {
-  const Manifest& manifest = committer_.head()->manifest;
+// A boundary above the version that a job started from would doom what it uploads: it waits for the job.
+Result<ManifestVersion> CollectionImpl::NextBoundary(OpContext& ctx, const Manifest& manifest,
+                                                     std::optional<ManifestVersion> oldest_job) {
+  AKI_ASSIGN_OR_RETURN(const ManifestVersion oldest, OldestRetained(ctx, manifest));
+  if (!oldest_job || *oldest_job >= oldest) return oldest;
+  return std::max({*oldest_job, KeptFrom(manifest), swept_below_});
+}
+
+std::vector<ManifestVersion> CollectionImpl::KeptVersions(const Manifest& manifest, ManifestVersion boundary) {
   std::vector<ManifestVersion> kept;
   for (ManifestVersion version = boundary; version <= manifest.version; version = version.Next())
     kept.push_back(version);
@@ -42,8 +48,7 @@ Status CollectionImpl::LearnVersions(OpContext& ctx, const std::vector<ManifestV
 }
 
 // Replaces manifests below the boundary by tombstones, so that their names are never free (I7).
-Status CollectionImpl::RetireManifests(OpContext& ctx) {
-  const Manifest& manifest = committer_.head()->manifest;
+Status CollectionImpl::RetireManifests(OpContext& ctx, const Manifest& manifest) {
   const ManifestVersion boundary = manifest.gc_boundary;
   if (retired_below_.value() == 0) {
     // Retirement goes upwards, so but for pinned versions tombstones and manifests are two runs: look for the seam.
@@ -71,25 +76,34 @@ Status CollectionImpl::RetireManifests(OpContext& ctx) {
     if (!HasPin(manifest, retired_below_)) AKI_RETURN_IF_ERROR(RetireManifest(ctx, retired_below_));
   }
   // A pin that another node removed meanwhile has left garbage, which nothing will tell of later.
-  const std::vector<ManifestVersion> kept = KeptVersions(boundary);
-  sweep_due_ = sweep_due_ || history_.NamesMoreThan(kept);
+  const std::vector<ManifestVersion> kept = KeptVersions(history_.head()->manifest, boundary);
+  if (history_.NamesMoreThan(kept)) sweep_due_ = true;
   history_.Forget(boundary, kept);
   return OkStatus();
 }
 
 // Those that lost their pin when all around them were tombstones already.
 Status CollectionImpl::RetireUnpinned(OpContext& ctx) {
-  // A tombstone above manifests that are still there would hide them when the seam is looked for.
-  if (!unpinned_.empty() && retired_below_.value() == 0) AKI_RETURN_IF_ERROR(RetireManifests(ctx));
-  while (!unpinned_.empty()) {
-    const ManifestVersion version = *unpinned_.begin();
-    const Manifest& manifest = committer_.head()->manifest;
-    if (version < manifest.gc_boundary && !HasPin(manifest, version)) {
-      AKI_RETURN_IF_ERROR(RetireManifest(ctx, version));
-    }
-    unpinned_.erase(version);
+  std::shared_ptr<const ManifestHead> head;
+  std::set<ManifestVersion> versions;
+  {
+    MutexLock lock(maintenance_mutex_);
+    head = committer_.head();
+    versions.swap(unpinned_);
   }
-  return OkStatus();
+  if (versions.empty()) return OkStatus();
+  // A tombstone above manifests that are still there would hide them when the seam is looked for.
+  Status status = retired_below_.value() == 0 ? RetireManifests(ctx, head->manifest) : OkStatus();
+  while (status.ok() && !versions.empty()) {
+    const ManifestVersion version = *versions.begin();
+    // Below the boundary nobody pins what is not pinned.
+    const bool lost = version < head->manifest.gc_boundary && !HasPin(head->manifest, version);
+    if (lost) status = RetireManifest(ctx, version);
+    if (status.ok()) versions.erase(version);
+  }
+  MutexLock lock(maintenance_mutex_);
+  unpinned_.merge(versions);  // those that failed
+  return status;
 }
 
 Status CollectionImpl::RetireManifest(OpContext& ctx, ManifestVersion version) {

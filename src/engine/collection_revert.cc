@@ -11,16 +11,17 @@ namespace akidb {
 Result<ManifestVersion> CollectionImpl::Revert(OpContext& ctx, const ReadPoint& point) {
   const SealHold hold(*this);  // or there would always be something under way
   while (true) {
+    AKI_RETURN_IF_ERROR(ctx.Check());
     AKI_RETURN_IF_ERROR(EnsureEpoch(ctx));
     AKI_RETURN_IF_ERROR(Flush(ctx));
     MutexLock lock(maintenance_mutex_);
     AKI_RETURN_IF_ERROR(SettleMerge(ctx));
-    if (flushing()) continue;  // sealed meanwhile: what it deletes belongs to segments of before the revert
-    AKI_RETURN_IF_ERROR(EnsureEpochLocked(ctx));
     {
       MutexLock write(write_mutex_);
       if (dropped_) return std::unexpected(CheckWritable(0));
     }
+    if (flushing()) continue;  // sealed meanwhile: what it deletes belongs to segments of before the revert
+    AKI_RETURN_IF_ERROR(EnsureEpochLocked(ctx));
     const Manifest& current = committer_.head()->manifest;
     RevertJob job;
     AKI_ASSIGN_OR_RETURN(job.version, Resolve(ctx, current, point));

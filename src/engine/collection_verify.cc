@@ -47,13 +47,13 @@ Status CollectionImpl::VerifyMergeProducts(OpContext& ctx) {
 // collector keeps it until the replacement is verified, or was collected by this process.
 Status CollectionImpl::VerifyPublished(OpContext& ctx, const Manifest& manifest) {
   const auto current = view();
-  const auto verify_key = [&](const std::string& key, const ObjectRef& object)
-                              AKI_REQUIRES(maintenance_mutex_) -> Status {
+  const auto verify_key = [&](const std::string& key, const ObjectRef& object) AKI_REQUIRES(upkeep_mutex_) -> Status {
     if (verified_keys_.contains(key)) return OkStatus();
     AKI_RETURN_IF_ERROR(VerifyObject(ctx, key, object));
     verified_keys_.insert(key);
     return OkStatus();
   };
+  if (manifest.base) AKI_RETURN_IF_ERROR(verify_key(BaseKeyOf(id_, *manifest.base), *manifest.base));
   for (const SegmentEntry& entry : manifest.segments) {
     const auto unit = std::ranges::find(current->segments, entry.object.id, [](const auto& u) { return u->id(); });
     if (unit != current->segments.end()) {
@@ -67,32 +67,45 @@ Status CollectionImpl::VerifyPublished(OpContext& ctx, const Manifest& manifest)
   return OkStatus();
 }
 
+// Only the choice and its end need the lock that commits need: what a manifest names does not change while it is read
+// back, and the collector, which could take it away, waits.
 Status CollectionImpl::ConfirmStep(OpContext& ctx) {
-  MutexLock lock(maintenance_mutex_);
-  AKI_RETURN_IF_ERROR(SettleMerge(ctx));
+  MutexLock upkeep(upkeep_mutex_);
   AKI_RETURN_IF_ERROR(VerifyMergeProducts(ctx));
+  std::optional<Unconfirmed> candidate;
+  std::shared_ptr<const ManifestHead> head;
+  {
+    MutexLock lock(maintenance_mutex_);
+    AKI_RETURN_IF_ERROR(SettleMerge(ctx));
+    candidate = NextToConfirm();
+    head = committer_.head();
+  }
+  if (!candidate) return OkStatus();
+  const bool retired = candidate->head->manifest.version < retired_below_;
+  AKI_RETURN_IF_ERROR(manifests_->ReRead(ctx, retired ? *head : *candidate->head));
+  AKI_RETURN_IF_ERROR(VerifyPublished(ctx, candidate->head->manifest));
+  AKI_RETURN_IF_ERROR(TrimStreams(ctx, candidate->sequence, candidate->head->manifest));
+  MutexLock lock(maintenance_mutex_);
+  std::erase_if(unconfirmed_, [&](const Unconfirmed& u) { return u.watermark <= candidate->watermark; });
+  if (unconfirmed_.empty()) verified_keys_.clear();
+  return OkStatus();
+}
+
+std::optional<CollectionImpl::Unconfirmed> CollectionImpl::NextToConfirm() {
+  const MonotonicTime now = deps_.env.clock->Now();
   {
     MutexLock write(write_mutex_);
     if (replay_first_lsn_) {
       // Records of an earlier process that a segment has: trimmed under the same rule as this process's own.
-      unconfirmed_.push_front(
-          {*replay_first_lsn_, manifest_lsn(), WalSequence(0), committer_.head(), deps_.env.clock->Now()});
+      unconfirmed_.push_front({*replay_first_lsn_, manifest_lsn(), WalSequence(0), committer_.head(), now});
       replay_first_lsn_.reset();
     }
   }
-  const MonotonicTime now = deps_.env.clock->Now();
   const auto old_enough = [&](const Unconfirmed& u) { return now >= u.committed_at + deps_.options.trim_delay; };
   // Watermarks only grow, so the newest one that is old enough speaks for all before it.
   const auto newest = std::find_if(unconfirmed_.rbegin(), unconfirmed_.rend(), old_enough);
-  if (newest == unconfirmed_.rend()) return OkStatus();
-  const Unconfirmed candidate = *newest;
-  const bool retired = candidate.head->manifest.version < retired_below_;
-  AKI_RETURN_IF_ERROR(committer_.ReRead(ctx, retired ? *committer_.head() : *candidate.head));
-  AKI_RETURN_IF_ERROR(VerifyPublished(ctx, candidate.head->manifest));
-  AKI_RETURN_IF_ERROR(TrimStreams(ctx, candidate.sequence, candidate.head->manifest));
-  std::erase_if(unconfirmed_, [&](const Unconfirmed& u) { return u.watermark <= candidate.watermark; });
-  if (unconfirmed_.empty()) verified_keys_.clear();
-  return OkStatus();
+  if (newest == unconfirmed_.rend()) return std::nullopt;
+  return *newest;
 }
 
 Lsn CollectionImpl::TrimBound() {
@@ -109,9 +122,10 @@ Lsn CollectionImpl::TrimBound() {
   return first == Lsn::Max() ? first : Lsn(first.value() - 1);
 }
 
-// True if all that was committed up to `since` and is still in use was read back.
-Result<bool> CollectionImpl::VerifiedSince(OpContext& ctx, MonotonicTime since) {
-  for (const auto& unit : view()->segments) {
+// True if all of `units` that was committed up to `since` was read back.
+Result<bool> CollectionImpl::VerifiedSince(OpContext& ctx, const std::vector<std::shared_ptr<SegmentUnit>>& units,
+                                           MonotonicTime since) {
+  for (const auto& unit : units) {
     if (unit->committed_at() > since) continue;
     if (deps_.env.clock->Now() < unit->committed_at() + deps_.options.trim_delay) return false;
     AKI_RETURN_IF_ERROR(VerifyUnit(ctx, *unit));

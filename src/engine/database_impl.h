@@ -52,6 +52,7 @@ class DatabaseImpl final : public Database {
 
   // Steps of the background tasks.
   NextStep FlushTaskStep(OpContext& ctx);
+  NextStep UploadTaskStep(OpContext& ctx);
   NextStep MergeTaskStep(OpContext& ctx);
   NextStep IndexTaskStep(OpContext& ctx) AKI_EXCLUDES(index_mutex_);
   NextStep GrowTaskStep(OpContext& ctx);
@@ -87,6 +88,8 @@ class DatabaseImpl final : public Database {
   Status DeleteObjects(OpContext& ctx, CollectionId id, const std::set<std::string, std::less<>>& kept, Names names);
   Status BuryManifests(OpContext& ctx, const Manifest& head);
   void StopTasks();
+  // One step of the first collection that has one to do.
+  NextStep FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order);
 
   const std::shared_ptr<CollectionDeps> deps_owner_ = std::make_shared<CollectionDeps>();
   CollectionDeps& deps_ = *deps_owner_;
@@ -103,7 +106,7 @@ class DatabaseImpl final : public Database {
 
   std::vector<TaskId> tasks_;
   std::atomic<TaskId> flush_task_{0};
-  std::atomic<TaskId> flush_task_2_{0};  // 0: none
+  std::atomic<TaskId> upload_task_{0};  // 0: none
   std::atomic<TaskId> follow_task_{0};
   MonotonicTime catalog_due_{};                          // follow task only
   std::atomic<CollectionId> flush_cursor_{};             // flush tasks only

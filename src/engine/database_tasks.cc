@@ -52,7 +52,7 @@ void DatabaseImpl::StartTasks() {
   if (deps_.nodes) add("lease", &DatabaseImpl::LeaseTaskStep, Priority::kQuery);
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   // Where a commit takes long, the next upload does not wait for it.
-  if (deps_.options.shared_store) flush_task_2_ = add("flush2", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
+  if (deps_.options.shared_store) upload_task_ = add("upload", &DatabaseImpl::UploadTaskStep, Priority::kWrite);
   add("merge", &DatabaseImpl::MergeTaskStep);
   add("index", &DatabaseImpl::IndexTaskStep);
   add("grow", &DatabaseImpl::GrowTaskStep);
@@ -60,7 +60,7 @@ void DatabaseImpl::StartTasks() {
   add("collect", &DatabaseImpl::CollectTaskStep);
   deps_.wake_flush = [this] {
     deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed));
-    if (const TaskId second = flush_task_2_.load(std::memory_order_relaxed)) deps_.env.executor->Wake(second);
+    if (const TaskId upload = upload_task_.load(std::memory_order_relaxed)) deps_.env.executor->Wake(upload);
   };
   deps_.wake_follow = [this] { deps_.env.executor->Wake(follow_task_.load(std::memory_order_relaxed)); };
 }
@@ -86,21 +86,30 @@ NextStep DatabaseImpl::PrepareTaskStep(OpContext& ctx) {
 }
 
 NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) {
+  return FlushAny(ctx, CollectionImpl::FlushOrder::kCommitFirst);
+}
+
+NextStep DatabaseImpl::UploadTaskStep(OpContext& ctx) {
+  return FlushAny(ctx, CollectionImpl::FlushOrder::kUploadFirst);
+}
+
+NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order) {
   auto collections = LoadedImpls();
   // Start after the collection served last, so that one busy collection does not starve the others.
+  const CollectionId cursor = flush_cursor_.load(std::memory_order_relaxed);
   std::ranges::rotate(collections,
-                      std::ranges::upper_bound(collections, flush_cursor_.load(), {}, [](const auto& c) { return c->id(); }));
+                      std::ranges::upper_bound(collections, cursor, {}, [](const auto& c) { return c->id(); }));
   const MonotonicTime now = ctx.clock().Now();
   MonotonicTime next_due = now + kIdlePause;
   for (const auto& collection : collections) {
     collection->AnswerLateCommits();
-    const auto stepped = collection->FlushStep(ctx, CollectionImpl::FlushTrigger::kIfDue);
+    const auto stepped = collection->FlushStep(ctx, CollectionImpl::FlushTrigger::kIfDue, order);
     if (!stepped) {
       LogFailure("flush", collection->id(), stepped.error());
       continue;
     }
     if (*stepped) {
-      flush_cursor_ = collection->id();
+      flush_cursor_.store(collection->id(), std::memory_order_relaxed);
       return NextStep::Now();
     }
     if (const auto due = collection->FlushDueAt()) next_due = std::min(next_due, *due);

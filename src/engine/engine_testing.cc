@@ -140,12 +140,19 @@ uint64_t TestDatabase::requests() const {
   return sum;
 }
 
-void TestDatabase::DuringNext(StoreOp op, std::function<void()> then) {
-  interruption_ = {op, store_->calls(op) + 1, std::move(then)};
+void TestDatabase::DuringNext(StoreOp op, std::function<void()> then, uint64_t nth) {
+  interruption_ = {op, store_->calls(op) + nth, std::move(then)};
   FaultPlan plan;
   plan.delay_rate = 1;
   plan.delay_max = Duration(1);
   store_->SetPlan(plan);
+}
+
+bool TestDatabase::ForgetInterruption() {
+  const bool waiting = interruption_.has_value();
+  interruption_.reset();
+  store_->SetPlan(FaultPlan::Nothing());
+  return waiting;
 }
 
 void TestDatabase::Delay(Duration by) {

@@ -73,8 +73,11 @@ class TestDatabase {
   FaultStore& store() { return *store_; }
   // Requests to the store so far.
   uint64_t requests() const;
-  // Runs `then` in the middle of the next request of kind `op`, before the store sees it. Ends the store's fault plan.
-  void DuringNext(StoreOp op, std::function<void()> then);
+  // Runs `then` in the middle of the next request of kind `op`, or the `nth` next, before the store sees it. Ends the
+  // store's fault plan.
+  void DuringNext(StoreOp op, std::function<void()> then, uint64_t nth = 1);
+  // Whether that request has not come yet; it is not waited for any more.
+  bool ForgetInterruption();
   const std::string& data_dir() const { return options_.data_dir; }
   Status TryOpen();
 

@@ -198,12 +198,4 @@ Result<std::shared_ptr<const ManifestHead>> ManifestCommitter::Commit(OpContext&
                                  std::to_string(kRebasesMax) + " times in a row"));
 }
 
-Status ManifestCommitter::ReRead(OpContext& ctx, const ManifestHead& expected) {
-  AKI_ASSIGN_OR_RETURN(const std::string bytes, chain_.Read(ctx, expected.manifest.version));
-  if (Sha256Hex(bytes) != expected.sha256) {
-    return DataLoss(ManifestKey(collection_, expected.manifest.version) + " is not the manifest that was committed");
-  }
-  return OkStatus();
-}
-
 }  // namespace akidb

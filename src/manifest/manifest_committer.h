@@ -46,9 +46,6 @@ class ManifestCommitter {
   // Reads this collection's manifests beside the committer, also after its end and in other threads.
   const std::shared_ptr<ManifestReader>& reader() const { return reader_; }
 
-  // Reads version `version` again and checks that it is the very one this chain had: kDataLoss if it is gone or other.
-  Status ReRead(OpContext& ctx, const ManifestHead& expected);
-
  private:
   using Base = std::shared_ptr<const ManifestBase>;
   Status Adopt(OpContext& ctx, ManifestVersion version, std::string_view bytes);

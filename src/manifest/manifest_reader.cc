@@ -20,20 +20,34 @@ Status NamedButNotRead(const std::string& key, Status error) {
 
 }  // namespace
 
-Result<std::shared_ptr<const ManifestHead>> ManifestReader::Read(OpContext& ctx, ManifestVersion version) {
+// The object of `version`, and whether it is a tombstone.
+Result<std::string> ManifestReader::ReadBytes(OpContext& ctx, ManifestVersion version, bool* retired) {
   const std::string key = ManifestKey(collection_, version);
-  bool retired = false;
   auto bytes = ReadValid(ctx, store_, key, kManifestBytesMax, [&](std::string_view read) -> Status {
     AKI_ASSIGN_OR_RETURN(const auto tombstone, DecodeManifestTombstone(read));
-    retired = tombstone.has_value();
-    return retired ? OkStatus() : internal::ToStatus(DecodeStoredManifest(read));
+    *retired = tombstone.has_value();
+    return *retired ? OkStatus() : internal::ToStatus(DecodeStoredManifest(read));
   });
   if (!bytes) return std::unexpected(NamedButNotRead(key, std::move(bytes).error()));
+  return bytes;
+}
+
+Status ManifestReader::ReRead(OpContext& ctx, const ManifestHead& expected) {
+  const ReadFromStore proof(ctx);  // a copy in a cache proves nothing about the store
+  bool retired = false;
+  AKI_ASSIGN_OR_RETURN(const std::string bytes, ReadBytes(ctx, expected.manifest.version, &retired));
+  if (Sha256Hex(bytes) == expected.sha256) return OkStatus();
+  return DataLoss(ManifestKey(collection_, expected.manifest.version) + " is not the manifest that was committed");
+}
+
+Result<std::shared_ptr<const ManifestHead>> ManifestReader::Read(OpContext& ctx, ManifestVersion version) {
+  bool retired = false;
+  AKI_ASSIGN_OR_RETURN(const std::string bytes, ReadBytes(ctx, version, &retired));
   if (retired) {
     return std::unexpected(
         NotFound("version " + std::to_string(version.value()) + " is no longer kept").WithReason("version_retired"));
   }
-  return Decode(ctx, version, *bytes);
+  return Decode(ctx, version, bytes);
 }
 
 Result<std::shared_ptr<const ManifestHead>> ManifestReader::Decode(OpContext& ctx, ManifestVersion version,

@@ -3,7 +3,7 @@
 // Threads: thread-safe.
 // Errors:  kUnavailable if something named cannot be read; kDataLoss if it stays malformed over several reads or is not
 //          what its hash says; kNotFound (reason "version_retired") for a version that is a tombstone.
-// Cost:    Read: 1 GET; another one for a base that is not among the last few.
+// Cost:    Read, ReRead: 1 GET. Read: another one for a base that is not among the last few.
 #pragma once
 
 #include <memory>
@@ -30,6 +30,8 @@ class ManifestReader {
   ManifestReader(ObjectStore& store, CollectionId collection) : store_(store), collection_(collection) {}
 
   Result<std::shared_ptr<const ManifestHead>> Read(OpContext& ctx, ManifestVersion version);
+  // Reads a version again, from the store: kDataLoss if it is not the very one that is expected.
+  Status ReRead(OpContext& ctx, const ManifestHead& expected);
   // The manifest that `bytes` are, which were read as `version`. Asks the store only for a base.
   Result<std::shared_ptr<const ManifestHead>> Decode(OpContext& ctx, ManifestVersion version, std::string_view bytes);
 
@@ -38,6 +40,7 @@ class ManifestReader {
   void Remember(std::shared_ptr<const ManifestBase> base);
 
  private:
+  Result<std::string> ReadBytes(OpContext& ctx, ManifestVersion version, bool* retired);
   std::shared_ptr<const ManifestBase> Recall(CollectionId owner, std::string_view id);
 
   ObjectStore& store_;

@@ -118,6 +118,7 @@ std::vector<std::string_view> SharedMustReach() {
            what == "fault.sync_error" || what == "fault.read_error" || what == "fault.short_write" ||
            what == "fault.disk_full";
   });
+  out.emplace_back("step.upload");
   return out;
 }
 
@@ -168,6 +169,7 @@ const std::vector<std::string_view> kClusterMustReach = {
     "step.log",
     "step.merge",
     "step.trim",
+    "step.upload",
     "write.lost_unacknowledged",
     "write.of_a_deposed_writer",
     "write.refused",
