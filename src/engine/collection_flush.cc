@@ -169,7 +169,8 @@ std::shared_ptr<CollectionImpl::FlushJob> CollectionImpl::TakeUpload(FlushTrigge
   auto next = of_stage(FlushJob::Stage::kSealed);
   if (next == flush_jobs_.end()) {
     // One upload at a time: what comes meanwhile goes together.
-    if (of_stage(FlushJob::Stage::kUploading) != flush_jobs_.end() || flush_jobs_.size() >= kFlushJobsMax) return nullptr;
+    if (of_stage(FlushJob::Stage::kUploading) != flush_jobs_.end() || flush_jobs_.size() >= kFlushJobsMax)
+      return nullptr;
     if (!epoch_taken_ || (trigger == FlushTrigger::kIfDue && seal_holds_ > 0)) return nullptr;
     if (!FlushDue(trigger) || !Seal()) return nullptr;
     next = std::prev(flush_jobs_.end());

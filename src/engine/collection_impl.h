@@ -6,8 +6,8 @@
 // Threads:    lock order: upkeep_mutex_ (reading back, trimming, collecting; held over store calls, and nobody else
 //             waits for it), maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
 //             opening_mutex_ (earlier versions being opened; held over store calls), flush_mutex_ (which flush is how
-//             far), write_mutex_ (order of writes; held over memory work), state_mutex_ (the view readers copy; held for
-//             a few instructions).
+//             far), write_mutex_ (order of writes; held over memory work), state_mutex_ (the view readers copy; held
+//             for a few instructions).
 // Errors:     see Collection.
 // Invariants: 1. Rows are applied in LSN order, under write_mutex_, before their group is synced; readers do not see
 //                them until it is (I1, I4).

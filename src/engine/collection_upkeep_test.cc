@@ -44,7 +44,8 @@ class UpkeepTest : public testing::Test {
   }
   std::vector<std::string> Segments() {
     std::vector<std::string> keys;
-    for (const ObjectMeta& object : test_->store().List(test_->ctx(), CollectionPrefix(docs_->id()) + "segments/", "", 1000)->objects)
+    for (const ObjectMeta& object :
+         test_->store().List(test_->ctx(), CollectionPrefix(docs_->id()) + "segments/", "", 1000)->objects)
       keys.push_back(object.key);
     return keys;
   }

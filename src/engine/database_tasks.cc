@@ -85,9 +85,7 @@ NextStep DatabaseImpl::PrepareTaskStep(OpContext& ctx) {
   return *did_something ? NextStep::Now() : NextStep::After(kPreparePause);
 }
 
-NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) {
-  return FlushAny(ctx, CollectionImpl::FlushOrder::kCommitFirst);
-}
+NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) { return FlushAny(ctx, CollectionImpl::FlushOrder::kCommitFirst); }
 
 NextStep DatabaseImpl::UploadTaskStep(OpContext& ctx) {
   return FlushAny(ctx, CollectionImpl::FlushOrder::kUploadFirst);

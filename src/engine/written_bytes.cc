@@ -38,8 +38,10 @@ void WrittenBytes::Remember(std::string_view bytes) {
   while (!bytes.empty()) {
     if (chunks_.empty() || chunks_.back().size() == kChunkBytes) {
       // The first one grows with what it holds, because most objects are of a few rows.
-      if (chunks_.empty()) chunks_.emplace_back();
-      else chunks_.emplace_back().reserve(kChunkBytes);
+      if (chunks_.empty())
+        chunks_.emplace_back();
+      else
+        chunks_.emplace_back().reserve(kChunkBytes);
     }
     std::string& chunk = chunks_.back();
     const size_t taken = std::min(bytes.size(), kChunkBytes - chunk.size());
