@@ -60,7 +60,7 @@ Manifest FullManifestV1() {
   m.pins = {{"snapshot", "before-import", ManifestVersion(70), "2026-11-22T00:00:00.000Z", ""}};
   m.gc_boundary = ManifestVersion(60);
   m.revert_generation = 2;
-  m.home = "node-b";
+  m.home = Home{.node = "node-b"};
   m.dropped = true;
   m.spec = FullSpec("docs");
   return m;
@@ -83,7 +83,7 @@ Manifest FullManifestV2() {
   return m;
 }
 
-Manifest FullManifest() {
+Manifest FullManifestV3() {
   Manifest m = FullManifestV2();
   for (SegmentEntry& segment : m.segments) {
     segment.index_kind = "hnsw";
@@ -93,6 +93,15 @@ Manifest FullManifest() {
                               .size_bytes = 1234};
   }
   m.segments[1].index->owner = CollectionId(7);
+  return m;
+}
+
+Manifest FullManifest() {
+  Manifest m = FullManifestV3();
+  m.log = LogKind::kLocal;
+  for (EpochEntry& entry : m.open_epochs) entry.sequence = WalSequence(0);
+  m.home = Home{.node = "node-b", .disk = "0123456789abcdef0123456789abcdef", .confirm_ms = 90'000};
+  m.rebinds = {{Epoch(5), Lsn(60), 0}, {Epoch(8), Lsn(100), 99'000}};
   return m;
 }
 
@@ -117,6 +126,7 @@ Manifest OnBase(Manifest m) {
 ManifestBase FullBaseV1() { return BaseOf(FullManifestV2()); }
 ManifestBase FullBase() { return BaseOf(FullManifest()); }
 Manifest FullManifestOnBaseV2() { return OnBase(FullManifestV2()); }
+Manifest FullManifestOnBaseV3() { return OnBase(FullManifestV3()); }
 Manifest FullManifestOnBase() { return OnBase(FullManifest()); }
 
 CatalogVersion FullCatalogVersionV1() {

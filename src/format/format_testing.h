@@ -17,10 +17,12 @@ CatalogVersion FullCatalogVersion();
 // Names FullBase(), of which it keeps one segment, changes one, removes one and adds one.
 Manifest FullManifestOnBase();
 ManifestBase FullBase();
-// What the golden files of format 1 hold.
+// What the golden files of earlier formats hold.
 Manifest FullManifestV1();
 Manifest FullManifestV2();
+Manifest FullManifestV3();
 Manifest FullManifestOnBaseV2();
+Manifest FullManifestOnBaseV3();
 ManifestBase FullBaseV1();
 CatalogVersion FullCatalogVersionV1();
 ManifestTombstone FullTombstone();

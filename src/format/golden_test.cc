@@ -25,16 +25,26 @@ TEST(GoldenFormatTest, ManifestV2OnABase) {
 }
 
 TEST(GoldenFormatTest, ManifestV3) {
-  ExpectGolden("manifest_v3.json", EncodeManifest(FullManifest()));
-  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v3.json")).value(), FullManifest());
+  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v3.json")).value(), FullManifestV3());
 }
 
 TEST(GoldenFormatTest, ManifestV3OnABase) {
   const ManifestBase base = FullBase();
   ExpectGolden("manifest_base_v2.json", EncodeManifestBase(base));
   EXPECT_EQ(DecodeManifestBase(ReadGolden("manifest_base_v2.json")).value(), base);
-  ExpectGolden("manifest_on_base_v3.json", EncodeManifest(FullManifestOnBase(), &base));
   auto stored = DecodeStoredManifest(ReadGolden("manifest_on_base_v3.json")).value();
+  EXPECT_EQ(CompleteManifest(std::move(stored), &base).value(), FullManifestOnBaseV3());
+}
+
+TEST(GoldenFormatTest, ManifestV4) {
+  ExpectGolden("manifest_v4.json", EncodeManifest(FullManifest()));
+  EXPECT_EQ(DecodeManifest(ReadGolden("manifest_v4.json")).value(), FullManifest());
+}
+
+TEST(GoldenFormatTest, ManifestV4OnABase) {
+  const ManifestBase base = FullBase();
+  ExpectGolden("manifest_on_base_v4.json", EncodeManifest(FullManifestOnBase(), &base));
+  auto stored = DecodeStoredManifest(ReadGolden("manifest_on_base_v4.json")).value();
   EXPECT_EQ(CompleteManifest(std::move(stored), &base).value(), FullManifestOnBase());
 }
 

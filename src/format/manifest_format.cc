@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/json_writer.h"
+#include "format/disk_id.h"
 #include "format/manifest_fields.h"
 #include "format/manifest_segments.h"
 
@@ -13,7 +14,7 @@ namespace akidb {
 namespace {
 
 constexpr std::string_view kFamily = "akidb.manifest";
-constexpr uint32_t kFormat = 3;
+constexpr uint32_t kFormat = 4;
 constexpr std::string_view kTombstoneFamily = "akidb.tombstone";
 constexpr uint64_t kTombstoneBytesMax = 64u << 10;
 constexpr size_t kEpochsMax = 100'000;
@@ -62,6 +63,32 @@ std::optional<CloneOrigin> ReadCloneOrigin(JsonFields& fields, Status* status) {
   return origin;
 }
 
+std::optional<Home> ReadHome(JsonFields& fields, uint32_t format, Status* status) {
+  if (format < 4) {
+    const std::string node = fields.String("home");
+    return node.empty() ? std::nullopt : std::optional(Home{.node = node});
+  }
+  const simdjson::dom::element json = fields.Element("home");
+  if (!status->ok() || json.is_null()) return std::nullopt;
+  JsonFields inner(json, "manifest.home", status);
+  Home home;
+  home.node = inner.String("node");
+  home.disk = inner.String("disk");
+  home.confirm_ms = inner.Uint("confirm_ms");
+  inner.End();
+  return home;
+}
+
+RebindEntry ReadRebind(const simdjson::dom::element& json, const std::string& path, Status* status) {
+  JsonFields fields(json, path, status);
+  RebindEntry rebind;
+  rebind.ended = Epoch(fields.Uint("ended"));
+  rebind.survived = Lsn(fields.Uint("survived"));
+  rebind.wait_ms = fields.Uint("wait_ms");
+  fields.End();
+  return rebind;
+}
+
 StoredManifest ReadManifest(JsonFields& fields, uint32_t format, Status* status) {
   StoredManifest stored;
   Manifest& m = stored.manifest;
@@ -89,11 +116,36 @@ StoredManifest ReadManifest(JsonFields& fields, uint32_t format, Status* status)
   });
   m.gc_boundary = ManifestVersion(fields.Uint("gc_boundary"));
   m.revert_generation = fields.Uint("revert_generation");
-  m.home = fields.String("home");
+  m.home = ReadHome(fields, format, status);
+  if (format >= 4) {
+    fields.Array("rebinds", kManifestRebindsMax, [&](const simdjson::dom::element& json, const std::string& path) {
+      m.rebinds.push_back(ReadRebind(json, path, status));
+    });
+  }
   m.dropped = fields.Bool("dropped");
   if (format >= 2) m.cloned_from = ReadCloneOrigin(fields, status);
   m.spec = ReadSpec(fields, "spec");
   return stored;
+}
+
+void WriteHome(const Manifest& m, uint32_t format, JsonWriter& w) {
+  w.Key("home");
+  if (format < 4) {
+    w.Value(m.home ? m.home->node : std::string());
+    return;
+  }
+  if (m.home) {
+    w.BeginObject().Key("node").Value(m.home->node).Key("disk").Value(m.home->disk);
+    w.Key("confirm_ms").Value(m.home->confirm_ms).EndObject();
+  } else {
+    w.Null();
+  }
+  w.Key("rebinds").BeginArray();
+  for (const RebindEntry& rebind : m.rebinds) {
+    w.BeginObject().Key("ended").Value(rebind.ended.value()).Key("survived").Value(rebind.survived.value());
+    w.Key("wait_ms").Value(rebind.wait_ms).EndObject();
+  }
+  w.EndArray();
 }
 
 // `m.segments` gives way to `segments`.
@@ -136,7 +188,7 @@ std::string WriteManifest(const Manifest& m, const std::vector<SegmentEntry>& se
   w.EndArray();
   w.Key("gc_boundary").Value(m.gc_boundary.value());
   w.Key("revert_generation").Value(m.revert_generation);
-  w.Key("home").Value(m.home);
+  WriteHome(m, format, w);
   w.Key("dropped").Value(m.dropped);
   if (format >= 2) {
     w.Key("cloned_from");
@@ -193,6 +245,27 @@ std::string WriteTombstone(const ManifestTombstone& tombstone, uint32_t /*format
   return SealJson(std::move(out));
 }
 
+Status ValidateHome(const Manifest& m) {
+  AKI_RETURN_IF_ERROR(Require(m.rebinds.size() <= kManifestRebindsMax, "rebinds", "has more than 64 items"));
+  for (size_t i = 0; i < m.rebinds.size(); ++i) {
+    const RebindEntry& rebind = m.rebinds[i];
+    AKI_RETURN_IF_ERROR(
+        Require(i == 0 || m.rebinds[i - 1].ended < rebind.ended, "rebinds", "is not ascending by epoch"));
+    AKI_RETURN_IF_ERROR(Require(rebind.ended < m.epoch, "rebinds", "has an epoch that is not over"));
+    AKI_RETURN_IF_ERROR(Require(rebind.wait_ms == 0 || (m.home && i + 1 == m.rebinds.size()), "rebinds",
+                                "has a wait that is not that of the home"));
+    AKI_RETURN_IF_ERROR(Require(rebind.wait_ms <= kHomeConfirmMsMax * 2, "rebinds", "has a wait above two hours"));
+  }
+  if (!m.home || m.home->disk.empty()) {
+    return Require(!m.home || m.home->confirm_ms == 0, "home", "has a time although it has no disk");
+  }
+  AKI_RETURN_IF_ERROR(Require(ValidateName("node", m.home->node).ok(), "home", "has a node that is not a name"));
+  AKI_RETURN_IF_ERROR(Require(IsDiskId(m.home->disk), "home", "has a disk that is not 32 hexadecimal digits"));
+  AKI_RETURN_IF_ERROR(Require(m.home->confirm_ms >= 1 && m.home->confirm_ms <= kHomeConfirmMsMax, "home",
+                              "has a time that is not between a millisecond and an hour"));
+  return Require(m.log == LogKind::kLocal, "home", "is set although the log is in the bucket");
+}
+
 void SortById(std::vector<SegmentEntry>& segments) {
   const auto id = [](const SegmentEntry& segment) -> const std::string& { return segment.object.id; };
   if (!std::ranges::is_sorted(segments, {}, id)) std::ranges::sort(segments, {}, id);
@@ -213,6 +286,18 @@ void Manifest::Normalize() {
     if (segment.index) seen_from_here(*segment.index);
   }
   if (base) seen_from_here(*base);
+}
+
+void Manifest::AddRebind(const RebindEntry& rebind) {
+  for (RebindEntry& older : rebinds) older.wait_ms = 0;
+  rebinds.push_back(rebind);
+  if (rebinds.size() <= kManifestRebindsMax) return;
+  rebinds[1].survived = std::min(rebinds[0].survived, rebinds[1].survived);
+  rebinds.erase(rebinds.begin());
+}
+
+bool Manifest::LostByRebind(Epoch of, Lsn lsn) const {
+  return std::ranges::any_of(rebinds, [&](const RebindEntry& r) { return of <= r.ended && lsn > r.survived; });
 }
 
 void Manifest::LendTo(CollectionId other) {
@@ -240,6 +325,7 @@ Status Manifest::Validate() const {
   if (base) AKI_RETURN_IF_ERROR(ValidateObject(collection, *base, "base"));
   AKI_RETURN_IF_ERROR(ValidateSegments(collection, segments));
   AKI_RETURN_IF_ERROR(ValidatePins(pins));
+  AKI_RETURN_IF_ERROR(ValidateHome(*this));
   if (cloned_from) {
     AKI_RETURN_IF_ERROR(Require(cloned_from->version.value() >= 1, "cloned_from", "has version 0"));
     AKI_RETURN_IF_ERROR(Require(cloned_from->collection != collection, "cloned_from", "is the collection itself"));

@@ -88,6 +88,26 @@ struct CloneOrigin {
   bool operator==(const CloneOrigin&) const = default;
 };
 
+// The node, and its disk, that a collection with `ack=local` on a shared store is bound to: only that one writes to it
+// (docs/adr/0010-local-acknowledgement-on-a-bucket.md).
+struct Home {
+  std::string node;
+  std::string disk{};       // of its data directory (format/disk_id.h); empty in documents that knew no disks
+  uint64_t confirm_ms = 0;  // it acknowledges only for so long after it last read that it still is the home
+
+  bool operator==(const Home&) const = default;
+};
+
+// The home was taken away from a node that is gone. Of what it wrote up to and in epoch `ended`, records up to
+// `survived` were published; those above are lost.
+struct RebindEntry {
+  Epoch ended;
+  Lsn survived;
+  uint64_t wait_ms = 0;  // before the new home may write, so that the old one has stopped; 0 once that has passed
+
+  bool operator==(const RebindEntry&) const = default;
+};
+
 struct Manifest {
   CollectionId collection;
   ManifestVersion version;
@@ -102,7 +122,8 @@ struct Manifest {
   std::vector<PinEntry> pins;
   ManifestVersion gc_boundary;  // unreferenced objects whose builder started before it are doomed (I8)
   uint64_t revert_generation = 0;
-  std::string home;  // node that `ack=local` binds the collection to; empty if none
+  std::optional<Home> home;
+  std::vector<RebindEntry> rebinds;  // ascending by epoch
   bool dropped = false;
   std::optional<CloneOrigin> cloned_from;
   CollectionSpec spec;
@@ -111,6 +132,10 @@ struct Manifest {
   void Normalize();
   // Makes it name the same objects on behalf of `other`, to which they do not belong.
   void LendTo(CollectionId other);
+  // Notes a rebind; of too many the two oldest become one, which calls no record published that is not.
+  void AddRebind(const RebindEntry& rebind);
+  // Whether a rebind took away the record `lsn` of `epoch`.
+  bool LostByRebind(Epoch epoch, Lsn lsn) const;
   // What must hold of every encoded one; kDataLoss naming the field.
   Status Validate() const;
   bool operator==(const Manifest&) const = default;
@@ -139,6 +164,7 @@ inline constexpr uint64_t kManifestBytesMax = 16ull << 20;
 inline constexpr uint64_t kManifestBaseBytesMax = 64ull << 20;
 inline constexpr uint64_t kCatalogBytesMax = 64ull << 20;
 inline constexpr size_t kManifestSegmentsMax = 100'000;
+inline constexpr size_t kManifestRebindsMax = 64;
 
 std::string EncodeManifestBase(const ManifestBase& base);
 Result<ManifestBase> DecodeManifestBase(std::string_view bytes);

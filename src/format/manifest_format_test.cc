@@ -144,15 +144,59 @@ TEST(ManifestFormatTest, ErrorsNameTheField) {
             "DATA_LOSS: manifest.segments[0].row_count is 4294967296, the limit is 4294967295");
   EXPECT_EQ(ErrorOf("\"deletes\":null", "\"deletes\":{\"id\":7}"),
             "DATA_LOSS: manifest.segments[0].deletes.id is not a string");
-  EXPECT_EQ(ErrorOf("\"sequence\":40}", "\"sequence\":40,\"x\":1}"), "DATA_LOSS: manifest.open_epochs[0].x is unknown");
+  EXPECT_EQ(ErrorOf("\"sequence\":0},", "\"sequence\":0,\"x\":1},"), "DATA_LOSS: manifest.open_epochs[0].x is unknown");
   EXPECT_EQ(ErrorOf("\"spec\":{", "\"spec\":{\"color\":1,"),
             "DATA_LOSS: manifest.spec is wrong: color is not a known field; known are name, "
             "vector_dim, distance, vector_type, ack, index, recall, schema");
-  EXPECT_THAT(ErrorOf("\"home\":\"node-b\"", "\"home\":\"node-b\",\"later\":1"),
-              HasSubstr("manifest.later is unknown"));
-  EXPECT_EQ(ErrorOf("akidb.manifest/3", "akidb.manifest/4"),
-            "UNIMPLEMENTED: format is akidb.manifest/4, this akidb reads akidb.manifest/1 to 3");
-  EXPECT_THAT(ErrorOf("akidb.manifest/3", "akidb.catalog/2"), HasSubstr("manifest.format is akidb.catalog/2"));
+  EXPECT_THAT(ErrorOf("\"dropped\":true", "\"dropped\":true,\"later\":1"), HasSubstr("manifest.later is unknown"));
+  EXPECT_EQ(ErrorOf("\"confirm_ms\":90000", "\"confirm_ms\":90000,\"x\":1"), "DATA_LOSS: manifest.home.x is unknown");
+  EXPECT_EQ(ErrorOf("\"survived\":60", "\"survived\":-60"),
+            "DATA_LOSS: manifest.rebinds[0].survived is not an unsigned integer");
+  EXPECT_EQ(ErrorOf("akidb.manifest/4", "akidb.manifest/5"),
+            "UNIMPLEMENTED: format is akidb.manifest/5, this akidb reads akidb.manifest/1 to 4");
+  EXPECT_THAT(ErrorOf("akidb.manifest/4", "akidb.catalog/2"), HasSubstr("manifest.format is akidb.catalog/2"));
+}
+
+TEST(ManifestFormatTest, ValidateRefusesHomesThatCannotBe) {
+  const auto problem = [](auto change) {
+    Manifest m = FullManifest();
+    change(m);
+    return std::string(m.Validate().message());
+  };
+  EXPECT_THAT(problem([](Manifest& m) { m.log = LogKind::kBucket; }), HasSubstr("home is set although"));
+  EXPECT_THAT(problem([](Manifest& m) { m.home->node = "../x"; }), HasSubstr("home has a node"));
+  EXPECT_THAT(problem([](Manifest& m) { m.home->disk = "0123"; }), HasSubstr("home has a disk"));
+  EXPECT_THAT(problem([](Manifest& m) { m.home->disk.clear(); }), HasSubstr("home has a time"));
+  EXPECT_THAT(problem([](Manifest& m) { m.home->confirm_ms = 0; }), HasSubstr("home has a time"));
+  EXPECT_THAT(problem([](Manifest& m) { m.home->confirm_ms = 3'600'001; }), HasSubstr("home has a time"));
+  EXPECT_THAT(problem([](Manifest& m) { m.home.reset(); }), HasSubstr("rebinds has a wait"));
+  EXPECT_THAT(problem([](Manifest& m) { m.rebinds[0].wait_ms = 1; }), HasSubstr("rebinds has a wait"));
+  EXPECT_THAT(problem([](Manifest& m) { m.rebinds[1].wait_ms = 7'200'001; }), HasSubstr("rebinds has a wait above"));
+  EXPECT_THAT(problem([](Manifest& m) { m.rebinds[1].ended = Epoch(5); }), HasSubstr("rebinds is not ascending"));
+  EXPECT_THAT(problem([](Manifest& m) { m.rebinds[1].ended = Epoch(9); }), HasSubstr("rebinds has an epoch"));
+}
+
+TEST(ManifestFormatTest, ARebindTakesAwayWhatWasNotPublished) {
+  Manifest m;
+  m.AddRebind({Epoch(3), Lsn(100), 9});
+  m.AddRebind({Epoch(6), Lsn(150), 9});
+  EXPECT_FALSE(m.LostByRebind(Epoch(3), Lsn(100)));
+  EXPECT_TRUE(m.LostByRebind(Epoch(3), Lsn(101)));
+  EXPECT_TRUE(m.LostByRebind(Epoch(2), Lsn(101)));
+  EXPECT_FALSE(m.LostByRebind(Epoch(5), Lsn(150)));
+  EXPECT_TRUE(m.LostByRebind(Epoch(6), Lsn(151)));
+  EXPECT_FALSE(m.LostByRebind(Epoch(7), Lsn(1000)));
+  EXPECT_EQ(m.rebinds[0].wait_ms, 0u) << "only the last one is waited for";
+}
+
+TEST(ManifestFormatTest, TooManyRebindsForgetNothingThatWasLost) {
+  Manifest m;
+  for (uint64_t i = 1; i <= kManifestRebindsMax + 1; ++i) m.AddRebind({Epoch(i), Lsn(10 * i), 0});
+  EXPECT_EQ(m.rebinds.size(), kManifestRebindsMax);
+  EXPECT_TRUE(m.LostByRebind(Epoch(1), Lsn(11)));
+  EXPECT_TRUE(m.LostByRebind(Epoch(2), Lsn(21)));
+  EXPECT_FALSE(m.LostByRebind(Epoch(1), Lsn(10)));
+  EXPECT_FALSE(m.LostByRebind(Epoch(3), Lsn(30)));
 }
 
 TEST(ManifestFormatTest, OtherSpellingsOfTheSameValuesAreRefused) {
@@ -192,7 +236,8 @@ TEST(ManifestFormatTest, ValidateRefusesWhatCannotBe) {
   EXPECT_THAT(problem([](Manifest& m) { std::swap(m.segments[0], m.segments[1]); }), HasSubstr("not ascending"));
   EXPECT_THAT(problem([](Manifest& m) { m.segments[0].object.owner = m.collection; }), HasSubstr("own collection"));
   EXPECT_THAT(problem([](Manifest& m) { m.segments[1].deletes->owner = m.collection; }), HasSubstr("own collection"));
-  EXPECT_THAT(problem([](Manifest& m) { m.log = LogKind::kLocal; }), HasSubstr("although the log is local"));
+  EXPECT_THAT(problem([](Manifest& m) { m.open_epochs[0].sequence = WalSequence(1); }),
+              HasSubstr("although the log is local"));
   EXPECT_THAT(problem([](Manifest& m) { m.cloned_from->collection = m.collection; }), HasSubstr("collection itself"));
   EXPECT_THAT(problem([](Manifest& m) { m.base = m.segments[0].object, m.base->id = "../x"; }),
               HasSubstr("base \"../x\""));

@@ -12,7 +12,7 @@ namespace akidb {
 namespace {
 
 constexpr std::string_view kFamily = "akidb.node_lease";
-constexpr uint32_t kFormat = 1;
+constexpr uint32_t kFormat = 2;
 constexpr size_t kAddressBytesMax = 512;
 constexpr uint64_t kIntervalMsMax = 3'600'000;
 
@@ -28,7 +28,7 @@ bool IsAddress(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '@'; });
 }
 
-NodeLease ReadLease(JsonFields& fields, uint32_t /*format*/, Status* /*status*/) {
+NodeLease ReadLease(JsonFields& fields, uint32_t format, Status* /*status*/) {
   NodeLease lease;
   lease.node = fields.String("node", kNodeNameBytesMax);
   lease.incarnation = fields.String("incarnation", kIncarnationDigits);
@@ -36,6 +36,10 @@ NodeLease ReadLease(JsonFields& fields, uint32_t /*format*/, Status* /*status*/)
   lease.address = fields.String("address", kAddressBytesMax);
   lease.interval_ms = fields.Uint("interval_ms");
   lease.written_at = fields.String("written_at", 64);
+  if (format >= 2) {
+    lease.at_risk_bytes = fields.Uint("at_risk_bytes");
+    lease.at_risk_ms = fields.Uint("at_risk_ms");
+  }
   return lease;
 }
 
@@ -50,6 +54,10 @@ std::string WriteLease(const NodeLease& lease, uint32_t format) {
   w.Key("address").Value(lease.address);
   w.Key("interval_ms").Value(lease.interval_ms);
   w.Key("written_at").Value(lease.written_at);
+  if (format >= 2) {
+    w.Key("at_risk_bytes").Value(lease.at_risk_bytes);
+    w.Key("at_risk_ms").Value(lease.at_risk_ms);
+  }
   w.EndObject();
   return SealJson(std::move(out));
 }

@@ -28,6 +28,9 @@ struct NodeLease {
   std::string address;       // "http://HOST:PORT" or "https://HOST:PORT", for forwarded requests
   uint64_t interval_ms = 0;  // until the next heartbeat
   std::string written_at;    // RFC 3339, for people: nothing compares it with a clock
+  // What only this node's disk had then (ack=local): bytes, and the age of the oldest. 0 in documents that did not say.
+  uint64_t at_risk_bytes = 0;
+  uint64_t at_risk_ms = 0;
 
   // What must hold of every encoded one; kDataLoss naming the field.
   Status Validate() const;

@@ -9,7 +9,7 @@
 namespace akidb {
 namespace {
 
-NodeLease FullLease() {
+NodeLease FullLeaseV1() {
   NodeLease lease;
   lease.node = "node-a";
   lease.incarnation = "0123456789abcdef";
@@ -17,6 +17,13 @@ NodeLease FullLease() {
   lease.address = "http://127.0.0.1:8080";
   lease.interval_ms = 2000;
   lease.written_at = "2026-11-26T12:00:00.000Z";
+  return lease;
+}
+
+NodeLease FullLease() {
+  NodeLease lease = FullLeaseV1();
+  lease.at_risk_bytes = 123'456;
+  lease.at_risk_ms = 7890;
   return lease;
 }
 
@@ -56,8 +63,12 @@ TEST(NodeLeaseTest, ValuesThatNoWriterGivesAreRefusedByName) {
 }
 
 TEST(GoldenFormatTest, NodeLeaseV1) {
-  ExpectGolden("node_lease_v1.json", EncodeNodeLease(FullLease()));
-  EXPECT_EQ(DecodeNodeLease(ReadGolden("node_lease_v1.json")).value(), FullLease());
+  EXPECT_EQ(DecodeNodeLease(ReadGolden("node_lease_v1.json")).value(), FullLeaseV1());
+}
+
+TEST(GoldenFormatTest, NodeLeaseV2) {
+  ExpectGolden("node_lease_v2.json", EncodeNodeLease(FullLease()));
+  EXPECT_EQ(DecodeNodeLease(ReadGolden("node_lease_v2.json")).value(), FullLease());
 }
 
 TEST(EpochClaimTest, NamesItsProcessAndOnlyThatOfAProcess) {
