@@ -76,6 +76,10 @@ class Wal {
   // LSNs handed out from now on are greater than `lsn`.
   virtual void AdvanceLsn(Lsn lsn) = 0;
 
+  // Hands every record that is durable now, and not trimmed, to `visit` in log order. Appends go on meanwhile, trimming
+  // waits. An error of `visit` ends it and is returned; kDataLoss for damage.
+  virtual Status Walk(OpContext& ctx, const ReplayVisitor& visit) = 0;
+
   // Recycles or deletes every complete file whose records are all <= `lsn`.
   virtual Status TrimTo(OpContext& ctx, Lsn lsn) = 0;
 

@@ -35,6 +35,7 @@ class WalImpl final : public Wal {
   bool CommitStep(OpContext& ctx) override;
   Status WaitDurable(OpContext& ctx, Lsn lsn) override;
   void AdvanceLsn(Lsn lsn) override;
+  Status Walk(OpContext& ctx, const ReplayVisitor& visit) override;
   Status TrimTo(OpContext& ctx, Lsn lsn) override;
   Result<bool> PrepareStep(OpContext& ctx) override;
   WalStats stats() const override;
