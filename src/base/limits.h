@@ -27,6 +27,8 @@ struct Limits {
   uint32_t collections_max = 100000;
   uint32_t snapshots_max = 1000;              // of one collection
   uint64_t unflushed_bytes_max = 1ull << 30;  // back-pressure: 429 beyond it
+  uint64_t at_risk_bytes_max = 256ull << 20;  // likewise, of what only a node's disk has (ack=local on a bucket)
+  uint32_t at_risk_age_ms_max = 300'000;      // likewise, of the oldest of it
   uint64_t wal_bytes_max = 16ull << 30;       // un-trimmed log on the local disk
   uint32_t timeout_ms_default = 10000;
   uint32_t timeout_ms_max = 600000;

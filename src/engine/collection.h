@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/collection_log.h"
+#include "engine/node_leases.h"
 #include "engine/read_point.h"
 #include "engine/snapshot.h"
 #include "engine/write.h"
@@ -38,6 +39,7 @@ struct CollectionStats {
   ManifestVersion manifest_version;
   ManifestVersion oldest_version;  // it and all later ones can be read; older ones only where a snapshot pins them
   uint64_t snapshot_count = 0;
+  std::string home;  // node that it is bound to; empty if none
 };
 
 // Where writes of a collection belong.
@@ -47,6 +49,17 @@ struct WriterPlace {
   Epoch epoch;          // that it was seen to write in
 
   bool here() const { return process.empty(); }
+};
+
+// What taking a collection away from its home came to.
+struct RebindReport {
+  std::string node;           // the new home
+  std::string previous_node;  // of the home before; this node's own name if it was asked for again
+  Lsn survived;               // greatest LSN that is published: later ones of the home before are lost
+  std::string published_at;   // when that was; empty if asked again
+  Duration wait{};            // before this node takes writes
+  // What only the disk of the home before had when that one last said so; unset if it never did.
+  std::optional<LeasedRisk> at_risk{};
 };
 
 class Collection {
@@ -71,7 +84,8 @@ class Collection {
 
   // Runs `done` once: with OK when the write at `lsn`, made by this object, is durable and visible (ack()); with an
   // error when that cannot be said at ctx's deadline (effect unknown) or will never be (effect none). May block for one
-  // commit of the log.
+  // commit of the log. Where a collection is bound to this node, only while the node has read lately that it still is
+  // (reason "home_unconfirmed").
   virtual void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) = 0;
   virtual Status WaitDurable(OpContext& ctx, Lsn lsn) = 0;
   // The same for the manifest that carries the write; asks for a flush at once. Holds no thread.
@@ -79,11 +93,17 @@ class Collection {
   // What NotifyDurable promises; NotifyCommitted promises AckLevel::kCommitted.
   virtual AckLevel ack() const = 0;
   // Runs `done` once: with OK when Read() shows everything up to `position`, which any node may have given out.
+  // kNotFound (reason "commit_lost") if it was lost with a home.
   virtual void NotifyVisible(OpContext& ctx, const Position& position, Done done) = 0;
+  // The node that the collection is bound to because its writes are acknowledged by that node's disk; empty if none.
+  virtual std::string home() const = 0;
+  // Whether Read() shows everything up to `position` now.
+  virtual bool Shows(const Position& position) const = 0;
   // The epoch that this node writes in; 0 if it is not the writer.
   virtual Epoch writer_epoch() const = 0;
   // Makes this node the writer, unless another node that is alive is: then where that one is, as far as this node
-  // knows. kUnavailable (reason "not_the_writer") if this object is no use any more: get the collection anew.
+  // knows. kUnavailable (reason "not_the_writer") if this object is no use any more: get the collection anew; (reason
+  // "home_unreachable") if it is bound to a node that is not alive.
   virtual Result<WriterPlace> PlaceWrite(OpContext& ctx) = 0;
   // Looks at once for what other nodes published.
   virtual Status FollowHead(OpContext& ctx) = 0;

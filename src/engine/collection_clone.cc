@@ -21,7 +21,11 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::CreateClone(OpContext& c
   first.epoch = Epoch(1);
   // LSNs go on from the source's: positions never go back, whatever becomes of the rows that carry them.
   first.open_epochs.push_back({Epoch(1), deps.options.node, NewestLsn(origin)});
-  first.log = origin.log;
+  first.log = deps.options.shared_store ? LogKind::kBucket : LogKind::kLocal;
+  if (deps.options.shared_store && entry.spec.ack == AckLevel::kLocal) {
+    first.log = LogKind::kLocal;
+    first.home = deps.SelfAsHome();
+  }
   first.spec = entry.spec;
   first.cloned_from = CloneOrigin{origin.collection, origin.version};
   first.base = origin.base;

@@ -30,6 +30,7 @@ void CollectionImpl::NoteCommitted(Lsn lsn) {
     MutexLock lock(committed_mutex_);
     committed_lsn_ = std::max(committed_lsn_, lsn);
     committed_waiters_.TakeUpTo(committed_lsn_, &finished);
+    while (!unpublished_since_.empty() && unpublished_since_.front().first <= lsn) unpublished_since_.pop_front();
   }
   LsnWaiters::RunAll(std::move(finished));
 }

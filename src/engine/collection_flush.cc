@@ -100,7 +100,9 @@ bool CollectionImpl::FlushDue(FlushTrigger trigger) {
   const auto due = FlushDueAt();
   if (!due) return false;
   return trigger == FlushTrigger::kNow || deps_.env.clock->Now() >= *due ||
-         deps_.growing_bytes() > deps_.options.limits.unflushed_bytes_max / 2;
+         deps_.growing_bytes() > deps_.options.limits.unflushed_bytes_max / 2 ||
+         (bound_.load(std::memory_order_relaxed) &&
+          deps_.at_risk_bytes.load(std::memory_order_relaxed) > deps_.options.limits.at_risk_bytes_max / 2);
 }
 
 std::optional<Lsn> CollectionImpl::AllPublished() {

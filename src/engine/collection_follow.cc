@@ -19,17 +19,6 @@ constexpr Duration kUnusedAfter = std::chrono::minutes(1);
 
 }  // namespace
 
-void CollectionImpl::NotifyDurable(OpContext& ctx, Lsn lsn, Done done) {
-  const auto current = log();
-  if (!current) return done(NotTheWriter());
-  current->NotifyDurable(ctx, lsn, std::move(done));
-}
-
-Status CollectionImpl::WaitDurable(OpContext& ctx, Lsn lsn) {
-  const auto current = log();
-  return current ? current->WaitDurable(ctx, lsn) : NotTheWriter();
-}
-
 Result<std::vector<CollectionImpl::TailObject>> CollectionImpl::FetchTails(OpContext& ctx, std::vector<Tail>* tails) {
   std::vector<TailObject> objects;
   for (Tail& tail : *tails) {
@@ -101,7 +90,8 @@ Status CollectionImpl::FetchNewestTails(OpContext& ctx, std::vector<Tail>* tails
 Status CollectionImpl::Reload(OpContext& ctx) {
   std::vector<Tail> tails;
   std::vector<TailObject> objects;
-  if (deps_.options.shared_store) AKI_RETURN_IF_ERROR(FetchNewestTails(ctx, &tails, &objects));
+  if (deps_.options.shared_store && HomeOf(committer_.head()->manifest) == nullptr)
+    AKI_RETURN_IF_ERROR(FetchNewestTails(ctx, &tails, &objects));
   const Manifest& manifest = committer_.head()->manifest;
   auto units = UnitsOf(manifest, *view());
   if (!objects.empty()) AKI_RETURN_IF_ERROR(PrepareUnits(ctx, units));
@@ -116,16 +106,19 @@ Status CollectionImpl::Reload(OpContext& ctx) {
 // Whether every record up to `position` is in segments that the manifest names, or was read from a log. LSNs grow over
 // epochs, flushes publish in their order, and streams are read in order.
 bool CollectionImpl::Covers(const Position& position) const {
+  // What a rebind took away nobody needs to wait for, nor to look for elsewhere.
+  if (!CheckNotLost(position).ok()) return true;
   MutexLock lock(state_mutex_);
   return position.epoch.value() <= epoch_.load() && position.lsn <= VisibleLsn();
 }
 
 void CollectionImpl::NotifyVisible(OpContext& ctx, const Position& position, Done done) {
+  if (Status lost = CheckNotLost(position); !lost.ok()) return done(lost);
   const auto current = log();
   const bool own = current && position.epoch.value() <= epoch_.load();
   if (own || !deps_.options.shared_store) {
     // What older epochs wrote was replayed before this process became the writer.
-    const Lsn last = current ? current->last_lsn() : Lsn(deps_.wal->stats().next.value() - 1);
+    const Lsn last = current ? current->last_lsn() : Lsn(deps_.wal.load()->stats().next.value() - 1);
     if (position.lsn > last) {
       return done(
           DeadlineExceeded("min_commit names a write that this store has not seen").WithReason("commit_not_visible"));
@@ -155,6 +148,8 @@ void CollectionImpl::AnswerWaiters() {
       Status status;
       if (superseded()) {
         status = NotTheWriter();
+      } else if (Status lost = CheckNotLost(waiter.position); !lost.ok()) {
+        status = std::move(lost);
       } else if (!Covers(waiter.position)) {
         if (now < waiter.deadline) return false;
         status = DeadlineExceeded("the write of min_commit is not published yet").WithReason("commit_not_visible");

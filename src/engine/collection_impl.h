@@ -1,7 +1,7 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
 // _grow.cc, _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc,
 // _retain.cc, _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes
-// _takeover.cc, _follow.cc, _place.cc.
+// _takeover.cc, _follow.cc, _place.cc, _home.cc.
 //
 // Threads:    lock order: upkeep_mutex_ (reading back, trimming, collecting; held over store calls, and nobody else
 //             waits for it), maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
@@ -31,8 +31,10 @@
 #include "engine/collection.h"
 #include "engine/database.h"
 #include "engine/growing.h"
+#include "engine/home_watch.h"
 #include "engine/lsn_waiters.h"
 #include "engine/node_leases.h"
+#include "engine/node_log.h"
 #include "engine/segment_unit.h"
 #include "engine/validate.h"
 #include "engine/version_history.h"
@@ -51,16 +53,23 @@ inline constexpr std::string_view kOvertaken = "overtaken";
 struct CollectionDeps : std::enable_shared_from_this<CollectionDeps> {
   Environment env;
   std::shared_ptr<ObjectStore> store;
-  Wal* wal = nullptr;  // null while the log is being replayed
+  // The node's log. Null while it is being replayed, and on a shared store until something is bound to this node.
+  std::atomic<Wal*> wal{nullptr};
+  NodeLog node_log;
   EngineOptions options;
   std::shared_ptr<PayloadBlockCache> payload_cache;
   std::string process;                // name of this process in claims and leases
   std::unique_ptr<NodeLeases> nodes;  // null where no other node could be the writer, or none is asked
   std::atomic<uint64_t> claims{0};    // of epochs, so far
   std::atomic<uint64_t> takeovers{0};
+  std::atomic<uint64_t> discarded_records{0};
   std::atomic<uint64_t> unflushed_bytes{0};
   // Of graphs over growing rows; readers may keep one longer than its collection.
   std::shared_ptr<std::atomic<uint64_t>> growing_index_bytes = std::make_shared<std::atomic<uint64_t>>(0);
+  // Of what only this node's disk has although others share the store: bytes, and since when (-1: nothing). Grows with
+  // the writes; what was flushed is taken away within a second.
+  std::atomic<uint64_t> at_risk_bytes{0};
+  std::atomic<int64_t> at_risk_since_ns{-1};
   std::function<void()> wake_flush = [] {};
   std::function<void()> wake_follow = [] {};
 
@@ -68,6 +77,10 @@ struct CollectionDeps : std::enable_shared_from_this<CollectionDeps> {
   uint64_t growing_bytes() const {
     return unflushed_bytes.load(std::memory_order_relaxed) + growing_index_bytes->load(std::memory_order_relaxed);
   }
+
+  bool IsHome(const Home& home) const { return home.node == options.node && home.disk == node_log.disk(); }
+  // Requires that the node has a log.
+  Home SelfAsHome() const;
 };
 
 // The entry of the segment with this id, or the end.
@@ -104,7 +117,11 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) override;
   Status WaitDurable(OpContext& ctx, Lsn lsn) override;
   void NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) override;
-  AckLevel ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
+  AckLevel ack() const override {
+    return deps_.options.shared_store && !bound_.load(std::memory_order_acquire) ? AckLevel::kObject : AckLevel::kLocal;
+  }
+  std::string home() const override;
+  bool Shows(const Position& position) const override { return Covers(position); }
   void NotifyVisible(OpContext& ctx, const Position& position, Done done) override;
   Epoch writer_epoch() const override;
   Result<WriterPlace> PlaceWrite(OpContext& ctx) override;
@@ -124,6 +141,19 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Status EnsureEpoch(OpContext& ctx) AKI_EXCLUDES(maintenance_mutex_);
   // Once the node's log is open: writes go there from now on. Requires EnsureEpoch.
   void AttachNodeLog();
+  // Whether writes go there.
+  bool on_node_log() const { return !deps_.options.shared_store || bound_.load(std::memory_order_acquire); }
+  // Whether the collection is bound to this very node and disk.
+  bool AtHome() const;
+  // What becomes of a record that the node's log has.
+  enum class RecordFate : uint8_t { kReplay, kPublished, kLost };
+  RecordFate FateOf(Epoch epoch, Lsn lsn) const;
+  // Takes the collection away from its home, which gives up what only that one's disk holds. The collection takes
+  // writes once RebindReport::wait is over. kFailedPrecondition (reasons "not_bound" "home_is_here"), kAborted (reason
+  // "home_changed").
+  Result<RebindReport> Rebind(OpContext& ctx);
+  // While writes come: reads that this node still is the home, when it is time; says when that is next.
+  MonotonicTime HomeStep(OpContext& ctx);
   // Another node is the writer now: this object takes no writes and will never show anything new.
   bool superseded() const;
   // Ends a collection of a shared store for every node: a last manifest, and fences for whoever still writes.
@@ -169,6 +199,12 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     AnswerWaiters();
   }
   Status CollectStep(OpContext& ctx);
+  // What only the disk of its home has, if that is this node.
+  struct AtRisk {
+    uint64_t bytes = 0;
+    std::optional<MonotonicTime> since;
+  };
+  AtRisk at_risk();
   // When a flush becomes due by age; nullopt if nothing is unflushed.
   std::optional<MonotonicTime> FlushDueAt();
   // No record of this collection with an LSN at or below the result is needed any more; Lsn::Max() if none is at all.
@@ -290,6 +326,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::string NextClaim() { return EpochClaim(deps_.process, ++deps_.claims); }
 
   // takeover
+  // Replays and fences what older epochs left, and lets writes go to the log of this one.
+  Status TakeUpLog(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
   // Fences every older stream, replays what no segment has, and begins the stream of this epoch.
   Status TakeOverStreams(OpContext& ctx, const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
   Status CheckRecord(const WalRecord& record) const;
@@ -305,6 +343,23 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // OK if `manifest` still names this process; otherwise this object is superseded. Other nodes may have acknowledged
   // what no manifest has, so only an edit that passes this speaks for all that was written.
   Status CheckWriter(const Manifest& manifest);
+
+  // place
+  // The process that the manifest's epoch belongs to; empty if no process claimed it.
+  static std::string_view WriterOf(const Manifest& manifest);
+
+  // home
+  // Null unless `manifest` binds the collection to a node.
+  const Home* HomeOf(const Manifest& manifest) const;
+  void NoteHome(const Manifest& manifest);
+  // OK if this process may claim an epoch after `manifest`.
+  Status CheckHome(const Manifest& manifest) AKI_REQUIRES(maintenance_mutex_);
+  Status CheckNotLost(const Position& position) const;
+  // Replays what the node's log has and nobody took up yet; writes go to that log from now on.
+  Status TakeUpNodeLog(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
+  // Reads whether this process still is the writer. Without the maintenance lock, which may be held for long.
+  Status ConfirmHome(OpContext& ctx);
+  Status CommitRebind(OpContext& ctx, Epoch ended, RebindReport* report) AKI_REQUIRES(maintenance_mutex_);
 
   // follow
   // How far a reader has come in the stream of an open epoch.
@@ -344,6 +399,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   void ApplyUpsert(const ColumnBatch& batch, Lsn lsn) AKI_REQUIRES(write_mutex_);
   void ApplyDelete(const std::vector<std::string_view>& ids, Lsn lsn) AKI_REQUIRES(write_mutex_);
   void NoteApplied(Lsn lsn) AKI_REQUIRES(write_mutex_);
+  Status CheckAtRisk(uint64_t bytes);
   bool RemoveLatest(const View& view, std::string_view id, Lsn lsn) AKI_REQUIRES(write_mutex_);
   std::optional<RowLocation> FindLatest(const View& view, std::string_view id) AKI_REQUIRES(write_mutex_);
   bool Exists(const View& view, std::string_view id) AKI_REQUIRES(write_mutex_);
@@ -528,6 +584,12 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::vector<OpenVersion> open_versions_ AKI_GUARDED_BY(state_mutex_);  // least recently used first
   std::atomic<uint64_t> reverts_{0};  // changes under write_mutex_; row places found before are void
 
+  std::atomic<bool> bound_{false};  // to a node, whichever it is
+  HomeWatch watch_;
+  std::string rebind_claim_ AKI_GUARDED_BY(maintenance_mutex_);
+  // The epoch before whose claim the previous home is waited for, and since when.
+  Epoch waiting_for_ AKI_GUARDED_BY(maintenance_mutex_);
+  MonotonicTime waiting_since_ AKI_GUARDED_BY(maintenance_mutex_){};
   std::atomic<bool> epoch_taken_{false};
   std::atomic<uint64_t> epoch_{0};
   std::atomic<bool> superseded_{false};
@@ -541,6 +603,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Mutex committed_mutex_;  // the last in the lock order
   Lsn committed_lsn_ AKI_GUARDED_BY(committed_mutex_);
   LsnWaiters committed_waiters_ AKI_GUARDED_BY(committed_mutex_);
+  // First record, and its time, of each batch that no manifest carries yet.
+  std::deque<std::pair<Lsn, MonotonicTime>> unpublished_since_ AKI_GUARDED_BY(committed_mutex_);
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;

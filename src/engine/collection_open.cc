@@ -15,12 +15,15 @@ CollectionImpl::CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry)
       committer_(*deps.store, deps.env, entry.id),
       manifests_(committer_.reader()),
       history_(ObjectKeysOf),
+      watch_(*deps.env.clock),
       view_(std::make_shared<View>()),
       spec_(entry.spec) {}
 
 CollectionImpl::~CollectionImpl() {
   deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_, std::memory_order_relaxed);
   for (VisibleWaiter& waiter : waiters_) waiter.done(Unavailable("this node stopped before the position was seen"));
+  watch_.End(
+      Unavailable("this node stopped before it could acknowledge the write; it is in the log").WithEffectUnknown());
   EndCommitted(Unavailable("this node stopped before the write was published; it is in the log").WithEffectUnknown());
 }
 
@@ -32,11 +35,15 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, C
   if (deps.nodes) AKI_RETURN_IF_ERROR(deps.nodes->Ensure(ctx));
   first.open_epochs.push_back({Epoch(1), collection->NextClaim(), Lsn(0)});
   first.log = deps.options.shared_store ? LogKind::kBucket : LogKind::kLocal;
+  if (deps.options.shared_store && entry.spec.ack == AckLevel::kLocal) {
+    first.log = LogKind::kLocal;
+    first.home = deps.SelfAsHome();
+  }
   first.spec = entry.spec;
   MutexLock lock(collection->maintenance_mutex_);
   AKI_RETURN_IF_ERROR(collection->committer_.CreateFirst(ctx, first));
   collection->LoadView();
-  AKI_RETURN_IF_ERROR(collection->TakeOverStreams(ctx, collection->committer_.head()->manifest));
+  AKI_RETURN_IF_ERROR(collection->TakeUpLog(ctx, collection->committer_.head()->manifest));
   collection->epoch_taken_ = true;
   collection->sweep_due_ = false;
   return collection;
@@ -70,7 +77,10 @@ void CollectionImpl::LoadView(std::vector<std::shared_ptr<SegmentUnit>> units) {
   uint64_t live = 0;
   for (const SegmentEntry& segment : manifest.segments) live += segment.row_count - segment.deleted_count;
   const Lsn newest = NewestLsn(manifest);
-  if (deps_.wal) deps_.wal->AdvanceLsn(newest);
+  // On a shared store a collection's LSNs are its log's, and are moved when it takes that up.
+  Wal* const wal = deps_.wal.load(std::memory_order_acquire);
+  if (wal != nullptr && !deps_.options.shared_store) wal->AdvanceLsn(newest);
+  NoteHome(manifest);
   tails_.clear();
   MutexLock write(write_mutex_);
   // What a reader applied of the log is read again, above the new watermarks.
@@ -145,6 +155,7 @@ void CollectionImpl::MarkDropped() {
   // Whoever still holds this object has nothing to wait for.
   superseded_.store(deps_.options.shared_store, std::memory_order_release);
   const Status dropped = NotFound("the collection was dropped").WithReason("collection_dropped");
+  watch_.End(dropped);
   EndCommitted(dropped);
   EndWaiters(dropped);
 }

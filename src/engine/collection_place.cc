@@ -9,13 +9,12 @@ namespace {
 // Each try sees a newer writer than the one before.
 constexpr int kPlaceTriesMax = 4;
 
-// The process that the manifest's epoch belongs to; empty if no process claimed it.
-std::string_view WriterOf(const Manifest& manifest) {
+}  // namespace
+
+std::string_view CollectionImpl::WriterOf(const Manifest& manifest) {
   if (manifest.open_epochs.empty() || manifest.open_epochs.back().epoch != manifest.epoch) return {};
   return ProcessOfClaim(manifest.open_epochs.back().node);
 }
-
-}  // namespace
 
 Epoch CollectionImpl::writer_epoch() const {
   const bool writes = epoch_taken_.load(std::memory_order_acquire) && !superseded();
@@ -73,6 +72,8 @@ Result<WriterPlace> CollectionImpl::PlaceWrite(OpContext& ctx) {
 }
 
 void CollectionImpl::NoteWrittenElsewhere(const Position& position) {
+  // What is on a home's disk is seen here only once it is published: whoever needs it sooner says so (min_commit).
+  if (bound_.load(std::memory_order_acquire)) return;
   MutexLock lock(follow_mutex_);
   if (position.lsn > promised_.lsn) promised_ = position;
   promised_lsn_.store(promised_.lsn.value(), std::memory_order_release);

@@ -105,6 +105,7 @@ CollectionStats CollectionImpl::stats() {
   out.live_rows = live_rows_.load(std::memory_order_relaxed);
   out.segment_count = current->segments.size();
   out.manifest_version = current->version;
+  out.home = home();
   AddHistory(&out);
   ForEachObject(history_.head()->manifest, [&](CollectionId /*owner*/, const std::string& /*key*/,
                                                const ObjectRef& object) { out.store_bytes += object.size_bytes; });

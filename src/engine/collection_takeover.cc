@@ -57,7 +57,7 @@ bool CollectionImpl::superseded() const {
 
 void CollectionImpl::AttachNodeLog() {
   MutexLock lock(state_mutex_);
-  log_ = NewLocalLog(*deps_.wal, id_, Epoch(epoch_.load()));
+  log_ = NewLocalLog(*deps_.wal.load(std::memory_order_acquire), id_, Epoch(epoch_.load()));
 }
 
 Status CollectionImpl::EnsureEpoch(OpContext& ctx) {
@@ -70,6 +70,7 @@ Status CollectionImpl::EnsureEpoch(OpContext& ctx) {
 Status CollectionImpl::EnsureEpochLocked(OpContext& ctx, std::optional<Epoch> from) {
   if (superseded()) return NotTheWriter();
   if (epoch_taken_.load(std::memory_order_acquire)) return OkStatus();
+  AKI_RETURN_IF_ERROR(CheckHome(committer_.head()->manifest));
   // Names this claim over failed tries: after an unknown outcome the edit may meet its own effect, or that of an
   // earlier process whose request arrived late. An object that was superseded claims no more, so a claim is one
   // acquisition.
@@ -84,26 +85,37 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx, std::optional<Epoch> fr
   // A node that cannot read the segments must not depose one that can.
   AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
   // Others must be able to see that who claims is alive.
-  if (deps_.nodes) AKI_RETURN_IF_ERROR(deps_.nodes->Ensure(ctx));
+  if (deps_.nodes) {
+    // Of a home nobody takes over, and it claims before it knows its own address.
+    Status leased = deps_.nodes->Ensure(ctx);
+    if (!leased.ok() && HomeOf(committer_.head()->manifest) == nullptr) return leased;
+  }
   const CollectionSpec current = spec();
-  AKI_ASSIGN_OR_RETURN(const auto head,
-                       committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-                         if (manifest->dropped) {
-                           return std::unexpected(NotFound("collection was dropped").WithReason("collection_dropped"));
-                         }
-                         if (manifest->open_epochs.size() > 0 && manifest->open_epochs.back().node == claim) {
-                           return ManifestCommitter::Edited::kAlreadyThere;
-                         }
-                         if (from && manifest->epoch != *from) {
-                           return std::unexpected(Aborted("another node took over first").WithReason(kOvertaken));
-                         }
-                         manifest->epoch = manifest->epoch.Next();
-                         manifest->open_epochs.push_back({manifest->epoch, claim, Lsn(0), WalSequence(0)});
-                         manifest->log = deps_.options.shared_store ? LogKind::kBucket : LogKind::kLocal;
-                         manifest->spec = current;
-                         return ManifestCommitter::Edited::kChanged;
-                       }));
-  if (!deps_.options.shared_store) {
+  AKI_ASSIGN_OR_RETURN(
+      const auto head,
+      committer_.Commit(ctx,
+                        [&](Manifest* manifest) AKI_REQUIRES(maintenance_mutex_) -> Result<ManifestCommitter::Edited> {
+                          if (manifest->dropped) {
+                            return std::unexpected(NotFound("collection was dropped").WithReason("collection_dropped"));
+                          }
+                          if (manifest->open_epochs.size() > 0 && manifest->open_epochs.back().node == claim) {
+                            return ManifestCommitter::Edited::kAlreadyThere;
+                          }
+                          if (from && manifest->epoch != *from) {
+                            return std::unexpected(Aborted("another node took over first").WithReason(kOvertaken));
+                          }
+                          // Whose disk holds what was acknowledged is decided here, in the same commit.
+                          AKI_RETURN_IF_ERROR(CheckHome(*manifest));
+                          if (HomeOf(*manifest) == nullptr) manifest->home.reset();
+                          if (!manifest->rebinds.empty()) manifest->rebinds.back().wait_ms = 0;
+                          manifest->epoch = manifest->epoch.Next();
+                          manifest->open_epochs.push_back({manifest->epoch, claim, Lsn(0), WalSequence(0)});
+                          const bool in_bucket = deps_.options.shared_store && !manifest->home;
+                          manifest->log = in_bucket ? LogKind::kBucket : LogKind::kLocal;
+                          manifest->spec = current;
+                          return ManifestCommitter::Edited::kChanged;
+                        }));
+  if (!deps_.options.shared_store || HomeOf(head->manifest) != nullptr) {
     // If somebody else's version came in between, what was opened is not what this process took over. Nothing was
     // applied yet: rows are only replayed or written after the takeover.
     if (head->manifest.version != view()->version.Next()) LoadView();
@@ -112,18 +124,24 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx, std::optional<Epoch> fr
     PublishVersion();
   }
   // Only now, of the manifest that carries the new epoch: whoever wrote before can raise no watermark any more.
-  AKI_RETURN_IF_ERROR(TakeOverStreams(ctx, head->manifest));
+  AKI_RETURN_IF_ERROR(TakeUpLog(ctx, head->manifest));
   epoch_taken_.store(true, std::memory_order_release);
   if (deps_.options.shared_store) deps_.takeovers.fetch_add(1, std::memory_order_relaxed);
   Log(LogLevel::kDebug, "epoch taken", {{"collection", id_.value()}, {"epoch", epoch_.load()}});
   return OkStatus();
 }
 
-Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest) {
-  if (!deps_.options.shared_store) {
-    if (deps_.wal) AttachNodeLog();
-    return OkStatus();
+Status CollectionImpl::TakeUpLog(OpContext& ctx, const Manifest& manifest) {
+  if (const Home* home = HomeOf(manifest)) {
+    watch_.Begin(std::chrono::milliseconds(home->confirm_ms));
+    return TakeUpNodeLog(ctx);
   }
+  if (deps_.options.shared_store) return TakeOverStreams(ctx, manifest);
+  if (deps_.wal.load(std::memory_order_acquire) != nullptr) AttachNodeLog();
+  return OkStatus();
+}
+
+Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest) {
   const Epoch own = manifest.epoch;
   auto units = UnitsOf(manifest, *view());
   AKI_RETURN_IF_ERROR(PrepareUnits(ctx, units));
@@ -264,6 +282,7 @@ Status CollectionImpl::EndForAll(OpContext& ctx, CollectionDeps& deps, Collectio
                          manifest->epoch = manifest->epoch.Next();
                          return ManifestCommitter::Edited::kChanged;
                        }));
+  if (head->manifest.log == LogKind::kLocal) return OkStatus();  // no streams; the home hears of it
   for (const EpochEntry& entry : head->manifest.open_epochs) {
     // The collection has ended, whether or not all of its writers know.
     if (auto stream = FenceStream(ctx, deps.env, *deps.store, id, entry.epoch, entry.sequence); !stream) {

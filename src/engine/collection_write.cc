@@ -25,7 +25,7 @@ Status CollectionImpl::CheckWritable(uint64_t bytes) {
                              std::to_string(deps_.options.limits.unflushed_bytes_max) + "; retry when they are flushed")
         .WithReason("unflushed_full");
   }
-  return OkStatus();
+  return bound_.load(std::memory_order_acquire) ? CheckAtRisk(bytes) : OkStatus();
 }
 
 GrowingRows& CollectionImpl::Active() {
@@ -84,6 +84,10 @@ void CollectionImpl::NoteApplied(Lsn lsn) {
   if (batch_first_lsn_.value() == 0) {
     batch_first_lsn_ = lsn;
     batch_since_ = deps_.env.clock->Now();
+    if (bound_.load(std::memory_order_acquire)) {
+      MutexLock lock(committed_mutex_);
+      unpublished_since_.emplace_back(lsn, batch_since_);
+    }
     deps_.wake_flush();
   }
   applied_lsn_.store(lsn.value(), std::memory_order_release);
@@ -108,6 +112,7 @@ void CollectionImpl::ApplyUpsert(const ColumnBatch& batch, Lsn lsn) {
   const uint64_t grown = active.memory_bytes() - before;
   own_unflushed_bytes_.fetch_add(grown, std::memory_order_relaxed);
   deps_.unflushed_bytes.fetch_add(grown, std::memory_order_relaxed);
+  if (bound_.load(std::memory_order_acquire)) deps_.at_risk_bytes.fetch_add(grown, std::memory_order_relaxed);
   NoteApplied(lsn);
   if (active.memory_bytes() >= deps_.options.seal_bytes) deps_.wake_flush();
 }

@@ -37,39 +37,16 @@ DatabaseImpl::~DatabaseImpl() { StopTasks(); }
 
 Status DatabaseImpl::Recover(OpContext& ctx) {
   FileSystem& fs = *deps_.env.fs;
-  const std::string wal_dir = deps_.options.data_dir + "/wal";
-  AKI_RETURN_IF_ERROR(MakeDirs(fs, deps_.options.shared_store ? deps_.options.data_dir : wal_dir));
+  AKI_RETURN_IF_ERROR(MakeDirs(fs, deps_.options.shared_store ? deps_.options.data_dir : WalDir()));
   AKI_ASSIGN_OR_RETURN(lock_, fs.Lock(deps_.options.data_dir + "/LOCK", deps_.options.lock_note));
   AKI_ASSIGN_OR_RETURN(catalog_, Catalog::Open(ctx, *deps_.store, deps_.env));
 
-  if (!deps_.options.shared_store) AKI_RETURN_IF_ERROR(ReplayNodeLog(ctx, wal_dir));
+  AKI_RETURN_IF_ERROR(RecoverNodeLog(ctx));
   const WalStats stats = wal_stats();
   Log(LogLevel::kInfo, "database open",
       {{"collections", catalog_->size()},
        {"replayed_records", stats.replayed_records},
        {"wal_bytes", stats.live_bytes}});
-  return OkStatus();
-}
-
-Status DatabaseImpl::ReplayNodeLog(OpContext& ctx, const std::string& wal_dir) {
-  WalOptions wal_options;
-  wal_options.dir = wal_dir;
-  wal_options.file_bytes = deps_.options.wal_file_bytes;
-  wal_options.wal_bytes_max = deps_.options.limits.wal_bytes_max;
-  MutexLock lock(open_mutex_);
-  AKI_ASSIGN_OR_RETURN(
-      wal_, Wal::Open(ctx, deps_.env, wal_options, [&](const WalRecord& record) AKI_REQUIRES(open_mutex_) -> Status {
-        const auto entry = catalog_->FindById(record.collection);
-        if (!entry) return OkStatus();  // dropped since
-        AKI_ASSIGN_OR_RETURN(const auto collection, OpenLocked(ctx, *entry));
-        AKI_RETURN_IF_ERROR(collection->EnsureEpoch(ctx));
-        return collection->Replay(ctx, record);
-      }));
-  deps_.wal = wal_.get();
-  for (const auto& collection : LoadedImpls()) {
-    wal_->AdvanceLsn(collection->manifest_lsn());
-    collection->AttachNodeLog();
-  }
   return OkStatus();
 }
 
@@ -80,6 +57,8 @@ std::shared_ptr<CollectionImpl> DatabaseImpl::FindLoaded(CollectionId id) {
     const auto it = loaded_.find(id);
     if (it == loaded_.end()) return nullptr;
     if (!it->second->superseded()) return it->second;
+    // Before anything lets the log go.
+    if (deps_.options.shared_store && it->second->on_node_log()) deps_.node_log.NoteLost(id);
     superseded = std::move(it->second);
     loaded_.erase(it);
   }
@@ -109,11 +88,13 @@ std::vector<std::shared_ptr<Collection>> DatabaseImpl::Loaded() {
   return {impls.begin(), impls.end()};
 }
 
-Status DatabaseImpl::ValidateAck(AckLevel ack) const {
-  if (ack >= default_ack()) return OkStatus();
-  return InvalidArgument("ack \"" + std::string(AckLevelName(ack)) +
-                         "\" is not to be had on a store that several nodes share; the weakest there is \"" +
-                         std::string(AckLevelName(default_ack())) + "\"")
+// On a shared store "local" binds a collection to a node, from its creation on.
+Status DatabaseImpl::CheckAck(AckLevel from, AckLevel to, bool bound) const {
+  if (!deps_.options.shared_store || from == to || (to != AckLevel::kLocal && !bound)) return OkStatus();
+  return InvalidArgument("ack cannot be changed from \"" + std::string(AckLevelName(from)) + "\" to \"" +
+                         std::string(AckLevelName(to)) +
+                         "\" on a store that several nodes share: \"local\" binds a collection to the node that "
+                         "creates it")
       .WithReason("ack_not_available");
 }
 
@@ -127,7 +108,7 @@ Status DatabaseImpl::CheckNewName(OpContext& ctx, std::string_view name) {
 
 Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const CollectionSpec& spec) {
   AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
-  AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
+  if (deps_.options.shared_store && spec.ack == AckLevel::kLocal) AKI_RETURN_IF_ERROR(EnsureNodeLog(ctx));
   MutexLock lock(open_mutex_);
   AKI_RETURN_IF_ERROR(CheckNewName(ctx, spec.name));
   // The first manifest before the name: what the catalog names can always be opened.
@@ -153,7 +134,15 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Create(OpContext& ctx, const C
 Result<std::shared_ptr<Collection>> DatabaseImpl::Get(OpContext& ctx, std::string_view name) {
   AKI_ASSIGN_OR_RETURN(const auto entry, catalog_->ResolveFresh(ctx, name));
   if (!entry) return std::unexpected(NoSuchCollection(name));
-  if (auto collection = FindLoaded(entry->id)) return collection;
+  std::shared_ptr<CollectionImpl> collection = FindLoaded(entry->id);
+  if (!collection) {
+    AKI_ASSIGN_OR_RETURN(collection, OpenByName(ctx, name));
+  }
+  AKI_RETURN_IF_ERROR(FinishReplay(ctx, *collection));
+  return collection;
+}
+
+Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::OpenByName(OpContext& ctx, std::string_view name) {
   MutexLock lock(open_mutex_);
   std::optional<CollectionId> dropped;
   while (true) {
@@ -203,10 +192,16 @@ Status DatabaseImpl::Drop(OpContext& ctx, std::string_view name) {
 Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) {
   MutexLock lock(open_mutex_);
   AKI_ASSIGN_OR_RETURN(const CatalogEntry entry, FindOwn(ctx, name));
+  bool bound = false;
+  if (deps_.options.shared_store && entry.spec.ack == AckLevel::kLocal) {
+    // One that came from a directory says so too, and is bound to nothing.
+    AKI_ASSIGN_OR_RETURN(const auto collection, OpenLocked(ctx, entry));
+    bound = !collection->home().empty();
+  }
   const EditSpec checked = [&](const CollectionSpec& old) -> Result<CollectionSpec> {
     AKI_ASSIGN_OR_RETURN(const CollectionSpec spec, edit(old));
     AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
-    AKI_RETURN_IF_ERROR(ValidateAck(spec.ack));
+    AKI_RETURN_IF_ERROR(CheckAck(old.ack, spec.ack, bound));
     const char* fixed = spec.name != old.name                 ? "name"
                         : spec.dim != old.dim                 ? "vector_dim"
                         : spec.distance != old.distance       ? "distance"

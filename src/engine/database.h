@@ -32,6 +32,7 @@ struct EngineOptions {
   bool leases = false;
   std::string data_dir;  // holds wal/, the lock and, by default, store/
   std::string node = "local";
+  std::string store_name;  // which store this is, for people: a data directory with a log serves one only
   std::string lock_note = "another process";  // who holds the data directory, for the second one's error message
   uint64_t wal_file_bytes = 64ull << 20;
   uint64_t seal_bytes = 128ull << 20;              // growing bytes that trigger a flush
@@ -39,6 +40,9 @@ struct EngineOptions {
   Duration trim_delay = std::chrono::seconds(60);  // between a manifest's PUT and its re-read before the log is trimmed
   Duration gc_grace = std::chrono::minutes(10);
   Duration gc_interval = std::chrono::minutes(1);
+  // Of collections with ack=local on a shared store: how long their home may acknowledge after it last read that it
+  // still is the home. A rebind waits for a tenth more.
+  Duration home_confirm = std::chrono::seconds(90);
   uint32_t retain_versions = 100;               // newest versions kept for reads of the past, the current one included
   Duration retain_age = std::chrono::hours(1);  // ... of those only the ones that were current this recently
   uint32_t merge_fanout = 8;                    // segments of one size class that are merged together
@@ -73,6 +77,9 @@ class Database {
   // not. `edit` is given the newest ones, and may be run several times. Other nodes follow within seconds.
   using EditSpec = std::function<Result<CollectionSpec>(const CollectionSpec& newest)>;
   virtual Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) = 0;
+  // Makes this node the home of a collection that is bound to another, which gives up what only that node's disk holds.
+  // Errors: those of CollectionImpl::Rebind, and kNotFound.
+  virtual Result<RebindReport> Rebind(OpContext& ctx, std::string_view name) = 0;
   // Catalog entries in order of name; does not open anything.
   virtual std::vector<CatalogEntry> List() = 0;
 
@@ -87,9 +94,14 @@ class Database {
 
   // The weakest promise that a write can ask for here, and the default of new collections.
   virtual AckLevel default_ack() const = 0;
-  // Of the node's own log; zeros on a shared store.
+  // Of the node's own log; zeros where it has none.
   virtual WalStats wal_stats() const = 0;
   virtual uint64_t unflushed_bytes() const = 0;
+  // Of what only the local log has: acknowledged, and lost with the disk.
+  virtual uint64_t at_risk_bytes() const = 0;
+  virtual Duration at_risk_age() const = 0;
+  // Records that were acknowledged by this node and lost by a rebind, so far.
+  virtual uint64_t discarded_records() const = 0;
   // What this node knows of others; null without EngineOptions::leases.
   virtual NodeLeases* nodes() = 0;
   // How often this node became the writer of a collection of a shared store.

@@ -42,6 +42,7 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Clone(OpContext& caller, std::
   AKI_RETURN_IF_ERROR(ValidateName("collection", name));
   AKI_ASSIGN_OR_RETURN(const auto origin, Get(caller, source));
   if (!at) AKI_RETURN_IF_ERROR(origin->Flush(caller));  // may take long, so without the lock
+  if (deps_.options.shared_store && origin->spec().ack == AckLevel::kLocal) AKI_RETURN_IF_ERROR(EnsureNodeLog(caller));
   // Gives up well before the collect task may take this clone for dead.
   OpContext ctx(caller.clock());
   ctx.set_request_id(caller.request_id());
@@ -72,6 +73,7 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Clone(OpContext& caller, std::
         {{"collection", collection->id().value()},
          {"version", (*pinned)->manifest.version.value()},
          {"clone", entry.id.value()}});
+    homes_due_ = true;  // others forward to its home, if it has one, once that has claimed it
     MutexLock map_lock(map_mutex_);
     loaded_.emplace(entry.id, *created);
     return *created;

@@ -1,5 +1,5 @@
 // The database behind engine/database.h: opening and recovery in database.cc, background tasks in database_tasks.cc,
-// clones and what becomes of dropped collections in database_clone.cc.
+// clones and what becomes of dropped collections in database_clone.cc, the node's own log in database_home.cc.
 //
 // Threads:    lock order: open_mutex_ (held over store calls of create, open, drop), map_mutex_ (a few instructions).
 // Errors:     see Database.
@@ -23,7 +23,6 @@ class DatabaseImpl final : public Database {
   ~DatabaseImpl() override;
 
   Status Recover(OpContext& ctx);
-  Status ReplayNodeLog(OpContext& ctx, const std::string& wal_dir);
   void StartTasks();
 
   Result<std::shared_ptr<Collection>> Create(OpContext& ctx, const CollectionSpec& spec) override;
@@ -32,6 +31,7 @@ class DatabaseImpl final : public Database {
   Result<std::shared_ptr<Collection>> Clone(OpContext& ctx, std::string_view source, std::string_view name,
                                             const std::optional<ReadPoint>& at) override;
   Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) override;
+  Result<RebindReport> Rebind(OpContext& ctx, std::string_view name) override;
   std::vector<CatalogEntry> List() override { return catalog_->List(); }
   std::vector<AliasTarget> Aliases() override { return catalog_->Aliases(); }
   Status SetAlias(OpContext& ctx, std::string_view alias, std::string_view collection) override {
@@ -43,8 +43,14 @@ class DatabaseImpl final : public Database {
   }
   std::vector<std::shared_ptr<Collection>> Loaded() override;
   AckLevel default_ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
-  WalStats wal_stats() const override { return wal_ ? wal_->stats() : WalStats{}; }
+  WalStats wal_stats() const override {
+    const Wal* wal = deps_.wal.load(std::memory_order_acquire);
+    return wal != nullptr ? wal->stats() : WalStats{};
+  }
   uint64_t unflushed_bytes() const override { return deps_.unflushed_bytes.load(std::memory_order_relaxed); }
+  uint64_t at_risk_bytes() const override;
+  Duration at_risk_age() const override;
+  uint64_t discarded_records() const override { return deps_.discarded_records.load(std::memory_order_relaxed); }
   NodeLeases* nodes() override { return deps_.nodes.get(); }
   uint64_t takeovers() const override { return deps_.takeovers.load(std::memory_order_relaxed); }
   const Limits& limits() const override { return deps_.options.limits; }
@@ -67,12 +73,13 @@ class DatabaseImpl final : public Database {
   Result<CatalogEntry> FindOwn(OpContext& ctx, std::string_view name);
   Result<std::shared_ptr<CollectionImpl>> OpenLocked(OpContext& ctx, const CatalogEntry& entry)
       AKI_REQUIRES(open_mutex_);
+  Result<std::shared_ptr<CollectionImpl>> OpenByName(OpContext& ctx, std::string_view name) AKI_EXCLUDES(open_mutex_);
   // The open collection, unless another node has taken it over: that one is forgotten, to be opened anew.
   std::shared_ptr<CollectionImpl> FindLoaded(CollectionId id) AKI_EXCLUDES(map_mutex_);
   std::vector<std::shared_ptr<CollectionImpl>> LoadedImpls();
   // Lets open collections know what other nodes dropped and altered; not now, if somebody opens or drops one.
   void SettleLoaded() AKI_EXCLUDES(open_mutex_);
-  Status ValidateAck(AckLevel ack) const;
+  Status CheckAck(AckLevel from, AckLevel to, bool bound) const;
   Status CheckNewName(OpContext& ctx, std::string_view name) AKI_REQUIRES(open_mutex_);
   // Drops pins of clones that were never finished, and of those that need them no more.
   Status SettleClones(OpContext& ctx, CollectionImpl& collection);
@@ -91,11 +98,26 @@ class DatabaseImpl final : public Database {
   // One step of the first collection that has one to do.
   NextStep FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order);
 
+  // home
+  std::string WalDir() const;
+  WalOptions NodeLogOptions() const;
+  Status RecoverNodeLog(OpContext& ctx) AKI_EXCLUDES(open_mutex_);
+  Status ReplayNodeLog(OpContext& ctx) AKI_REQUIRES(open_mutex_);
+  Status ReplayToHome(OpContext& ctx, const CatalogEntry& entry, const WalRecord& record) AKI_REQUIRES(open_mutex_);
+  // Gives this node a log and its disk a name, unless it has them. Comes before anything is bound to it.
+  Status EnsureNodeLog(OpContext& ctx) AKI_EXCLUDES(open_mutex_);
+  // Replays what could not be when the node started; until that works nobody reads the collection here.
+  Status FinishReplay(OpContext& ctx, CollectionImpl& collection);
+  // Becomes the writer of what is bound to this node, so that others know whom to forward to.
+  void TakeUpHomes(OpContext& ctx) AKI_EXCLUDES(open_mutex_);
+  Status DiscardLost(OpContext& ctx);
+  void MeasureRisk();
+
   const std::shared_ptr<CollectionDeps> deps_owner_ = std::make_shared<CollectionDeps>();
   CollectionDeps& deps_ = *deps_owner_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Catalog> catalog_;
-  std::unique_ptr<Wal> wal_;  // null on a shared store
+  std::unique_ptr<Wal> wal_;  // CollectionDeps::wal points to it
 
   Mutex index_mutex_;
   bool stopping_ AKI_GUARDED_BY(index_mutex_) = false;
@@ -108,6 +130,7 @@ class DatabaseImpl final : public Database {
   std::atomic<TaskId> flush_task_{0};
   std::atomic<TaskId> upload_task_{0};  // 0: none
   std::atomic<TaskId> follow_task_{0};
+  std::atomic<bool> homes_due_{false};
   MonotonicTime catalog_due_{};                          // follow task only
   std::atomic<CollectionId> flush_cursor_{};             // flush tasks only
   std::map<CollectionId, MonotonicTime> dropped_since_;  // collect task only

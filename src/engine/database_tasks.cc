@@ -47,7 +47,7 @@ void DatabaseImpl::StartTasks() {
     tasks_.push_back(executor.Add(std::make_shared<StepTask>(name, *this, priority, step)));
     return tasks_.back();
   };
-  if (wal_) add("prepare", &DatabaseImpl::PrepareTaskStep);
+  add("prepare", &DatabaseImpl::PrepareTaskStep);
   if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep, Priority::kQuery);
   if (deps_.nodes) add("lease", &DatabaseImpl::LeaseTaskStep, Priority::kQuery);
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
@@ -77,7 +77,9 @@ void DatabaseImpl::StopTasks() {
 }
 
 NextStep DatabaseImpl::PrepareTaskStep(OpContext& ctx) {
-  const auto did_something = wal_->PrepareStep(ctx);
+  Wal* const wal = deps_.wal.load(std::memory_order_acquire);
+  if (wal == nullptr) return NextStep::After(kIdlePause);
+  const auto did_something = wal->PrepareStep(ctx);
   if (!did_something) {
     LogFailure("prepare", CollectionId(0), did_something.error());
     return NextStep::After(kErrorPause);
@@ -152,13 +154,17 @@ NextStep DatabaseImpl::GrowTaskStep(OpContext& ctx) {
 
 NextStep DatabaseImpl::TrimTaskStep(OpContext& ctx) {
   // Read before the collections are: whatever is logged from now on has a greater LSN.
-  Lsn bound = wal_stats().durable;
+  Lsn bound = std::min(wal_stats().durable, deps_.node_log.TrimBound());
   for (const auto& collection : LoadedImpls()) {
     if (Status status = collection->ConfirmStep(ctx); !status.ok()) LogFailure("trim", collection->id(), status);
-    bound = std::min(bound, collection->TrimBound());
+    if (collection->on_node_log()) bound = std::min(bound, collection->TrimBound());
   }
-  if (!wal_) return NextStep::After(kIdlePause);
-  if (Status status = wal_->TrimTo(ctx, bound); !status.ok()) LogFailure("trim", CollectionId(0), status);
+  Wal* const wal = deps_.wal.load(std::memory_order_acquire);
+  if (wal == nullptr) return NextStep::After(kIdlePause);
+  if (Status status = DiscardLost(ctx); !status.ok()) LogFailure("discard", CollectionId(0), status);
+  // Asked before, because what is replayed now is a collection's; and after, because what a collection gave up is lost.
+  bound = std::min(bound, deps_.node_log.TrimBound());
+  if (Status status = wal->TrimTo(ctx, bound); !status.ok()) LogFailure("trim", CollectionId(0), status);
   return NextStep::After(kIdlePause);
 }
 
@@ -171,10 +177,17 @@ NextStep DatabaseImpl::FollowTaskStep(OpContext& ctx) {
     if (!news) LogFailure("follow", CollectionId(0), news.error());
     // News also come to whoever asks for an unknown name, so what is open is compared every time.
     SettleLoaded();
+    TakeUpHomes(ctx);
     catalog_due_ = now + kCatalogPause;
   }
+  MeasureRisk();
   for (const auto& collection : LoadedImpls()) {
     collection->AnswerLateCommits();
+    next = std::min(next, collection->HomeStep(ctx));
+    if (collection->superseded() && collection->ack() == AckLevel::kLocal) {
+      FindLoaded(collection->id());  // forgets it, and its log with it
+      continue;
+    }
     const auto due = collection->FollowStep(ctx);
     if (!due) {
       LogFailure("follow", collection->id(), due.error());
@@ -192,6 +205,7 @@ NextStep DatabaseImpl::LeaseTaskStep(OpContext& ctx) {
     activity = std::max(activity, NodeLeases::Activity::kIdleWriter);
     if (ctx.clock().Now() - collection->last_used() < kIdleAfter) activity = NodeLeases::Activity::kWriter;
   }
+  deps_.nodes->SetAtRisk({at_risk_bytes(), at_risk_age()});
   ctx.set_timeout(kErrorPause * 2);  // what comes later would not be a sign of life
   const auto next = deps_.nodes->Step(ctx, activity);
   if (next) return NextStep::After(*next);

@@ -32,6 +32,20 @@ void NodeLeases::SetAddress(std::string address) {
   address_ = std::move(address);
 }
 
+void NodeLeases::SetAtRisk(const LeasedRisk& risk) {
+  MutexLock lock(mutex_);
+  risk_ = risk;
+}
+
+Result<std::optional<LeasedRisk>> NodeLeases::LastRisk(OpContext& ctx, std::string_view process) {
+  if (process.empty()) return std::nullopt;
+  AKI_RETURN_IF_ERROR(Look(ctx, std::string(process)));
+  MutexLock lock(mutex_);
+  const auto found = peers_.find(process);
+  const bool said = found != peers_.end() && found->second.sequence > 0;
+  return said ? std::optional(found->second.risk) : std::nullopt;
+}
+
 Status NodeLeases::Beat(OpContext& ctx, Duration interval) {
   if (released_) return Unavailable("this node is stopping");
   NodeLease lease;
@@ -41,6 +55,8 @@ Status NodeLeases::Beat(OpContext& ctx, Duration interval) {
   {
     MutexLock lock(mutex_);
     lease.address = address_;
+    lease.at_risk_bytes = risk_.bytes;
+    lease.at_risk_ms = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(risk_.age).count());
   }
   if (lease.address.empty()) return Unavailable("this node is starting");
   lease.interval_ms = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
@@ -131,6 +147,7 @@ Status NodeLeases::Look(OpContext& ctx, const std::string& process) {
   if (newest <= peer.sequence) return OkStatus();
   peer.sequence = newest;
   peer.address = lease.address;
+  peer.risk = {lease.at_risk_bytes, std::chrono::milliseconds(lease.at_risk_ms)};
   peer.interval = std::chrono::milliseconds(lease.interval_ms);
   peer.moved_at = now;
   return OkStatus();

@@ -53,6 +53,12 @@ enum class ForwardOutcome : uint8_t {
   kSilent,    // no connection, or no answer, in time
 };
 
+// What only a node's disk has, as its lease says.
+struct LeasedRisk {
+  uint64_t bytes = 0;
+  Duration age{};
+};
+
 struct NodeLeaseStats {
   uint64_t heartbeats = 0;
   uint64_t peers = 0;      // writers that are watched
@@ -71,6 +77,11 @@ class NodeLeases {
   const std::string& process() const { return process_; }
   // Where other nodes reach this one. Until it is known no lease can be written.
   void SetAddress(std::string address);
+
+  // What only this node's disk has: the next heartbeats say it.
+  void SetAtRisk(const LeasedRisk& risk);
+  // What `process`, which may be gone, last said of its disk; nullopt if it has no lease.
+  Result<std::optional<LeasedRisk>> LastRisk(OpContext& ctx, std::string_view process);
 
   // Sees that a lease of this process is in the store. Comes before a claim to an epoch.
   Status Ensure(OpContext& ctx);
@@ -93,6 +104,7 @@ class NodeLeases {
   struct Peer {
     std::string address;
     uint64_t sequence = 0;
+    LeasedRisk risk;
     Duration interval{};
     bool absent = false;  // its leases are gone
     MonotonicTime looked_at{};
@@ -147,6 +159,7 @@ class NodeLeases {
 
   Mutex mutex_;
   std::string address_ AKI_GUARDED_BY(mutex_);
+  LeasedRisk risk_ AKI_GUARDED_BY(mutex_);
   std::map<std::string, Peer, std::less<>> peers_ AKI_GUARDED_BY(mutex_);
 
   // The lease task only.

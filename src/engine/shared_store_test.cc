@@ -504,17 +504,6 @@ TEST_F(SharedStoreTest, WhatAnotherNodeAlteredTakesEffectAtTheWriter) {
   EXPECT_EQ(of_a->spec().ack, AckLevel::kCommitted);
 }
 
-TEST_F(SharedStoreTest, AckOfTheNodeAloneIsRefused) {
-  auto a = Node("a");
-  CollectionSpec spec;
-  spec.name = "docs";
-  spec.dim = 2;
-  spec.ack = AckLevel::kLocal;
-  const auto created = a->db().Create(a->ctx(), spec);
-  ASSERT_FALSE(created);
-  EXPECT_EQ(created.error().reason(), "ack_not_available");
-}
-
 TEST_F(SharedStoreTest, ManyTakeoversWithoutWritesDoNotGrowTheManifest) {
   auto first = Node("first");
   const CollectionId id = first->Create("docs", 2)->id();
