@@ -1,4 +1,4 @@
-// `akidb collection create | list | describe | delete | alter | clone`.
+// `akidb collection create | list | describe | delete | alter | clone | rebind`.
 #include "base/json_writer.h"
 #include "cli/api_client.h"
 #include "cli/client.h"
@@ -75,6 +75,16 @@ void PrintDescription(const dom::element& answer, const Console& console) {
   console.Print(table.ToString());
 }
 
+void PrintRebind(const std::string& name, const dom::element& answer, const Console& console) {
+  const std::string published = JsonText(answer, "published_at");
+  console.Print("'" + name + "' is bound to " + JsonText(answer, "home") + "; of what " +
+                JsonText(answer, "previous_home") + " acknowledged, LSNs up to " +
+                std::to_string(JsonUint(answer, "survived_lsn")) + " are kept" +
+                (published.empty() ? "" : ", published before " + published) + "\n");
+  const uint64_t wait_ms = JsonUint(answer, "writes_in_ms");
+  if (wait_ms > 0) console.Print("it takes writes in " + std::to_string(wait_ms / 1000 + 1) + " s\n");
+}
+
 Result<dom::element> Ask(const CollectionOptions& options, ApiClient& client) {
   const std::string target = CollectionPath(options.name);
   switch (options.action) {
@@ -86,6 +96,7 @@ Result<dom::element> Ask(const CollectionOptions& options, ApiClient& client) {
       AKI_ASSIGN_OR_RETURN(const std::string body, CloneBody(options));
       return client.Post(target + "/clone", body, Repeat::kUnsafe);
     }
+    case Action::kRebind: return client.Post(target + "/rebind", R"({"discard_local":true})", Repeat::kSafe);
     case Action::kAlter: return client.Call("PATCH", target, "application/json", SettingsBody(options), Repeat::kSafe);
   }
   return std::unexpected(Internal("no such action"));
@@ -99,6 +110,10 @@ Status RunCollection(const CollectionOptions& options, const Console& console) {
     AKI_RETURN_IF_ERROR(
         ConfirmByName("Delete collection '" + options.name + "' and all its data", options.name, options.yes, console));
   }
+  if (options.action == Action::kRebind) {
+    AKI_RETURN_IF_ERROR(ConfirmByName("Give up every write of '" + options.name + "' that only its home's disk holds",
+                                      options.name, options.yes, console));
+  }
   ApiClient client(url, HttpOptionsOf(options.client), RealClock());
   AKI_ASSIGN_OR_RETURN(const dom::element answer, Ask(options, client));
   if (console.json()) {
@@ -107,6 +122,8 @@ Status RunCollection(const CollectionOptions& options, const Console& console) {
     PrintList(answer, console);
   } else if (options.action == Action::kDelete) {
     console.Print("deleted '" + options.name + "'\n");
+  } else if (options.action == Action::kRebind) {
+    PrintRebind(options.name, answer, console);
   } else {
     PrintDescription(answer, console);
   }

@@ -71,12 +71,13 @@ struct SearchOptions {
 };
 
 struct CollectionOptions {
-  enum class Action : uint8_t { kCreate, kList, kDescribe, kDelete, kAlter, kClone };
+  enum class Action : uint8_t { kCreate, kList, kDescribe, kDelete, kAlter, kClone, kRebind };
   ClientOptions client;
   Action action = Action::kList;
   std::string name;
   std::string clone_name;
   std::string at;  // of the clone: NAME, version:N or time:T
+  bool discard_local = false;
   uint32_t dim = 0;
   std::string distance = "Cosine";
   std::string vector_type;

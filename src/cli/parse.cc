@@ -161,7 +161,8 @@ class Parser {
   }
 
   void AddCollection() {
-    CLI::App* app = app_.add_subcommand("collection", "create, list, describe, delete, alter and clone collections");
+    CLI::App* app =
+        app_.add_subcommand("collection", "create, list, describe, delete, alter, clone and rebind collections");
     app->require_subcommand(1);
     auto o = std::make_shared<CollectionOptions>();
     using Action = CollectionOptions::Action;
@@ -195,6 +196,10 @@ class Parser {
     CLI::App* clone = add("clone", "make a collection of another's rows, without copying them", Action::kClone);
     clone->add_option("clone", o->clone_name, "name of the new collection")->required();
     clone->add_option("--at", o->at, "a snapshot's name, version:N or time:RFC3339 (default: now)");
+    CLI::App* rebind = add("rebind", "bind a collection whose home is gone for ever to this node", Action::kRebind);
+    rebind->add_flag("--discard-local", o->discard_local, "give up what only the disk of the home before has")
+        ->required();
+    rebind->add_flag("--yes,-y", o->yes, "do not ask");
   }
 
   void AddSnapshot() {

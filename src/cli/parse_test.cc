@@ -95,6 +95,14 @@ TEST(ParseTest, KnowsTheActionsOfSnapshotAndClone) {
   EXPECT_EQ(Get<SearchOptions>({"search", "c", "--vector", "1", "--at", "monday"}).at, "monday");
 }
 
+TEST(ParseTest, RebindsOnlyWhenToldWhatIsGivenUp) {
+  const auto rebind = Get<CollectionOptions>({"collection", "rebind", "c", "--discard-local", "--yes"});
+  EXPECT_EQ(rebind.action, CollectionOptions::Action::kRebind);
+  EXPECT_EQ(rebind.name, "c");
+  EXPECT_TRUE(rebind.yes);
+  EXPECT_TRUE(std::holds_alternative<ParseEnd>(Parse({"collection", "rebind", "c"})));
+}
+
 TEST(ParseTest, TurnsAtIntoJson) {
   EXPECT_EQ(*AtJson("monday"), R"("monday")");
   EXPECT_EQ(*AtJson("17"), R"("17")");

@@ -196,6 +196,10 @@ void AddEngineKeys(Keys& keys) {
               AKI_AT(engine.seal_age));
   AddDuration(keys, "engine.trim_delay", "time between a manifest's write and its re-read before the log is trimmed",
               AKI_AT(engine.trim_delay));
+  AddDuration(
+      keys, "engine.home_confirm",
+      "how long the home of a collection with ack=local on a bucket acknowledges without reading that it still is it",
+      AKI_AT(engine.home_confirm));
   AddDuration(keys, "engine.gc_grace", "how long an unreferenced object is kept", AKI_AT(engine.gc_grace));
   AddDuration(keys, "engine.gc_interval", "time between two garbage collections", AKI_AT(engine.gc_interval));
   AddCount(keys, "engine.retain_versions", "newest versions that can be read with `at` without a snapshot",
@@ -290,6 +294,11 @@ void AddLimitKeys(Keys& keys) {
   AddCount(keys, "limits.snapshots_max", "snapshots of one collection", AKI_AT(engine.limits.snapshots_max));
   AddSize(keys, "limits.unflushed_bytes_max", "unflushed bytes beyond which writes get 429",
           AKI_AT(engine.limits.unflushed_bytes_max));
+  AddSize(keys, "limits.at_risk_bytes_max",
+          "unflushed bytes of collections that are bound to this node beyond which their writes get 429",
+          AKI_AT(engine.limits.at_risk_bytes_max));
+  AddCount(keys, "limits.at_risk_age_ms_max", "likewise, of the age of the oldest of them",
+           AKI_AT(engine.limits.at_risk_age_ms_max));
   AddSize(keys, "limits.wal_bytes_max", "log on the local disk beyond which writes get 429",
           AKI_AT(engine.limits.wal_bytes_max));
   AddCount(keys, "limits.timeout_ms_default", "timeout_ms of a request that gives none",

@@ -101,6 +101,7 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));
   options.shared_store = options.leases = store_.shared;
   options.node = NodeName();
+  options.store_name = config_.store_url();
   if (store_.shared) AKI_RETURN_IF_ERROR(JudgeStore(ctx));
   AKI_ASSIGN_OR_RETURN(database_, Database::Open(ctx, env_, store_.store, options));
   if (store_.bucket) executor_->Add(s3::NewUploadSweep(store_.bucket, {}));

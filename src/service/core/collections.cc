@@ -86,6 +86,7 @@ std::string DescribeJson(Collection& collection) {
   writer.Key("manifest_version").Value(stats.manifest_version.value());
   writer.Key("oldest_version").Value(stats.oldest_version.value());
   writer.Key("snapshot_count").Value(stats.snapshot_count);
+  if (!stats.home.empty()) writer.Key("home").Value(stats.home);
   writer.EndObject();
   return json;
 }
@@ -143,6 +144,42 @@ Status AlterCollection(Service& service, const CallPtr& call) {
       }));
       AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> altered, service.database().Get(call->ctx, name));
       call->Reply(200, DescribeJson(*altered));
+      return OkStatus();
+    });
+  });
+  return OkStatus();
+}
+
+Status RebindCollection(Service& service, const CallPtr& call) {
+  AKI_RETURN_IF_ERROR(ValidateName("collection", call->params[0]));
+  AKI_ASSIGN_OR_RETURN(Fields fields, ParseBody(*call, BodyNeed::kRequired));
+  bool discard = false;
+  fields.Bool("discard_local", &discard);
+  AKI_RETURN_IF_ERROR(fields.Done());
+  if (!discard) {
+    return InvalidArgument(
+               "rebinding makes this node the collection's home and gives up every write that only the disk of the "
+               "home before it holds: what was acknowledged since its last flush; say so with \"discard_local\": true")
+        .WithReason("discard_not_confirmed");
+  }
+  service.queue().Post([&service, call] {
+    call->Guard([&]() -> Status {
+      AKI_ASSIGN_OR_RETURN(const RebindReport report, service.database().Rebind(call->ctx, call->params[0]));
+      std::string json;
+      JsonWriter writer(&json);
+      writer.BeginObject();
+      writer.Key("home").Value(report.node);
+      writer.Key("previous_home").Value(report.previous_node);
+      writer.Key("survived_lsn").Value(report.survived.value());
+      if (!report.published_at.empty()) writer.Key("published_at").Value(report.published_at);
+      if (report.at_risk) {
+        writer.Key("at_risk_bytes").Value(report.at_risk->bytes);
+        writer.Key("at_risk_ms").Value(Milliseconds(report.at_risk->age));
+      }
+      const auto wait = std::chrono::ceil<std::chrono::milliseconds>(report.wait);
+      writer.Key("writes_in_ms").Value(static_cast<uint64_t>(wait.count()));
+      writer.EndObject();
+      call->Reply(200, std::move(json));
       return OkStatus();
     });
   });

@@ -250,6 +250,30 @@ Status Forwarding::Send(const CallPtr& call, const Route& route) {
   return last;
 }
 
+bool Forwarding::ConcernsRead(const Call& call, const Collection& collection, const Position& commit) const {
+  return options_.forwarder != nullptr && call.request.Header(kForwardedToHeader).empty() &&
+         collection.ack() == AckLevel::kLocal && collection.writer_epoch().value() == 0 && !collection.Shows(commit);
+}
+
+Status Forwarding::RunRead(const CallPtr& call, const std::shared_ptr<Collection>& collection) {
+  options_.queue->Post([this, call, collection] { call->Guard([&] { return SendRead(call, *collection); }); });
+  return OkStatus();
+}
+
+Status Forwarding::SendRead(const CallPtr& call, Collection& collection) {
+  call->ctx.set_deadline(
+      std::min(call->ctx.deadline(), call->started + std::chrono::milliseconds(service_.limits().timeout_ms_default)));
+  AKI_ASSIGN_OR_RETURN(const WriterPlace place, collection.PlaceWrite(call->ctx));
+  if (place.here()) return NotTheWriterHere("it has just become the collection's home");
+  auto answer = SendTo(*call, place, std::nullopt);
+  if (!answer || SaysNotTheWriter(*answer)) {
+    return Unavailable("the home of the collection, " + place.process + ", cannot be reached")
+        .WithReason("writer_unreachable");
+  }
+  call->Answer(std::move(*answer));
+  return OkStatus();
+}
+
 Status Forwarding::SendToJob(const CallPtr& call, const RemoteJob& job) {
   call->ctx.set_timeout(std::chrono::milliseconds(service_.limits().timeout_ms_default));
   auto answer = SendTo(*call, {.process = job.process, .address = job.address, .epoch = Epoch(0)}, std::nullopt);

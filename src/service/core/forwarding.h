@@ -51,6 +51,10 @@ class Forwarding {
   bool Concerns(const Call& call, const Route& route) const;
   // Runs the route's handler here or sends the call to where it belongs.
   Status Run(const CallPtr& call, const Route& route);
+  // Whether a read that asks for `commit` goes to another node, because only the disk of the collection's home has it.
+  bool ConcernsRead(const Call& call, const Collection& collection, const Position& commit) const;
+  // Sends the read there.
+  Status RunRead(const CallPtr& call, const std::shared_ptr<Collection>& collection);
 
  private:
   // A job that a request started on another node.
@@ -62,6 +66,7 @@ class Forwarding {
   Status Receive(const CallPtr& call, const Route& route);
   Status CheckReceived(Call& call, const Route& route);
   Status Send(const CallPtr& call, const Route& route);
+  Status SendRead(const CallPtr& call, Collection& collection);
   // `ack`: of the collection, if the request is about one.
   Result<HttpResponse> SendTo(Call& call, const WriterPlace& place, std::optional<AckLevel> ack);
   Status SendToJob(const CallPtr& call, const RemoteJob& job);

@@ -243,6 +243,68 @@ TEST_F(ForwardingTest, ForwardsNoHeaderOfTheHopAndNoneThatAClientMadeUp) {
   EXPECT_EQ(sent.Header(kForwardedSecretHeader), kSecret);
 }
 
+class BoundForwardingTest : public ForwardingTest {
+ protected:
+  BoundForwardingTest() {
+    constexpr auto kBound = R"({"name":"bound","vector_dim":2,"distance":"Cosine","ack":"local"})";
+    EXPECT_EQ(a_->Send("POST", "/collections", kBound).status, 201);
+    b_ = Start("b");
+    const HttpResponse written = b_->Send("POST", "/collections/bound/vectors", Row("1"));
+    EXPECT_EQ(written.status, 200) << written.body;
+    const size_t begin = written.body.find(R"("commit":")") + 10;
+    commit_ = written.body.substr(begin, written.body.find('"', begin) - begin);
+    wires_->sent.clear();
+  }
+  HttpResponse Read(TestService& node, const std::string& more = "") {
+    return node.Send("POST", "/collections/bound/vectors/count", "{" + more + "}");
+  }
+  std::string MinCommit() const { return R"("min_commit":")" + commit_ + "\""; }
+  std::string commit_;
+};
+
+TEST_F(BoundForwardingTest, AReadGoesToTheHomeOnlyForWhatItsDiskAloneHas) {
+  EXPECT_EQ(Read(*b_).body, R"({"count":0})") << "what is published";
+  EXPECT_THAT(wires_->sent, testing::IsEmpty());
+  EXPECT_EQ(Read(*b_, MinCommit()).body, R"({"count":1})");
+  EXPECT_EQ(wires_->sent.size(), 1u);
+  ASSERT_EQ(b_->Send("POST", "/collections/bound/flush", "{}").status, 200);
+  EXPECT_EQ(Read(*b_, MinCommit()).body, R"({"count":1})");
+  EXPECT_THAT(b_->Send("GET", "/collections/bound").body, HasSubstr(R"("home":"a")"));
+}
+
+TEST_F(BoundForwardingTest, WhatNeedsAHomeThatStoppedIsAnsweredThatItCannotBeReached) {
+  OpContext ctx(RealClock());
+  ASSERT_TRUE(a_->database().nodes()->Release(ctx).ok());
+  wires_->services.erase("http://a:1");
+  EXPECT_EQ(Read(*b_, MinCommit()).status, 503);
+  for (int i = 0; i < 2; ++i) {
+    const HttpResponse written = b_->Send("POST", "/collections/bound/vectors", Row("2"));
+    EXPECT_EQ(written.status, 503);
+    EXPECT_THAT(written.body, testing::AnyOf(HasSubstr("home_unreachable"), HasSubstr("writer_unreachable")));
+    EXPECT_THAT(written.body, Not(HasSubstr("effect")));
+  }
+  EXPECT_EQ(Read(*b_).status, 200);
+}
+
+TEST_F(BoundForwardingTest, ARebindMustSayWhatItGivesUp) {
+  for (const char* body : {"{}", R"({"discard_local":false})"}) {
+    const HttpResponse refused = b_->Send("POST", "/collections/bound/rebind", body);
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_THAT(refused.body, HasSubstr("discard_not_confirmed"));
+  }
+  const std::string yes = R"({"discard_local":true})";
+  EXPECT_THAT(b_->Send("POST", "/collections/docs/rebind", yes).body, HasSubstr("not_bound"));
+  EXPECT_THAT(a_->Send("POST", "/collections/bound/rebind", yes).body, HasSubstr("home_is_here"));
+  const HttpResponse done = b_->Send("POST", "/collections/bound/rebind", yes);
+  EXPECT_EQ(done.status, 200) << done.body;
+  EXPECT_THAT(done.body, HasSubstr(R"("home":"b","previous_home":"a")"));
+  EXPECT_THAT(done.body, HasSubstr("at_risk_bytes"));
+  EXPECT_THAT(b_->Send("POST", "/collections/bound/vectors", Row("2")).body, HasSubstr("home_waiting"));
+  const HttpResponse lost = Read(*b_, MinCommit());
+  EXPECT_EQ(lost.status, 410);
+  EXPECT_THAT(lost.body, HasSubstr("commit_lost"));
+}
+
 TEST_F(ForwardingTest, MistakesOfTheClientAreTheWritersToName) {
   const HttpResponse answer = b_->Send("POST", "/collections/docs/vectors", R"({"vectors":[{"id":"1","vector":[1]}]})");
   EXPECT_EQ(answer.status, 400);

@@ -19,6 +19,7 @@ Status ListCollections(Service& service, const CallPtr& call);
 Status DescribeCollection(Service& service, const CallPtr& call);
 Status AlterCollection(Service& service, const CallPtr& call);
 Status DropCollection(Service& service, const CallPtr& call);
+Status RebindCollection(Service& service, const CallPtr& call);
 
 Status ListAliases(Service& service, const CallPtr& call);
 Status SetAlias(Service& service, const CallPtr& call);

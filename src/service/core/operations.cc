@@ -91,6 +91,8 @@ Status ShowLimits(Service& service, const CallPtr& call) {
   writer.Key("collections_max").Value(limits.collections_max);
   writer.Key("snapshots_max").Value(limits.snapshots_max);
   writer.Key("unflushed_bytes_max").Value(limits.unflushed_bytes_max);
+  writer.Key("at_risk_bytes_max").Value(limits.at_risk_bytes_max);
+  writer.Key("at_risk_age_ms_max").Value(limits.at_risk_age_ms_max);
   writer.Key("wal_bytes_max").Value(limits.wal_bytes_max);
   writer.Key("timeout_ms_default").Value(limits.timeout_ms_default);
   writer.Key("timeout_ms_max").Value(limits.timeout_ms_max);
@@ -142,7 +144,8 @@ void Service::CollectEngine(PrometheusText& text) {
     segments += stats.segment_count;
     memory += stats.memory_bytes;
     snapshots += stats.snapshot_count;
-    age = std::max(age, stats.unflushed_age);
+    // On a bucket the log is there too, unless the collection is bound to this node.
+    if (collection->ack() == AckLevel::kLocal) age = std::max(age, stats.unflushed_age);
   }
   const WalStats wal = database_.wal_stats();
   const auto number = [](uint64_t n) { return static_cast<double>(n); };
@@ -160,9 +163,12 @@ void Service::CollectEngine(PrometheusText& text) {
               number(wal.bytes_appended));
   text.Single("akidb_wal_size_bytes", "gauge", "Bytes of the write-ahead log not yet trimmed.", number(wal.live_bytes));
   text.Single("akidb_at_risk_bytes", "gauge", "Acknowledged bytes that only the local log holds.",
-              number(database_.unflushed_bytes()));
+              number(database_.at_risk_bytes()));
   text.Single("akidb_at_risk_age_seconds", "gauge", "Age of the oldest write that only the local log holds.",
-              std::chrono::duration<double>(age).count());
+              std::chrono::duration<double>(std::max(age, database_.at_risk_age())).count());
+  text.Single("akidb_local_records_discarded_total", "counter",
+              "Acknowledged log records that were lost when their collection was rebound to another node.",
+              number(database_.discarded_records()));
   if (NodeLeases* nodes = database_.nodes()) {
     const NodeLeaseStats lease = nodes->stats();
     text.Single("akidb_takeovers_total", "counter", "How often this node became the writer of a collection.",

@@ -18,6 +18,7 @@ constexpr auto kReasons = std::to_array<ReasonRow>({
     {"method_not_allowed", 405},
     {"cursor_expired", 410},
     {"version_retired", 410},
+    {"commit_lost", 410},
     {"header_too_large", 431},
     {"request_timeout", 408},
     {"too_many_connections", 503},

@@ -87,6 +87,7 @@ const std::vector<Route>& Routes() {
        {},
        Place::kWriterSlow},
       {"POST", "/collections/{collection}/clone", "cloneCollection", CloneCollection, {}, Place::kWriterSlow},
+      {"POST", "/collections/{collection}/rebind", "rebindCollection", RebindCollection, {}},
       {"POST", "/collections/{collection}/flush", "flush", FlushCollection, {}, Place::kWriterSlow},
       {"POST", "/collections/{collection}/merge", "merge", MergeCollection, {}, Place::kWriterSlow},
       {"GET", "/jobs", "listJobs", ListJobs, {}},

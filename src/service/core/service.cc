@@ -158,6 +158,7 @@ Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collec
                               [call, work = std::move(work)](const Status&) mutable { call->Guard(std::move(work)); });
     return OkStatus();
   }
+  if (forwarding_.ConcernsRead(*call, *collection, *commit)) return forwarding_.RunRead(call, collection);
   collection->NotifyVisible(call->ctx, *commit, [call, work = std::move(work)](const Status& visible) mutable {
     call->Guard([&]() -> Status {
       AKI_RETURN_IF_ERROR(visible);
