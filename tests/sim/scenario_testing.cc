@@ -89,12 +89,28 @@ void ScenarioTest::Always(Node& node, StoreOp op, std::string text, Fate fate) {
 
 void ScenarioTest::Clear(Node& node) { *lines_.at(&node) = {}; }
 
+void ScenarioTest::DieAtRequest(Node& node, int nth) {
+  const auto left = std::make_shared<int>(nth);
+  for (size_t op = 0; op < kStoreOpCount; ++op) {
+    lines_.at(&node)->sending.push_back({static_cast<StoreOp>(op), "",
+                                         [left, &node] {
+                                           if (--*left == 0) node.Doom();
+                                           return Fate::kSend;
+                                         },
+                                         false});
+  }
+}
+
 std::shared_ptr<Collection> ScenarioTest::Create(Node& node, const std::string& name) {
+  return Create(node, name, node.db().default_ack());
+}
+
+std::shared_ptr<Collection> ScenarioTest::Create(Node& node, const std::string& name, AckLevel ack) {
   CollectionSpec spec;
   spec.name = name;
   spec.dim = 2;
   spec.distance = Distance::kEuclidean;
-  spec.ack = node.db().default_ack();
+  spec.ack = ack;
   NodeContext ctx = node.Context(kPatience);
   const auto created = node.db().Create(ctx, spec);
   EXPECT_TRUE(created) << (created ? "" : created.error().ToString());

@@ -35,7 +35,11 @@ class ScenarioTest : public ::testing::Test {
   void Always(Node& node, StoreOp op, std::string text, Fate fate);
   void Clear(Node& node);
 
+  // `node` dies when it is about to send its `nth` request from now on (1 is the very next).
+  void DieAtRequest(Node& node, int nth);
+
   std::shared_ptr<Collection> Create(Node& node, const std::string& name);
+  std::shared_ptr<Collection> Create(Node& node, const std::string& name, AckLevel ack);
   std::shared_ptr<Collection> Get(Node& node, const std::string& name = "docs");
   // Writes row `id` with `value`, and waits until it is acknowledged.
   Status TryWrite(Node& node, const std::string& id, int value, const std::string& name = "docs");
