@@ -89,9 +89,9 @@ def rounds(request):
     return ROUNDS_SLOW if request.config.getoption("--slow") else ROUNDS
 
 
-def survive_kills(server, rounds, acknowledged_max, start):
+def survive_kills(server, rounds, acknowledged_max, start, **settings):
     """Kills the server under load again and again; start(server) is how it comes back."""
-    server.create("docs", DIM, "Euclidean")
+    server.create("docs", DIM, "Euclidean", **settings)
     chance = random.Random(20240501)
     rows = [{} for _ in range(WRITERS)]
     for round_number in range(rounds):
