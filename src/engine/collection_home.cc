@@ -191,9 +191,7 @@ Status CollectionImpl::WaitDurable(OpContext& ctx, Lsn lsn) {
                           : HomeWatch::Unconfirmed().Annotate(std::string(read.message()));
     }
   }
-  std::optional<Status> verdict;
-  watch_.Acknowledge(lsn, ctx.deadline(), [&](const Status& status) { verdict = status; });
-  return verdict ? *verdict : HomeWatch::Unconfirmed();
+  return watch_.AcknowledgeNow();
 }
 
 CollectionImpl::AtRisk CollectionImpl::at_risk() {

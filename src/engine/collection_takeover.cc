@@ -253,7 +253,9 @@ Status CollectionImpl::TrimStreams(OpContext& ctx, WalSequence sequence, const M
   const auto current = log();
   if (!deps_.options.shared_store || !current) return OkStatus();
   AKI_RETURN_IF_ERROR(current->TrimTo(ctx, sequence));
-  if (!old_streams_due_ || manifest.open_epochs.size() != 1) return OkStatus();
+  // A version from before the takeover, which a reader may still have to confirm, knows nothing of the last stream.
+  const bool is_own = manifest.epoch.value() == epoch_.load();
+  if (!old_streams_due_ || !is_own || manifest.open_epochs.size() != 1) return OkStatus();
   const std::string prefix = WalPrefix(id_);
   for (std::string after;;) {
     AKI_ASSIGN_OR_RETURN(const ListPage page, deps_.store->List(ctx, prefix, after, 1000));

@@ -53,6 +53,12 @@ bool HomeWatch::Acknowledge(Lsn lsn, MonotonicTime deadline, Done done) {
   return false;
 }
 
+Status HomeWatch::AcknowledgeNow() {
+  written_at_ns_.store(Nanoseconds(clock_.Now()), std::memory_order_relaxed);
+  MutexLock lock(mutex_);
+  return !ended_ && MayAcknowledge() ? OkStatus() : Unconfirmed();
+}
+
 MonotonicTime HomeWatch::ReadingDueAt() const {
   {
     MutexLock lock(mutex_);

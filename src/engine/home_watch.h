@@ -33,6 +33,8 @@ class HomeWatch {
   // Runs `done` with OK as soon as an acknowledgement may be given, or with an error at `deadline`. True if a reading
   // must be made for it.
   bool Acknowledge(Lsn lsn, MonotonicTime deadline, Done done);
+  // OK if an acknowledgement may be given now, else Unconfirmed().
+  Status AcknowledgeNow();
   // When the next reading is due; the greatest time if none is.
   MonotonicTime ReadingDueAt() const;
   // Answers whom it can after a reading, or after one failed.

@@ -34,6 +34,15 @@ TEST_F(HomeWatchTest, NothingIsAcknowledgedBeforeTheFirstReading) {
   EXPECT_TRUE(verdict_->ok());
 }
 
+TEST_F(HomeWatchTest, WhoCannotWaitIsToldAtOnceAndForgotten) {
+  EXPECT_EQ(watch_.AcknowledgeNow().reason(), "home_unconfirmed");
+  EXPECT_EQ(watch_.ReadingDueAt(), MonotonicTime::max()) << "nobody waits";
+  watch_.Confirm(clock_.Now());
+  EXPECT_TRUE(watch_.AcknowledgeNow().ok());
+  watch_.End(Unavailable("gone"));
+  EXPECT_EQ(watch_.AcknowledgeNow().reason(), "home_unconfirmed");
+}
+
 TEST_F(HomeWatchTest, AReadingCountsFromWhenItsRequestWasSent) {
   const MonotonicTime asked = clock_.Now();
   clock_.Advance(seconds(8));
