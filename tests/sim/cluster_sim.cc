@@ -36,11 +36,11 @@ class ClusterSim {
         bucket_(world_, 12),
         truth_(&world_),
         dice_(run.seed, 81),
-        options_(OptionsOf(dice_)),
+        options_(RandomEngineOptions(dice_)),
         workload_(&world_, &truth_, run.seed, [this](Node& node, Duration by) { Sleep(node, by); }) {
     world_.trace().set_printing(run.trace);
     truth_.Watch(&bucket_);
-    truth_.set_store_lies(lie != Lie::kNone && lie != Lie::kStoppedClocks);
+    truth_.set_store_lies(lie != Lie::kNone);
     DrawWeather();
     for (uint64_t i = dice_.Between(2, 3); i > 0; --i) AddSeat();
   }
@@ -64,13 +64,6 @@ class ClusterSim {
   }
 
  private:
-  static EngineOptions OptionsOf(Dice& dice) {
-    EngineOptions options = RandomEngineOptions(dice);
-    options.home_confirm = milliseconds(dice.Between(100, 8'000));
-    options.limits.at_risk_bytes_max = dice.Between(16, 256) << 10;
-    return options;
-  }
-
   void DrawWeather() {
     for (uint32_t* ppm : {&foul_.unavailable_ppm, &foul_.lost_request_ppm, &foul_.lost_answer_ppm,
                           &foul_.late_request_ppm, &foul_.twice_ppm, &foul_.broken_body_ppm, &foul_.slow_ppm}) {
@@ -84,7 +77,6 @@ class ClusterSim {
     if (lie_ == Lie::kHideObjects) foul_.hide_ppm = fair_.hide_ppm = 300'000;
     pause_ppm_ = dice_.Coin() ? 0 : static_cast<uint32_t>(dice_.Between(500, 6'000));
     kill_ppm_ = dice_.Coin() ? 0 : static_cast<uint32_t>(dice_.Between(500, 6'000));
-    if (lie_ == Lie::kStoppedClocks) pause_ppm_ = 6'000;
     bucket_.faults() = fair_;
   }
 
@@ -229,8 +221,6 @@ class ClusterSim {
     if (seat->task) world_.coverage().Count("pause.in_the_middle");
     world_.trace().Line(seat->node->name() + " pauses for " + std::to_string(pause / milliseconds(1)) + " ms");
     seat->wake = std::max(seat->wake, world_.clock().Now() + pause);
-    // A home that does not notice how long it stood still believes that it still is one.
-    if (lie_ == Lie::kStoppedClocks) seat->node->clock().Skip(pause);
     // Time passes, more or less of it.
     if (dice_.Coin()) jump_until_ = seat->wake;
   }
@@ -296,13 +286,6 @@ class ClusterSim {
     for (const auto& seat : seats_) RunAlone(seat.get(), [&] { workload_.MustShowAll(*seat->node); });
   }
 
-  // What is bound to a node, others see only then. Homes stay where their disks are, and no disk is ever lost here.
-  void PublishBound() {
-    int bound = 0;
-    for (const auto& seat : seats_) RunAlone(seat.get(), [&] { bound += workload_.MustWriteBound(*seat->node); });
-    if (bound != workload_.BoundCount()) throw Violation{"I1: a collection is bound to a disk that nobody has"};
-  }
-
   void KillAll() {
     for (const auto& seat : seats_) Kill(seat.get());
   }
@@ -335,12 +318,10 @@ class ClusterSim {
     world_.clock().Advance(std::chrono::hours(3));
     bucket_.Deliver();
     StartAll();
-    PublishBound();
     MustShowAll();
     KillAll();
     StartAll();
     MustShowAll();
-    PublishBound();
     Seat* const writer = AnySeat();
     RunAlone(writer, [&] { workload_.MustTakeOver(*writer->node); });
     MustShowAll();

@@ -30,8 +30,7 @@ enum class Lie : uint8_t {
   kIgnoreConditions,
   kForgetObjects,
   kHideObjects,
-  kFlipBits,
-  kStoppedClocks
+  kFlipBits
 };
 
 struct RunResult {

@@ -22,8 +22,6 @@ class NodeClock final : public Clock {
   MonotonicTime Now() override { return base_->Now() + offset_; }
   WallTime WallNow() override { return base_->WallNow() + wall_offset_; }
   void JumpWall(Duration by) { wall_offset_ += by; }
-  // Does not count time that passes from now on, as a clock that stands still while its machine does.
-  void Skip(Duration time) { offset_ -= time; }
 
  private:
   SimClock* base_;

@@ -44,14 +44,8 @@ class Truth final : public BucketWatcher {
   void Acked(CollectionId id, const Position& position);
   // A client was told that it never happens.
   void Refused(CollectionId id, const Position& position);
-  // The greatest LSN that was acknowledged or read, and not given up by a rebind.
+  // The greatest LSN that was acknowledged or read.
   Lsn CertainLsn(CollectionId id) const;
-  // Whether the collection is bound to a node.
-  bool IsBound(CollectionId id) const { return HeadOf(id)->home.has_value(); }
-  // Whether a rebind took away what a node has at `position`.
-  bool IsLost(CollectionId id, const Position& position) const {
-    return HeadOf(id)->LostByRebind(position.epoch, position.lsn);
-  }
   // What a reader of `version` and the log up to `lsn` must see. From now on it is certain.
   Rows Expect(CollectionId id, ManifestVersion version, Lsn lsn);
 
@@ -112,8 +106,6 @@ class Truth final : public BucketWatcher {
                         const ManifestTombstone& tombstone);
   void CheckSuccessor(const std::string& key, const Manifest& before, const Manifest& next) const;
   void NoteRevert(Table* table, const Version& version);
-  void CheckHome(const std::string& key, const Manifest& before, const Manifest& next) const;
-  void NoteRebind(Table* table, const RebindEntry& rebind);
   void DeletingLogObject(CollectionId id, const std::string& key, const std::string& old) const;
   Result<Manifest> Decode(const std::string& body) const;
   Table& TableOf(CollectionId id);
