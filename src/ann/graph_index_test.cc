@@ -145,7 +145,7 @@ double Recall(const GraphIndex& index, const std::vector<float>& queries, uint32
 
 TEST(GraphIndexTest, ReachesTheRecallThatIsAskedFor) {
   constexpr uint32_t kDim = 64;
-  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 6000, kDim));
+  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 4000, kDim));
   const std::vector<float> queries = ClusteredFloats(2, 200, kDim);
   Serial serial;
   for (const GraphLayoutKind layout : {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5}) {
@@ -198,7 +198,7 @@ TEST(GraphIndexTest, AnswersFromCodesAlone) {
 
 // However the rows that pass lie to the queries.
 TEST(GraphIndexTest, FiltersKeepTheRecall) {
-  constexpr uint32_t kDim = 64, kRows = 20000;
+  constexpr uint32_t kDim = 64, kRows = 12000;
   const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, kRows, kDim));
   const std::vector<float> queries = ClusteredFloats(2, 60, kDim);
   Serial serial;

@@ -126,7 +126,7 @@ TEST_P(VectorIndexTest, AnswersAreSortedDistinctAndExactlyScored) {
 }
 
 TEST_P(VectorIndexTest, ReturnsAsManyAsMatchWhateverTheFilter) {
-  constexpr uint32_t kRows = 3000, kDim = 24;
+  constexpr uint32_t kRows = 1500, kDim = 24;
   const std::vector<float> values = ClusteredFloats(4, kRows, kDim), query = ClusteredFloats(5, 1, kDim);
   const StoredTestRows rows(VectorType::kF16, kDim, values);
   std::mt19937_64 random(6);
@@ -147,13 +147,13 @@ TEST_P(VectorIndexTest, ReturnsAsManyAsMatchWhateverTheFilter) {
 
 // The rows that pass are those farthest from the query: no walk meets them by chance.
 TEST_P(VectorIndexTest, FindsMatchesFarFromTheQuery) {
-  constexpr uint32_t kRows = 3000, kDim = 24;
+  constexpr uint32_t kRows = 1500, kDim = 24;
   const std::vector<float> values = ClusteredFloats(4, kRows, kDim), query = ClusteredFloats(5, 1, kDim);
   const StoredTestRows rows(VectorType::kF32, kDim, values);
   for (const Distance distance : kDistances) {
     const auto all = Find(*NewFlatIndex(rows.view(), distance), {.vector = query, .k = kRows});
     const auto index = Make(rows.view(), distance);
-    for (const uint32_t matches : {1u, 9u, 400u, 2000u}) {
+    for (const uint32_t matches : {1u, 9u, 300u, 1000u}) {
       RowSet eligible(kRows);
       for (uint32_t i = 0; i < matches; ++i) eligible.Add(all[kRows - 1 - i].row);
       const IndexQuery q{.vector = query, .k = 10, .eligible = &eligible};
@@ -176,7 +176,7 @@ TEST_P(VectorIndexTest, ExactMeansExact) {
 }
 
 TEST_P(VectorIndexTest, FindsNearlyAllOfTheTrueBest) {
-  constexpr uint32_t kRows = 4000, kDim = 64, kQueries = 50;
+  constexpr uint32_t kRows = 2500, kDim = 64, kQueries = 50;
   const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(9, kRows, kDim));
   const std::vector<float> queries = ClusteredFloats(10, kQueries, kDim);
   for (const Distance distance : kDistances) {

@@ -19,8 +19,8 @@ constexpr uint32_t kSectionsMax = 64;
 
 Status Broken(const std::string& what) { return DataLoss("segment " + what); }
 
-Status NewerVersion(uint16_t version, const std::string& known) {
-  return Unimplemented("segment version is " + std::to_string(version) + ", this akidb reads " + known);
+Status NewerVersion(uint16_t version) {
+  return Unimplemented("segment version is " + std::to_string(version) + ", this akidb reads 1 and 2");
 }
 
 bool KnownSection(uint32_t kind) { return kind >= 1 && kind <= 6; }
@@ -185,7 +185,9 @@ Status CheckSegmentHeader(std::string_view page) {
   if (page.size() != kSegmentHeaderBytes || !page.starts_with(kMagic))
     return Broken("header does not begin with \"SEGv\"");
   const auto version = GetLe<uint16_t>(page.data() + kMagic.size());
-  if (version != kHeaderVersion) return NewerVersion(version, "1");
+  // The footer, which has a checksum, says the version of a segment; its header is the same in all.
+  if (version != kHeaderVersion)
+    return Broken("header says version " + std::to_string(version) + ", that of every version says 1");
   return page == EncodeSegmentHeader() ? OkStatus() : Broken("header page has bytes that must be zero");
 }
 
@@ -230,7 +232,7 @@ Result<uint64_t> DecodeSegmentTrailer(std::string_view trailer, uint64_t object_
   reader.Read<uint64_t>();  // the checksum, which covers the directory too
   const auto version = reader.Read<uint16_t>();
   const auto zero = reader.Read<uint16_t>();
-  if (version == 0 || version > kNewestVersion) return std::unexpected(NewerVersion(version, "1 and 2"));
+  if (version == 0 || version > kNewestVersion) return std::unexpected(NewerVersion(version));
   if (zero != 0) return std::unexpected(Broken("trailer has bytes that must be zero"));
   if (footer_offset < kSegmentHeaderBytes || directory_bytes > kSegmentFooterBytesMax || footer_offset > object_bytes ||
       object_bytes - footer_offset != directory_bytes + kSegmentTrailerBytes) {

@@ -76,11 +76,12 @@ TEST(SegmentFormatTest, ValidateRefusesWhatCannotBe) {
               HasSubstr("not one block"));
 }
 
-TEST(SegmentFormatTest, HeaderPageOfANewerVersionIsNamed) {
+TEST(SegmentFormatTest, AnotherHeaderPageIsDamage) {
   std::string page = EncodeSegmentHeader();
   EXPECT_TRUE(CheckSegmentHeader(page).ok());
   page[4] = 2;
-  EXPECT_EQ(CheckSegmentHeader(page).ToString(), "UNIMPLEMENTED: segment version is 2, this akidb reads 1");
+  EXPECT_EQ(CheckSegmentHeader(page).ToString(),
+            "DATA_LOSS: segment header says version 2, that of every version says 1");
   page = EncodeSegmentHeader();
   page[4095] = 1;
   EXPECT_FALSE(CheckSegmentHeader(page).ok());

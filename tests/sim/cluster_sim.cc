@@ -273,13 +273,14 @@ class ClusterSim {
     }
   }
 
-  void StartAll() {
-    for (const auto& seat : seats_) {
-      for (int tries = 0; !seat->node->up(); ++tries) {
-        if (tries > 10) throw Violation{"I5: " + seat->node->name() + " does not open although nothing is broken"};
-        RunAlone(seat.get(), [&] { Start(seat.get()); });
-      }
+  void MustStart(Seat* seat) {
+    for (int tries = 0; !seat->node->up(); ++tries) {
+      if (tries > 10) throw Violation{"I5: " + seat->node->name() + " does not open although nothing is broken"};
+      RunAlone(seat, [&] { Start(seat); });
     }
+  }
+  void StartAll() {
+    for (const auto& seat : seats_) MustStart(seat.get());
   }
 
   void MustShowAll() {
@@ -339,7 +340,7 @@ class ClusterSim {
     KillAll();
     AddSeat();
     Seat* const empty = seats_.back().get();
-    RunAlone(empty, [&] { Start(empty); });
+    MustStart(empty);
     RunAlone(empty, [&] { workload_.MustShowAll(*empty->node); });
   }
 
