@@ -48,9 +48,7 @@ function(akidb_library name)
   list(FILTER helpers INCLUDE REGEX "_testing\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|testing)\\.cc$")
 
-  if(NOT AKIDB_UNITY STREQUAL "TESTS")
-    akidb_units(sources ${name} ${PROJECT_SOURCE_DIR}/src ${sources})
-  endif()
+  akidb_units(sources ${name} ${PROJECT_SOURCE_DIR}/src ${sources})
   akidb_units(tests ${name}_test ${PROJECT_SOURCE_DIR}/src ${tests})
   akidb_units(helpers ${name}_testing ${PROJECT_SOURCE_DIR}/src ${helpers})
 
