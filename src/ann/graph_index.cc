@@ -186,7 +186,7 @@ class GraphIndexImpl final : public GraphIndex {
     const double rows = rows_.row_count;
     const double share = matches / rows;
     const double hop =
-        (is_compact() ? 300 + 1.9 * layout_.dim : 100 + 0.22 * static_cast<double>(layout_.block_bytes())) *
+        (is_compact() ? 300 + 1.9 * layout_.dim : 70 + 0.16 * static_cast<double>(layout_.block_bytes())) *
         (IsFiltered(matches) ? kFilterCost : 1);
     const double walk = (12 + 0.45 * PoolSize(beam.walk, wanted, matches)) * hop;
     const double blocks = rows / kGraphDegree * (1 - std::pow(1 - share, kGraphDegree));

@@ -22,12 +22,14 @@ inline constexpr uint32_t kLookaheadMax = 4;
 // Largest entry of a look-up table: four of them fit eight bits. Finer steps would vanish in the error of the codes.
 inline constexpr int32_t kLutMax = 63;
 
-// Where things lie in a node's block (docs/internals/ann.md has the picture). All offsets from the block's begin.
+// Where things lie in a node's block (docs/internals/ann.md has the picture), in the order in which a walk reads them.
+// All offsets from the block's begin.
 struct GraphLayout {
   uint32_t dim = 0;  // padded: a multiple of 64
 
-  constexpr size_t own_code() const { return static_cast<size_t>(dim) * 4; }  // after 32 codes of dim bits
-  constexpr size_t adds() const { return own_code() + dim; }
+  constexpr size_t own_code() const { return 0; }
+  constexpr size_t codes() const { return dim; }  // 32 of dim bits
+  constexpr size_t adds() const { return codes() + static_cast<size_t>(dim) * 4; }
   constexpr size_t factors() const { return adds() + kGraphDegree * 2; }
   constexpr size_t ids() const { return factors() + kGraphDegree * 2; }
   constexpr size_t scales() const { return ids() + kGraphDegree * 4; }
@@ -102,7 +104,7 @@ struct GraphQuery {
   int32_t sign_sum = 0;  // of the elements / sign_step
 };
 
-inline constexpr uint32_t kKeySlack = 8;  // keys beyond a pool's capacity that a walk may touch
+inline constexpr uint32_t kKeySlack = 136;  // keys beyond the capacity of a pool that a walk may touch
 
 // Everything a walk reads and writes. Pool and results are sorted arrays of keys: in the upper half the distance as a
 // signed number of the same order, in the lower half the row and, in the pool, a top bit that says "taken".

@@ -25,13 +25,16 @@ struct V {
                         _mm256_add_epi32(_mm256_loadu_si256(to + 1), _mm256_cvtepu16_epi32(_mm_unpackhi_epi16(e, o))));
   }
 
-  [[gnu::always_inline]] static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums) {
+  template <class Meanwhile>
+  [[gnu::always_inline]] static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums,
+                                          Meanwhile meanwhile) {
     const __m256i nibble = _mm256_set1_epi8(15);
     __builtin_memset(sums, 0, 32 * sizeof(uint32_t));
     for (uint32_t begin = 0; begin < dim; begin += kDimsPerSum) {
       const uint32_t end = begin + kDimsPerSum < dim ? begin + kDimsPerSum : dim;
       __m256i low = _mm256_setzero_si256(), low_odd = low, high = low, high_odd = low;
       for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 128) {
+        if (i % 256 == 0) meanwhile();
         __m256i a = _mm256_setzero_si256(), b = a;
 #pragma clang loop unroll(full)
         for (size_t j = 0; j < 128; j += 32) {
@@ -58,9 +61,12 @@ struct V {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
 
-  [[gnu::always_inline]] static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim) {
+  template <class Meanwhile>
+  [[gnu::always_inline]] static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim,
+                                                  Meanwhile meanwhile) {
     __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0;
     for (uint32_t i = 0; i < dim; i += 32) {
+      if (i % 64 == 0) meanwhile();
       sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(Widen(code + i), LoadBytes(levels + i)));
       sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(Widen(code + i + 16), LoadBytes(levels + i + 16)));
     }
@@ -126,6 +132,16 @@ struct V {
     return out;
   }
 
+  static constexpr uint32_t kKeyRegistersMax = 8;
+
+  static uint32_t CountBelow(Longs keys, int64_t key) {
+    const Longs below = keys < key;
+    __m256i low, high;
+    __builtin_memcpy(&low, &below, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<const char*>(&below) + sizeof low, sizeof high);
+    const int bits = _mm256_movemask_pd(_mm256_castsi256_pd(low)) | _mm256_movemask_pd(_mm256_castsi256_pd(high)) << 4;
+    return static_cast<uint32_t>(__builtin_popcount(static_cast<unsigned>(bits)));
+  }
   [[gnu::always_inline]] static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {
     const __m256i bound = _mm256_set1_epi64x(key);
     uint32_t count = 0, i = 0;
@@ -137,14 +153,14 @@ struct V {
     return count;
   }
   // From the end, so that nothing is overwritten before it was read.
-  [[gnu::always_inline]] static void ShiftUp(int64_t* keys, uint32_t n) {
+  [[gnu::always_inline]] static void ShiftUp(int64_t* keys, uint32_t n, uint32_t by) {
     while (n >= 4) {
       n -= 4;
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(keys + n + 1), LoadBytes(keys + n));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(keys + n + by), LoadBytes(keys + n));
     }
     while (n > 0) {
       --n;
-      keys[n + 1] = keys[n];
+      keys[n + by] = keys[n];
     }
   }
 

@@ -22,13 +22,16 @@ struct V {
     return _mm512_cvtepu16_epi32(_mm256_set_m128i(_mm_unpackhi_epi16(e, o), _mm_unpacklo_epi16(e, o)));
   }
 
-  [[gnu::always_inline]] static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums) {
+  template <class Meanwhile>
+  [[gnu::always_inline]] static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums,
+                                          Meanwhile meanwhile) {
     const __m512i nibble = _mm512_set1_epi8(15);
     __m512i total_low = _mm512_setzero_si512(), total_high = total_low;
     for (uint32_t begin = 0; begin < dim; begin += kDimsPerSum) {
       const uint32_t end = begin + kDimsPerSum < dim ? begin + kDimsPerSum : dim;
       __m512i low = _mm512_setzero_si512(), low_odd = low, high = low, high_odd = low;
       for (size_t i = static_cast<size_t>(begin) * 4; i < static_cast<size_t>(end) * 4; i += 256) {
+        meanwhile();
         __m512i a = _mm512_setzero_si512(), b = a;
 #pragma clang loop unroll(full)
         for (size_t j = 0; j < 256; j += 64) {
@@ -52,9 +55,12 @@ struct V {
     return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
 
-  [[gnu::always_inline]] static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim) {
+  template <class Meanwhile>
+  [[gnu::always_inline]] static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim,
+                                                  Meanwhile meanwhile) {
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0;
     for (uint32_t i = 0; i < dim; i += 64) {
+      meanwhile();
       sum0 = _mm512_add_epi32(sum0, _mm512_madd_epi16(Widen(code + i), LoadBytes(levels + i)));
       sum1 = _mm512_add_epi32(sum1, _mm512_madd_epi16(Widen(code + i + 32), LoadBytes(levels + i + 32)));
     }
@@ -109,25 +115,31 @@ struct V {
     return _mm512_test_epi32_mask(words, bits);
   }
 
+  static constexpr uint32_t kKeyRegistersMax = 16;
+
+  [[gnu::always_inline]] static uint32_t CountBelow(Longs keys, int64_t key) {
+    __m512i lanes;
+    __builtin_memcpy(&lanes, &keys, sizeof lanes);
+    return static_cast<uint32_t>(__builtin_popcount(_mm512_cmplt_epi64_mask(lanes, _mm512_set1_epi64(key))));
+  }
   [[gnu::always_inline]] static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {
     const __m512i bound = _mm512_set1_epi64(key);
-    uint32_t count = 0;
-    // Sorted keys: those beyond n in the last register are masked.
-    for (uint32_t i = 0; i < n; i += 8) {
-      const auto live = static_cast<__mmask8>(n - i >= 8 ? 0xff : (1u << (n - i)) - 1);
-      count +=
-          static_cast<uint32_t>(__builtin_popcount(_mm512_mask_cmplt_epi64_mask(live, LoadBytes(keys + i), bound)));
+    uint32_t count = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+      count += static_cast<uint32_t>(__builtin_popcount(_mm512_cmplt_epi64_mask(LoadBytes(keys + i), bound)));
     }
-    return count;
+    const auto rest = static_cast<__mmask8>((1u << (n - i)) - 1);
+    const __m512i last = _mm512_maskz_loadu_epi64(rest, keys + i);
+    return count + static_cast<uint32_t>(__builtin_popcount(_mm512_mask_cmplt_epi64_mask(rest, last, bound)));
   }
   // From the end, so that nothing is overwritten before it was read; the first few by mask.
-  [[gnu::always_inline]] static void ShiftUp(int64_t* keys, uint32_t n) {
+  [[gnu::always_inline]] static void ShiftUp(int64_t* keys, uint32_t n, uint32_t by) {
     while (n >= 8) {
       n -= 8;
-      _mm512_storeu_si512(keys + n + 1, LoadBytes(keys + n));
+      _mm512_storeu_si512(keys + n + by, LoadBytes(keys + n));
     }
     const auto rest = static_cast<__mmask8>((1u << n) - 1);
-    _mm512_mask_storeu_epi64(keys + 1, rest, _mm512_maskz_loadu_epi64(rest, keys));
+    _mm512_mask_storeu_epi64(keys + by, rest, _mm512_maskz_loadu_epi64(rest, keys));
   }
 
   [[gnu::always_inline]] static uint64_t Word(const uint8_t* p) {

@@ -5,9 +5,11 @@ namespace akidb {
 namespace {
 
 struct V {
-  static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums) {
+  template <class Meanwhile>
+  static void Scan(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums, Meanwhile meanwhile) {
     for (uint32_t j = 0; j < 32; ++j) sums[j] = 0;
     for (uint32_t group = 0; group < dim / 4; ++group) {
+      if (group % 16 == 0) meanwhile();
       for (uint32_t j = 0; j < 16; ++j) {
         const uint32_t pair = codes[group * 16 + j];
         sums[j] += lut[group * 16 + (pair & 15)];
@@ -15,9 +17,13 @@ struct V {
       }
     }
   }
-  static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim) {
+  template <class Meanwhile>
+  static int32_t DotLevels(const int8_t* code, const int16_t* levels, uint32_t dim, Meanwhile meanwhile) {
     int32_t sum = 0;
-    for (uint32_t i = 0; i < dim; ++i) sum += code[i] * levels[i];
+    for (uint32_t i = 0; i < dim; ++i) {
+      if (i % 64 == 0) meanwhile();
+      sum += code[i] * levels[i];
+    }
     return sum;
   }
   static int32_t DotCodes(const int8_t* a, const int8_t* b, uint32_t dim) {
@@ -46,12 +52,21 @@ struct V {
     }
     return out;
   }
+  static constexpr uint32_t kKeyRegistersMax = 0;
+
+  static uint32_t CountBelow(Longs keys, int64_t key) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 8; ++i) count += keys[i] < key ? 1 : 0;
+    return count;
+  }
   static uint32_t CountBelow(const int64_t* keys, uint32_t n, int64_t key) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < n; ++i) count += keys[i] < key ? 1 : 0;
     return count;
   }
-  static void ShiftUp(int64_t* keys, uint32_t n) { __builtin_memmove(keys + 1, keys, n * sizeof(int64_t)); }
+  static void ShiftUp(int64_t* keys, uint32_t n, uint32_t by) {
+    __builtin_memmove(keys + by, keys, n * sizeof(int64_t));
+  }
   static uint32_t SumWhere(const uint8_t* bits, const uint8_t* levels, uint32_t dim) {
     uint32_t sum = 0;
     for (uint32_t i = 0; i < dim; ++i) sum += (bits[i / 8] >> (i % 8) & 1) * levels[i];

@@ -300,7 +300,7 @@ TEST(GraphKernelsTest, OneBitEstimatesAreUnbiased) {
     for (float& e : q) e /= std::sqrt(static_cast<float>(dim));
     const Prepared p(kernels, q);
     std::vector<uint32_t> sums(32);
-    kernels.scan(block.data(), p.lut.data(), dim, sums.data());
+    kernels.scan(block.data() + layout.codes(), p.lut.data(), dim, sums.data());
     const auto distance = [&](const std::vector<float>& o) { return Dot(q, q) + Dot(o, o) - 2 * Dot(q, o); };
     for (uint32_t j = 0; j < kGraphDegree; ++j) {
       int16_t add, factor;
