@@ -4,7 +4,7 @@ import dataclasses
 from curves import qps_at
 
 EVERYBODY = ()
-OURS = ("akidb", "akidb-compact")
+OURS = ("akidb", "akidb-compact", "akidb-codes", "akidb-compact-codes")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,8 +49,9 @@ def filter_ratios(points, unfiltered):
     own = qps_at(points.get("akidb", []), FILTER_LEVEL)
     plain = qps_at(unfiltered, FILTER_LEVEL)
     others = [qps for key, each in points.items() if not key.startswith("akidb") and (qps := qps_at(each, FILTER_LEVEL))]
-    asked = [p["recall"] for p in points.get("akidb", []) if p["parameter"] == FILTER_LEVEL]
-    return asked[0] if asked else None, own / plain if own and plain else None, own / max(others) if own and others else None
+    # A ladder that is good enough before ends there: who asks for more gets no less.
+    asked = [(p["parameter"], p["recall"]) for p in points.get("akidb", []) if p["parameter"] <= FILTER_LEVEL]
+    return max(asked)[1] if asked else None, own / plain if own and plain else None, own / max(others) if own and others else None
 
 
 def filter_bars(set_name, mask, recall, of_unfiltered, of_callback):

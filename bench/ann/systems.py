@@ -170,6 +170,12 @@ def index_path(system, data):
     return WORK / "indexes" / data.name / f"{system.key}-{known_as}"
 
 
+# Ours besides the default, for those who have less memory: the last two do not read rows.
+OUR_LAYOUTS = {"akidb-compact": ("AkiDB compact", ("--layout", "compact")),
+               "akidb-codes": ("AkiDB, from codes", ("--layout", "fast", "--from-codes")),
+               "akidb-compact-codes": ("AkiDB compact, from codes", ("--layout", "compact", "--from-codes"))}
+
+
 def all_systems(akidb, options):
     """({key: System}, {key: why it cannot run})"""
     found, missing = {}, {}
@@ -179,7 +185,8 @@ def all_systems(akidb, options):
         found["akidb"] = Ours("akidb", "AkiDB", akidb, options)
         usage = subprocess.run([akidb, "bench", "ann", "--help"], capture_output=True, text=True).stdout
         if "--layout" in usage and not any(o.startswith("--layout") for o in options):
-            found["akidb-compact"] = Ours("akidb-compact", "AkiDB compact", akidb, [*options, "--layout", "compact"])
+            for key, (title, layout) in OUR_LAYOUTS.items():
+                found[key] = Ours(key, title, akidb, [*options, *layout])
     for key, peer in peers.all_peers().items():
         try:
             found[key] = PyPiPeer(peer)

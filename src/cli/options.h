@@ -149,7 +149,7 @@ struct AnnBenchOptions {
   uint32_t k = 10;
   uint32_t threads = 1;
   uint32_t build_threads = 0;  // 0: one a CPU
-  uint32_t ef_construction = 128;
+  uint32_t ef_construction = 200;
   uint64_t seed = 1;
   double max_bytes_per_vector = 0;  // 0: no limit
   std::vector<double> recalls;
