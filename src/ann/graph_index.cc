@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <span>
 
 #include "ann/exact_score.h"
 #include "ann/flat_index.h"
@@ -229,7 +230,7 @@ class GraphIndexImpl final : public GraphIndex {
     return topology_.layout == GraphLayoutKind::kCompact5 ? std::max(24u, wanted) : std::max(8u, wanted / 4);
   }
 
-  // How many of the matches that it saw are nearer than the farthest node of its pool.
+  // How many of the matches that it saw lie as near as the nodes that it took; 0 if it was not `filtered`.
   Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, bool filtered,
                         std::optional<RowIndex> hidden, std::vector<Candidate>* out, GraphSearchStats* stats) const {
     out->clear();
@@ -243,11 +244,7 @@ class GraphIndexImpl final : public GraphIndex {
     walk_kernels().start(walk);
     Status status;
     while (walk_kernels().run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
-    int64_t* const matches_end = walk.matches + walk.match_size;
-    const auto near = static_cast<uint32_t>(
-        walk.pool_size == 0
-            ? 0
-            : std::lower_bound(walk.matches, matches_end, walk.pool[walk.pool_size - 1]) - walk.matches);
+    const uint32_t near = filtered ? MatchesAsNear(walk, *query.eligible) : 0;
     stats->hops += walk.hops;
     stats->bytes += BytesRead(walk);
     stats->reach = walk.pool_size == 0 ? 0 : DistanceOfKey(walk.pool[std::min(walk.pool_size, kReachRank) - 1]);
@@ -256,6 +253,18 @@ class GraphIndexImpl final : public GraphIndex {
     if (!status.ok()) return std::unexpected(std::move(status));
     Rescore(query, walk, wanted, out, stats);
     return near;
+  }
+
+  // How many matches lie as near as the nodes that the walk took. In the fast layout they are among those: estimates of
+  // others are first ones, which the pool's, the best of several, cannot be compared with.
+  uint32_t MatchesAsNear(const GraphWalk& walk, const RowSet& eligible) const {
+    if (!is_compact()) {
+      return static_cast<uint32_t>(std::count_if(walk.trail, walk.trail + walk.trail_size,
+                                                 [&](uint32_t row) { return eligible.Contains(row); }));
+    }
+    if (walk.pool_size == 0) return 0;
+    const std::span<const int64_t> matches(walk.matches, walk.match_size);
+    return static_cast<uint32_t>(std::ranges::lower_bound(matches, walk.pool[walk.pool_size - 1]) - matches.begin());
   }
 
   uint64_t BytesRead(const GraphWalk& walk) const {
