@@ -248,7 +248,11 @@ class Running:
             tail = self.log.read_text(errors="replace").strip().splitlines()[-1:]
             self.error = f"ended with {code}: {''.join(tail)[:200]}"
             raise Unavailable(self.error)
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            self.error = f"says what is no answer: {line[:200].strip()}"
+            raise Unavailable(self.error) from error
 
     def measure(self, key, parameter, mask=None):
         """(what the process said, rows found)"""

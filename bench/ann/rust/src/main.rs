@@ -7,6 +7,7 @@ mod crates;
 mod npy;
 
 use std::io::{BufRead, Write};
+use std::os::fd::FromRawFd;
 use std::time::Instant;
 
 const K: usize = 10;
@@ -24,13 +25,24 @@ fn resident_bytes() -> u64 {
     text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
+/// Where answers go. hnsw_rs prints how far it has come on the standard output: from here on that is the log.
+fn take_answers() -> std::fs::File {
+    unsafe {
+        let answers = libc::dup(1);
+        libc::dup2(2, 1);
+        std::fs::File::from_raw_fd(answers)
+    }
+}
+
 fn main() {
+    let mut answers = take_answers();
     let arguments: Vec<String> = std::env::args().collect();
     let base = npy::read(&arguments[2]);
     let before = resident_bytes();
     let (wall, cpu) = (Instant::now(), cpu_seconds());
     let mut index = crates::open(&arguments[1], &base, &arguments[3]);
-    println!(
+    writeln!(
+        answers,
         "{{\"n\":{},\"dim\":{},\"build_s\":{:.2},\"build_cpu_s\":{:.2},\"build_threads\":{},\"bytes_per_vector\":{:.1}}}",
         base.len(),
         base[0].len(),
@@ -38,7 +50,8 @@ fn main() {
         cpu_seconds() - cpu,
         arguments[4],
         resident_bytes().saturating_sub(before) as f64 / base.len() as f64
-    );
+    )
+    .unwrap();
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -62,7 +75,6 @@ fn main() {
         };
         let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
         std::fs::write(words[2], bytes).unwrap();
-        println!("{{\"cpu_qps\":{:.2}}}", searches as f64 / elapsed);
-        std::io::stdout().flush().unwrap();
+        writeln!(answers, "{{\"cpu_qps\":{:.2}}}", searches as f64 / elapsed).unwrap();
     }
 }
