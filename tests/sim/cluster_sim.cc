@@ -36,11 +36,11 @@ class ClusterSim {
         bucket_(world_, 12),
         truth_(&world_),
         dice_(run.seed, 81),
-        options_(RandomEngineOptions(dice_)),
+        options_(OptionsOf(dice_)),
         workload_(&world_, &truth_, run.seed, [this](Node& node, Duration by) { Sleep(node, by); }) {
     world_.trace().set_printing(run.trace);
     truth_.Watch(&bucket_);
-    truth_.set_store_lies(lie != Lie::kNone);
+    truth_.set_store_lies(lie == Lie::kIgnoreConditions || lie == Lie::kForgetObjects || lie == Lie::kHideObjects);
     DrawWeather();
     for (uint64_t i = dice_.Between(2, 3); i > 0; --i) AddSeat();
   }
@@ -64,6 +64,13 @@ class ClusterSim {
   }
 
  private:
+  static EngineOptions OptionsOf(Dice& dice) {
+    EngineOptions options = RandomEngineOptions(dice);
+    options.home_confirm = milliseconds(dice.Between(100, 8'000));
+    options.limits.at_risk_bytes_max = dice.Between(16, 256) << 10;
+    return options;
+  }
+
   void DrawWeather() {
     for (uint32_t* ppm : {&foul_.unavailable_ppm, &foul_.lost_request_ppm, &foul_.lost_answer_ppm,
                           &foul_.late_request_ppm, &foul_.twice_ppm, &foul_.broken_body_ppm, &foul_.slow_ppm}) {
@@ -77,6 +84,10 @@ class ClusterSim {
     if (lie_ == Lie::kHideObjects) foul_.hide_ppm = fair_.hide_ppm = 300'000;
     pause_ppm_ = dice_.Coin() ? 0 : static_cast<uint32_t>(dice_.Between(500, 6'000));
     kill_ppm_ = dice_.Coin() ? 0 : static_cast<uint32_t>(dice_.Between(500, 6'000));
+    if (lie_ == Lie::kStoppedClocks) {
+      pause_ppm_ = 6'000;
+      workload_.RebindOften();
+    }
     bucket_.faults() = fair_;
   }
 
@@ -87,6 +98,7 @@ class ClusterSim {
     // Two nodes with one name are a mistake of whoever started them, and must not be worse than that.
     const std::string name = number > 0 && dice_.Chance(100'000) ? "n0" : "n" + std::to_string(number);
     seat->node = std::make_unique<Node>(world_, bucket_, name, options_, dice_.Next());
+    Lying(&seat->node->disk().faults(), lie_);
     seat->node->set_outbound([this, raw](const WireRequest& request) {
       raw->about_to_send = request.write;
       Stop(raw);
@@ -128,6 +140,7 @@ class ClusterSim {
   }
 
   void Resume(Seat* seat) {
+    seat->node->clock().GoOn();
     seat->fiber->Resume();
     if (violation_) throw Violation{*violation_};
     if (seat->task) return;
@@ -140,6 +153,7 @@ class ClusterSim {
     world_.trace().Line(seat->node->name() + (seat->closed ? " closed" : power ? " lost power" : " was killed"));
     world_.coverage().Count(seat->closed ? "close" : "crash.scheduled");
     seat->node->Kill(power);
+    truth_.HomeEnded(seat->node->name(), seat->node->ReadLog());
     seat->died = seat->closed = false;
     seat->fate = Fate::kSend;
     seat->about_to_send = nullptr;
@@ -221,6 +235,8 @@ class ClusterSim {
     if (seat->task) world_.coverage().Count("pause.in_the_middle");
     world_.trace().Line(seat->node->name() + " pauses for " + std::to_string(pause / milliseconds(1)) + " ms");
     seat->wake = std::max(seat->wake, world_.clock().Now() + pause);
+    // A home that does not notice how long it stood still believes that it still is one.
+    if (lie_ == Lie::kStoppedClocks) seat->node->clock().Stop();
     // Time passes, more or less of it.
     if (dice_.Coin()) jump_until_ = seat->wake;
   }
@@ -287,6 +303,13 @@ class ClusterSim {
     for (const auto& seat : seats_) RunAlone(seat.get(), [&] { workload_.MustShowAll(*seat->node); });
   }
 
+  // What is bound to a node, others see only then. Homes stay where their disks are, and no disk is ever lost here.
+  void PublishBound() {
+    int bound = 0;
+    for (const auto& seat : seats_) RunAlone(seat.get(), [&] { bound += workload_.MustWriteBound(*seat->node); });
+    if (bound != workload_.BoundCount()) throw Violation{"I1: a collection is bound to a disk that nobody has"};
+  }
+
   void KillAll() {
     for (const auto& seat : seats_) Kill(seat.get());
   }
@@ -314,15 +337,18 @@ class ClusterSim {
     world_.trace().Line("good weather");
     for (const auto& seat : seats_) {
       seat->wake = {};
+      seat->node->clock().GoOn();
       EndTask(seat.get());
     }
     world_.clock().Advance(std::chrono::hours(3));
     bucket_.Deliver();
     StartAll();
+    PublishBound();
     MustShowAll();
     KillAll();
     StartAll();
     MustShowAll();
+    PublishBound();
     Seat* const writer = AnySeat();
     RunAlone(writer, [&] { workload_.MustTakeOver(*writer->node); });
     MustShowAll();

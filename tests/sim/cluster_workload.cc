@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kCollections = 3;
 constexpr int kClones = 2;
+constexpr int kRebind = 16;  // its place among the actions
 constexpr int kAliases = 2;
 constexpr int kLateStepsMax = 500;
 
@@ -29,8 +30,9 @@ std::string PointText(const ReadPoint& point) {
 
 ClusterWorkload::ClusterWorkload(World* world, Truth* truth, uint64_t seed, Sleep sleep)
     : world_(world), truth_(truth), dice_(seed, 71), sleep_(std::move(sleep)) {
-  // Write, deletes, merge payload, reads, flush, merge, create, drop, alias, snapshots, revert, clone.
-  const uint64_t base[kActions] = {60, 15, 5, 10, 25, 20, 12, 12, 6, 6, 2, 5, 7, 4, 4, 4};
+  // In the order of kAll: write, deletes, merge payload, reads, flush, merge, create, drop, alias, snapshots, revert,
+  // clone, rebind.
+  const uint64_t base[kActions] = {60, 15, 5, 10, 25, 20, 12, 12, 6, 6, 2, 5, 7, 4, 4, 4, 2};
   for (int i = 0; i < kActions; ++i) weights_[i] = base[i] * (dice_.Chance(200'000) ? 0 : dice_.Between(1, 3));
   for (const int needed : {0, 4, 8}) weights_[needed] = std::max(weights_[needed], base[needed]);
 }
@@ -42,7 +44,7 @@ void ClusterWorkload::Any(Node& node) {
       &ClusterWorkload::ReadThePast,    &ClusterWorkload::Flush,          &ClusterWorkload::Merge,
       &ClusterWorkload::Create,         &ClusterWorkload::Drop,           &ClusterWorkload::Alias,
       &ClusterWorkload::CreateSnapshot, &ClusterWorkload::DeleteSnapshot, &ClusterWorkload::Revert,
-      &ClusterWorkload::Clone};
+      &ClusterWorkload::Clone,          &ClusterWorkload::Rebind};
   uint64_t total = 0;
   for (const uint64_t weight : weights_) total += weight;
   uint64_t draw = dice_.Below(total);
@@ -51,6 +53,8 @@ void ClusterWorkload::Any(Node& node) {
   if (truth_->catalog().entries.empty()) return Create(node);
   (this->*kAll[action])(node);
 }
+
+void ClusterWorkload::RebindOften() { weights_[kRebind] = weights_[0]; }
 
 void ClusterWorkload::Excuse(const Status& status, const std::string& what) {
   world_->trace().Line(what + ": " + status.ToString());
@@ -118,9 +122,11 @@ void ClusterWorkload::Finish(Node& node, Collection& collection, const Result<Wr
   NodeContext ctx = node.Context();
   const Status durable = collection.WaitDurable(ctx, position.lsn);
   if (durable.ok()) {
-    Require(!was_dropped, "I1: " + where + " was acknowledged although the collection had been dropped");
+    // A drop does not wait for a home.
+    Require(!was_dropped || truth_->IsBound(id),
+            "I1: " + where + " was acknowledged although the collection had been dropped");
     truth_->Acked(id, position);
-    last_acked_[id] = position;
+    if (!truth_->IsLost(id, position)) last_acked_[id] = position;
     world_->trace().Line("ack " + where);
     return;
   }
@@ -236,12 +242,24 @@ Status ClusterWorkload::CheckRead(Node& node, Collection& collection) {
   const uint64_t denied = world_->coverage().Of("fault.no_read_quorum");
   // A collection that is opened while the store denies what it has begins with what can be read.
   const bool excused = seen.denied != denied;
-  if (position.lsn < seen.lsn) {
+  if (truth_->IsLost(id, position)) {
+    world_->coverage().Count("read.of_a_home_that_was");
+    return OkStatus();
+  }
+  if (position.lsn < seen.lsn && truth_->IsLost(id, {seen.epoch, {}, seen.lsn})) {
+    world_->coverage().Count("read.after_a_rebind");
+  } else if (position.lsn < seen.lsn) {
     Require(excused, "I2: " + node.name() + " went back from LSN " + std::to_string(seen.lsn.value()) + " to " +
                          std::to_string(position.lsn.value()) + " of " + collection.spec().name);
     world_->coverage().Count("read.went_back_without_quorum");
   }
-  seen = {position.lsn, denied};
+  if (const auto& home = truth_->HeadOf(id)->home; home && node.IsAt(*home)) {
+    const Lsn logged = truth_->LoggedLsn(id);
+    Require(position.lsn >= logged, "I1: " + node.name() + " shows LSN " + std::to_string(position.lsn.value()) +
+                                        " of " + collection.spec().name + ", but LSN " +
+                                        std::to_string(logged.value()) + " was in its log when it ended");
+  }
+  seen = {position.lsn, position.epoch, denied};
   const Rows expected = truth_->Expect(id, position.version, position.lsn);
   world_->trace().Line(node.name() + " read " + collection.spec().name + " at version " +
                        std::to_string(position.version.value()) + " lsn " + std::to_string(position.lsn.value()));
@@ -253,7 +271,12 @@ void ClusterWorkload::Read(Node& node) {
   const auto entry = truth_->catalog().Find(name);
   const auto loaded = node.db().Loaded();
   const bool fresh = entry && std::ranges::none_of(loaded, [&](const auto& c) { return c->id() == entry->id; });
-  const Lsn certain = fresh && truth_->Knows(entry->id) ? truth_->CertainLsn(entry->id) : Lsn();
+  Lsn certain;
+  if (fresh && truth_->Knows(entry->id)) {
+    // What only its home's disk has, other nodes do not show.
+    certain = truth_->IsBound(entry->id) ? truth_->PublishedBy(entry->id, truth_->HeadOf(entry->id)->version)
+                                         : truth_->CertainLsn(entry->id);
+  }
   const uint64_t denied = world_->coverage().Of("fault.no_read_quorum");
   const Handle collection = Get(node, name);
   if (!collection) return;
@@ -295,6 +318,14 @@ void ClusterWorkload::ReadYourWrites(Node& node) {
   if (const Status visible = WaitVisible(node, *collection, position, std::chrono::seconds(30)); !visible.ok())
     return Excuse(visible, what);
   if (const Status read = CheckRead(node, *collection); !read.ok()) return Excuse(read, what);
+  if (truth_->IsLost(entry->id, position)) {
+    // Only the home that has not heard of it still knows the write; others say that it is lost.
+    NodeContext ctx = node.Context();
+    const auto read = collection->Read(ctx);
+    if (read)
+      Require(truth_->IsLost(entry->id, {(*read)->position().epoch, {}, Lsn::Max()}), "I1: " + what + " is lost");
+    return world_->coverage().Count("op.read_lost_write");
+  }
   Require(seen_[&node][entry->id].lsn >= position.lsn, "I1: " + what + " does not show its write");
   world_->coverage().Count("op.read_your_writes");
 }
@@ -357,7 +388,7 @@ void ClusterWorkload::Merge(Node& node) {
 void ClusterWorkload::Create(Node& node) {
   const std::string name = "c" + std::to_string(dice_.Below(kCollections));
   CollectionSpec spec = RandomSpec(dice_, name);
-  spec.ack = node.db().default_ack();
+  spec.ack = dice_.Chance(300'000) ? AckLevel::kLocal : node.db().default_ack();
   const uint64_t since = truth_->now();
   NodeContext ctx = node.Context();
   const auto created = node.db().Create(ctx, spec);
@@ -422,7 +453,8 @@ void ClusterWorkload::CreateSnapshot(Node& node) {
     return pin != manifest.pins.end() && pin->version == info->version;
   });
   Require(held, "I6: " + what + " is in no manifest");
-  Require(truth_->PublishedBy(id, info->version) >= certain, "I1: " + what + " lacks an acknowledged write");
+  Require(truth_->PublishedBy(id, info->version) >= std::min(certain, truth_->CertainLsn(id)),
+          "I1: " + what + " lacks an acknowledged write");
   world_->trace().Line(what + " -> version " + std::to_string(info->version.value()));
   world_->coverage().Count("op.snapshot");
 }
@@ -489,78 +521,21 @@ void ClusterWorkload::Clone(Node& node) {
   const auto first = truth_->ManifestOf(id, ManifestVersion(1));
   Require(first && first->cloned_from, what + " has no origin");
   if (!at && first->cloned_from->collection == source->id()) {
-    Require(truth_->PublishedBy(source->id(), first->cloned_from->version) >= certain,
+    Require(truth_->PublishedBy(source->id(), first->cloned_from->version) >=
+                std::min(certain, truth_->CertainLsn(source->id())),
             "I1: " + what + " lacks an acknowledged write");
   }
   world_->trace().Line(what + " -> " + std::to_string(id.value()));
   world_->coverage().Count("op.clone");
 }
 
-// ---- in good weather
-
-void ClusterWorkload::Insist(Node& node, const std::string& what, const std::function<Status()>& attempt) {
-  Status status;
-  for (int i = 0; i < 20; ++i) {
-    status = attempt();
-    if (status.ok()) return;
-    world_->trace().Line(what + ": " + status.ToString());
-    for (int steps = 0; steps < 100 && node.executor().StepOne(dice_); ++steps) {
-    }
-    sleep_(node, std::chrono::seconds(1));
-  }
-  throw Violation{"I5: " + what + " fails although nothing is broken: " + status.ToString()};
-}
-
-void ClusterWorkload::MustShowAll(Node& node) {
-  const auto entries = truth_->catalog().entries;
-  for (const auto& [id, entry] : entries) {
-    const std::string name = entry.spec.name;
-    if (truth_->HeadOf(id)->dropped) {
-      // Its drop did not come to the name; whoever asks for it finishes that.
-      Insist(node, node.name() + " finishes the drop of " + name, [&]() -> Status {
-        NodeContext ctx = node.Context();
-        const auto found = node.db().Get(ctx, name);
-        if (!found && found.error().code() == StatusCode::kNotFound) return OkStatus();
-        if (!found) return found.error();
-        const auto read = (*found)->Read(ctx);
-        return read ? Unavailable("it is still there") : read.error();
-      });
-      continue;
-    }
-    Insist(node, node.name() + " reads all of " + name, [&]() -> Status {
-      NodeContext ctx = node.Context();
-      AKI_ASSIGN_OR_RETURN(const Handle collection, node.db().Get(ctx, name));
-      if (const auto acked = last_acked_.find(id); acked != last_acked_.end()) {
-        AKI_RETURN_IF_ERROR(WaitVisible(node, *collection, acked->second, std::chrono::seconds(30)));
-      }
-      AKI_RETURN_IF_ERROR(CheckRead(node, *collection));
-      const Lsn certain = truth_->CertainLsn(id);
-      if (seen_[&node][id].lsn >= certain) return OkStatus();
-      return Unavailable("LSN " + std::to_string(seen_[&node][id].lsn.value()) + " is shown, LSN " +
-                         std::to_string(certain.value()) + " was acknowledged or read");
-    });
-  }
-}
-
-void ClusterWorkload::MustTakeOver(Node& node) {
-  const auto entries = truth_->catalog().entries;
-  for (const auto& [id, entry] : entries) {
-    if (truth_->HeadOf(id)->dropped) continue;
-    Insist(node, node.name() + " takes over " + entry.spec.name, [&]() -> Status {
-      NodeContext ctx = node.Context();
-      AKI_ASSIGN_OR_RETURN(const Handle collection, node.db().Get(ctx, entry.spec.name));
-      AKI_RETURN_IF_ERROR(collection->DeleteIds(ctx, {}));
-      // Something to publish and something to collect, which is when older leftovers go too.
-      for (int i = 0; i < 3; ++i) {
-        // An insert or update may be refused for all of its rows.
-        for (int tries = 0; tries < 20 && collection->stats().unflushed_bytes == 0; ++tries) {
-          WriteRows(node, *collection);
-        }
-        AKI_RETURN_IF_ERROR(collection->Flush(ctx));
-      }
-      return collection->Merge(ctx, Collection::MergeScope::kFull);
-    });
-  }
+void ClusterWorkload::Rebind(Node& node) {
+  const std::string name = AnyName(node);
+  NodeContext ctx = node.Context();
+  const auto report = node.db().Rebind(ctx, name);
+  if (!report) return Excuse(report.error(), node.name() + " rebind " + name);
+  world_->trace().Line(node.name() + " rebound " + name + " from " + report->previous_node);
+  world_->coverage().Count("op.rebind");
 }
 
 }  // namespace akidb::sim

@@ -44,17 +44,25 @@ class ClusterWorkload {
   void DeleteSnapshot(Node& node);
   void Revert(Node& node);
   void Clone(Node& node);
+  void Rebind(Node& node);
+  // From now on homes are taken away as often as rows are written.
+  void RebindOften();
 
   // In good weather: `node` shows everything that was acknowledged. Throws if it does not get there.
   void MustShowAll(Node& node);
-  // In good weather: `node` becomes the writer of every collection, writes a row and publishes what is in its log.
+  // In good weather: `node` becomes the writer of every collection that is bound to none, writes a row and publishes
+  // what is in its log.
   void MustTakeOver(Node& node);
+  // The same for those that are bound to `node`, which are counted.
+  int MustWriteBound(Node& node);
+  // How many are bound to any.
+  int BoundCount() const;
   // The node begins a new life.
   void Started(Node& node) { seen_.erase(&node); }
 
  private:
   using Handle = std::shared_ptr<Collection>;
-  static constexpr int kActions = 16;
+  static constexpr int kActions = 17;
 
   std::string AnyName(Node& node);
   Handle Get(Node& node, const std::string& name);
@@ -68,6 +76,7 @@ class ClusterWorkload {
               const ChangesOf& changes_of, const std::string& what);
   Status CheckRead(Node& node, Collection& collection);
   // Whether reads go on to be compared: false if the node was not seen to have come so far.
+  Status PublishAll(Node& node, const std::string& name);
   Status WaitVisible(Node& node, Collection& collection, const Position& position, Duration timeout);
   void Excuse(const Status& status, const std::string& what);
   // Tries again for a while, as a client does; the last error is a violation.
@@ -83,6 +92,7 @@ class ClusterWorkload {
   // What a node last showed: positions only grow in one life.
   struct Seen {
     Lsn lsn;
+    Epoch epoch;
     uint64_t denied = 0;  // reads that a store without quorum had refused by then
   };
   std::map<const Node*, std::map<CollectionId, Seen>> seen_;

@@ -30,7 +30,8 @@ enum class Lie : uint8_t {
   kIgnoreConditions,
   kForgetObjects,
   kHideObjects,
-  kFlipBits
+  kFlipBits,
+  kStoppedClocks
 };
 
 struct RunResult {

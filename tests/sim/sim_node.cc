@@ -1,5 +1,9 @@
 #include "sim_node.h"
 
+#include "engine/disk_identity.h"
+#include "model.h"
+#include "wal/wal_recovery.h"
+
 namespace akidb::sim {
 
 namespace {
@@ -66,6 +70,35 @@ void Node::Kill(bool power_lost) {
   executor_.reset();
   fs_.reset();
   power_lost ? disk_.LosePower() : disk_.EndProcess();
+}
+
+std::string Node::DiskId(FileSystem& fs) {
+  const auto id = FindDiskId(fs, WalDir(), options_.store_name);
+  if (!id) throw Violation{"I5: the identity of " + name() + "'s log cannot be read: " + id.error().ToString()};
+  return id->value_or(std::string());
+}
+
+bool Node::IsAt(const Home& home) {
+  if (home.node != name()) return false;
+  const auto fs = disk_.Mount(std::make_shared<Life>());
+  return DiskId(*fs) == home.disk;
+}
+
+LogOnDisk Node::ReadLog() {
+  const auto fs = disk_.Mount(std::make_shared<Life>());
+  LogOnDisk out{.disk = DiskId(*fs), .records = {}};
+  if (out.disk.empty()) return out;
+  WalScanOptions options;
+  options.on_record = [&](const WalRecord& record) {
+    out.records.emplace(record.collection, record.epoch, record.lsn);
+    return OkStatus();
+  };
+  const auto names = fs->List(WalDir());
+  if (!names) throw Violation{"I5: " + name() + "'s log cannot be listed: " + names.error().ToString()};
+  const auto scan = ScanWal(*fs, WalDir(), *names, options);
+  const Status read = scan ? scan->status() : scan.error();
+  if (!read.ok()) throw Violation{"I5: " + name() + "'s log cannot be read: " + read.ToString()};
+  return out;
 }
 
 }  // namespace akidb::sim

@@ -6,7 +6,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 
 #include "engine/database.h"
 #include "sim_disk.h"
@@ -19,20 +22,33 @@ namespace akidb::sim {
 class NodeClock final : public Clock {
  public:
   NodeClock(SimClock& base, Duration offset) : base_(&base), offset_(offset) {}
-  MonotonicTime Now() override { return base_->Now() + offset_; }
+  MonotonicTime Now() override { return stopped_at_.value_or(base_->Now() + offset_); }
   WallTime WallNow() override { return base_->WallNow() + wall_offset_; }
   void JumpWall(Duration by) { wall_offset_ += by; }
+  // As a clock that stands still while its machine does: what passes between the two is not counted.
+  void Stop() { stopped_at_ = Now(); }
+  void GoOn() {
+    if (stopped_at_) offset_ = *stopped_at_ - base_->Now();
+    stopped_at_.reset();
+  }
 
  private:
   SimClock* base_;
   Duration offset_;
   Duration wall_offset_{};
+  std::optional<MonotonicTime> stopped_at_;
 };
 
 // Of one request to a node: ends in time.
 class NodeContext : public OpContext {
  public:
   NodeContext(Clock& clock, Duration timeout) : OpContext(clock) { set_timeout(timeout); }
+};
+
+// What a node's disk holds of its own log, as the next start will find it.
+struct LogOnDisk {
+  std::string disk;  // its identity; empty if the node has no log
+  std::set<std::tuple<CollectionId, Epoch, Lsn>> records;
 };
 
 class Node {
@@ -58,6 +74,11 @@ class Node {
   // As kill -9, or a power cut when `power_lost`. Not from inside a call of the database.
   void Kill(bool power_lost = false);
 
+  // Between two lives, with the product's own reader. Violation if that refuses it.
+  LogOnDisk ReadLog();
+  // Whether the disk is the one that `home` names.
+  bool IsAt(const Home& home);
+
   Database& db() { return *db_; }
   SimExecutor& executor() { return *executor_; }
   NodeClock& clock() { return clock_; }
@@ -65,6 +86,9 @@ class Node {
   NodeContext Context(Duration timeout = std::chrono::seconds(60)) { return {clock_, timeout}; }
 
  private:
+  std::string WalDir() const { return options_.data_dir + "/wal"; }
+  std::string DiskId(FileSystem& fs);
+
   World* world_;
   SimBucket* bucket_;
   EngineOptions options_;

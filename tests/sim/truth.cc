@@ -138,6 +138,32 @@ void Truth::CheckSuccessor(const std::string& key, const Manifest& before, const
   }
 }
 
+// Only a rebind moves the home, and it gives up nothing that is published.
+void Truth::CheckHome(const std::string& key, const Manifest& before, const Manifest& next) const {
+  if (next.rebinds.size() == before.rebinds.size()) {
+    Require(next.home == before.home, "I1: the home moved without a rebind in " + key);
+    Require(!next.home || next.log == LogKind::kLocal, "I1: a bound collection has a log in the bucket in " + key);
+    return;
+  }
+  const RebindEntry& rebind = next.rebinds.back();
+  Require(before.home.has_value() && next.home.has_value() && next.home != before.home,
+          "I1: a rebind from nobody or to the same in " + key);
+  Require(next.rebinds.size() == before.rebinds.size() + 1 && rebind.ended == before.epoch,
+          "I6: a rebind of another epoch in " + key);
+  Require(rebind.survived == Published(before), "I1: a rebind gives up what is published in " + key);
+  Require(rebind.wait_ms > before.home->confirm_ms, "I1: a rebind waits for too short in " + key);
+}
+
+void Truth::NoteRebind(Table* table, const RebindEntry& rebind) {
+  world_->coverage().Count("manifest.rebind");
+  std::erase_if(table->writes, [&](const auto& write) {
+    const bool lost = write.first > rebind.survived && write.second.epoch <= rebind.ended;
+    if (lost && write.second.certain) world_->coverage().Count("write.lost_by_rebind");
+    return lost;
+  });
+  table->certain = std::min(table->certain, rebind.survived);
+}
+
 void Truth::PuttingManifest(CollectionId id, const std::string& key, const std::string* old, const std::string& body) {
   const auto tombstone = DecodeManifestTombstone(body);
   if (!tombstone) throw Violation{key + " is malformed: " + tombstone.error().ToString()};
@@ -180,6 +206,8 @@ void Truth::PuttingManifest(CollectionId id, const std::string& key, const std::
     const Version& before = table.versions.rbegin()->second;
     Require(manifest.previous_sha256 == before.sha256, "I6: " + key + " names another predecessor");
     CheckSuccessor(key, *before.manifest, manifest);
+    CheckHome(key, *before.manifest, manifest);
+    if (manifest.rebinds.size() > before.manifest->rebinds.size()) NoteRebind(&table, manifest.rebinds.back());
     if (manifest.epoch > before.manifest->epoch) world_->coverage().Count("manifest.takeover");
     if (manifest.gc_boundary > before.manifest->gc_boundary) world_->coverage().Count("manifest.boundary");
     if (manifest.revert_generation > before.manifest->revert_generation) NoteRevert(&table, version);
@@ -308,8 +336,9 @@ bool Truth::Alive(CollectionId id, const Position& position) const {
   const bool reverted = std::ranges::any_of(table.reverts, [&](const Reverted& revert) {
     return revert.epoch > position.epoch && revert.lsn < position.lsn;
   });
-  return !reverted && std::none_of(table.first_lsn.upper_bound(position.epoch), table.first_lsn.end(),
-                                   [&](const auto& first) { return first.second <= position.lsn; });
+  return !reverted && !table.head().LostByRebind(position.epoch, position.lsn) &&
+         std::none_of(table.first_lsn.upper_bound(position.epoch), table.first_lsn.end(),
+                      [&](const auto& first) { return first.second <= position.lsn; });
 }
 
 Rows Truth::Before(CollectionId id, Lsn lsn) const {
@@ -340,6 +369,13 @@ void Truth::Appended(CollectionId id, const Position& position, Changes changes)
 
 void Truth::Acked(CollectionId id, const Position& position) {
   Table& table = TableOf(id);
+  if (const Manifest& head = table.head(); head.LostByRebind(position.epoch, position.lsn)) {
+    // Until its successor writes, a home that was not told may go on.
+    const bool waited_for = head.rebinds.back().wait_ms > 0 && position.epoch == head.rebinds.back().ended;
+    if (!waited_for) throw Violation{"I1: a home acknowledged " + Text(position) + " after another one began"};
+    world_->coverage().Count("op.acked_in_the_wait");
+    return;
+  }
   const auto it = table.writes.find(position.lsn);
   if (it == table.writes.end() || it->second.epoch != position.epoch) {
     throw Violation{"I1: " + Name(id) + " acknowledged " + Text(position) + ", which a later writer does not have"};
@@ -359,6 +395,38 @@ void Truth::Refused(CollectionId id, const Position& position) {
 }
 
 Lsn Truth::CertainLsn(CollectionId id) const { return TableOf(id).certain; }
+
+void Truth::HomeEnded(const std::string& node, const LogOnDisk& log) {
+  for (auto& [id, table] : tables_) {
+    const Manifest& head = table.head();
+    if (head.dropped || !head.home || head.home->node != node || head.home->disk != log.disk) continue;
+    const Lsn published = Published(head);
+    for (auto it = table.writes.begin(); it != table.writes.end();) {
+      Write& write = it->second;
+      const Lsn lsn = it->first;
+      write.logged = lsn > published && log.records.contains({id, write.epoch, lsn});
+      if (write.logged) world_->coverage().Count(write.certain ? "home.kept" : "home.kept_unacknowledged");
+      if (write.logged || lsn <= published) {
+        ++it;
+        continue;
+      }
+      if (write.certain) {
+        throw Violation{"I1: the write " + Text({write.epoch, {}, lsn}) + " of " + Name(id) +
+                        ", which was acknowledged or read, is neither published nor on the disk of its home " + node};
+      }
+      world_->coverage().Count("home.lost_unacknowledged");
+      it = table.writes.erase(it);
+    }
+  }
+}
+
+Lsn Truth::LoggedLsn(CollectionId id) const {
+  Lsn newest;
+  for (const auto& [lsn, write] : TableOf(id).writes) {
+    if (write.logged) newest = lsn;
+  }
+  return newest;
+}
 
 Rows Truth::RowsAt(const Table& table, ManifestVersion version, Lsn lsn) const {
   const Reverted* reverted = nullptr;

@@ -5,6 +5,9 @@
 // The rule it checks by: a write stands at (epoch, LSN). Once a later epoch has handed out an LSN, writes of older
 // epochs at or above it are lost, and all below survive; so a position alone decides what is seen.
 //
+// A collection that is bound to a node's disk shares its log with others, so there a position decides nothing: what its
+// home's disk still has when the home ends decides which of the writes that nobody was told of go on to exist.
+//
 // Threads: one.
 // Errors:  Violation, thrown, says which promise was broken.
 #pragma once
@@ -21,6 +24,7 @@
 #include "manifest/catalog_state.h"
 #include "model.h"
 #include "sim_bucket.h"
+#include "sim_node.h"
 
 namespace akidb::sim {
 
@@ -44,8 +48,19 @@ class Truth final : public BucketWatcher {
   void Acked(CollectionId id, const Position& position);
   // A client was told that it never happens.
   void Refused(CollectionId id, const Position& position);
-  // The greatest LSN that was acknowledged or read.
+  // The greatest LSN that was acknowledged or read, and not given up by a rebind.
   Lsn CertainLsn(CollectionId id) const;
+  // Whether the collection is bound to a node.
+  bool IsBound(CollectionId id) const { return HeadOf(id)->home.has_value(); }
+  // Whether a rebind took away what a node has at `position`.
+  bool IsLost(CollectionId id, const Position& position) const {
+    return HeadOf(id)->LostByRebind(position.epoch, position.lsn);
+  }
+  // The process of `node` has ended, and its disk has `log`: of the collections bound to it, everything certain is
+  // there or published, and what is neither never comes back.
+  void HomeEnded(const std::string& node, const LogOnDisk& log);
+  // The greatest LSN that the home's disk had when it last ended and no manifest carried: the home shows it again.
+  Lsn LoggedLsn(CollectionId id) const;
   // What a reader of `version` and the log up to `lsn` must see. From now on it is certain.
   Rows Expect(CollectionId id, ManifestVersion version, Lsn lsn);
 
@@ -70,6 +85,7 @@ class Truth final : public BucketWatcher {
     Epoch epoch;
     Changes changes;
     bool certain = false;
+    bool logged = false;  // on the home's disk, when that last ended
   };
   struct Reverted {
     ManifestVersion version;
@@ -106,6 +122,8 @@ class Truth final : public BucketWatcher {
                         const ManifestTombstone& tombstone);
   void CheckSuccessor(const std::string& key, const Manifest& before, const Manifest& next) const;
   void NoteRevert(Table* table, const Version& version);
+  void CheckHome(const std::string& key, const Manifest& before, const Manifest& next) const;
+  void NoteRebind(Table* table, const RebindEntry& rebind);
   void DeletingLogObject(CollectionId id, const std::string& key, const std::string& old) const;
   Result<Manifest> Decode(const std::string& body) const;
   Table& TableOf(CollectionId id);
