@@ -9,8 +9,7 @@ void CollectionImpl::NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) {
   {
     MutexLock lock(committed_mutex_);
     if (lsn > committed_lsn_ && !superseded()) {
-      committed_waiters_.Add(lsn, ctx.deadline(), std::move(done));
-      deps_.wake_flush();
+      if (committed_waiters_.Add(lsn, ctx.deadline(), std::move(done), deps_.env.clock->Now())) deps_.wake_flush();
       return;
     }
     // The record is in the log: whoever writes now may publish it.
@@ -19,9 +18,9 @@ void CollectionImpl::NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) {
   done(verdict);
 }
 
-bool CollectionImpl::CommitIsAwaited() {
+MonotonicTime CollectionImpl::CommitDueAt() {
   MutexLock lock(committed_mutex_);
-  return !committed_waiters_.empty();
+  return committed_waiters_.DueAt(deps_.env.clock->Now());
 }
 
 void CollectionImpl::NoteCommitted(Lsn lsn) {
@@ -29,7 +28,8 @@ void CollectionImpl::NoteCommitted(Lsn lsn) {
   {
     MutexLock lock(committed_mutex_);
     committed_lsn_ = std::max(committed_lsn_, lsn);
-    committed_waiters_.TakeUpTo(committed_lsn_, &finished);
+    // They may have waited for this one, and this thread may be one that begins none.
+    if (committed_waiters_.TakeUpTo(committed_lsn_, deps_.env.clock->Now(), &finished)) deps_.wake_flush();
     while (!unpublished_since_.empty() && unpublished_since_.front().first <= lsn) unpublished_since_.pop_front();
   }
   LsnWaiters::RunAll(std::move(finished));

@@ -90,10 +90,8 @@ std::optional<MonotonicTime> CollectionImpl::FlushDueAt() {
   MutexLock lock(write_mutex_);
   if (dropped_ || batch_first_lsn_.value() == 0 || superseded()) return std::nullopt;
   const auto current = view();
-  if ((current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) || CommitIsAwaited()) {
-    return deps_.env.clock->Now();
-  }
-  return batch_since_ + deps_.options.seal_age;
+  if (current->active && current->active->memory_bytes() >= deps_.options.seal_bytes) return deps_.env.clock->Now();
+  return std::min(batch_since_ + deps_.options.seal_age, CommitDueAt());
 }
 
 bool CollectionImpl::FlushDue(FlushTrigger trigger) {
@@ -149,6 +147,10 @@ bool CollectionImpl::Seal() {
   job->first_lsn = batch_first_lsn_;
   job->watermark = Lsn(applied_lsn_.load(std::memory_order_relaxed));
   batch_first_lsn_ = Lsn(0);
+  {
+    MutexLock lock_of_waiters(committed_mutex_);
+    committed_waiters_.NoteBegun(job->watermark, deps_.env.clock->Now());
+  }
   auto next = std::make_shared<View>(*view());
   if (next->active) {
     job->groups.push_back(next->active);

@@ -114,7 +114,8 @@ TEST_F(FlushTest, NoThirdIsBegunBeforeTheFirstIsCommitted) {
 }
 
 TEST_F(FlushTest, WhatTheNextDeletesOfTheOneBeforeIsPublishedWithTheNext) {
-  for (const char* id : {"kept", "replaced", "deleted"}) Await(id);
+  node_->Upsert(*docs_, {{"kept", {1, 0}}, {"deleted", {1, 0}}});
+  Await("replaced");
   Upload();
   node_->DuringNext(StoreOp::kPut, [&] {
     node_->Delete(*docs_, {"deleted"});

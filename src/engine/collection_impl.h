@@ -30,10 +30,10 @@
 #include "engine/bucket_log.h"
 #include "engine/collection.h"
 #include "engine/collection_deps.h"
+#include "engine/commit_waiters.h"
 #include "engine/database.h"
 #include "engine/growing.h"
 #include "engine/home_watch.h"
-#include "engine/lsn_waiters.h"
 #include "engine/node_leases.h"
 #include "engine/node_log.h"
 #include "engine/segment_unit.h"
@@ -429,7 +429,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
                                ManifestVersion start) AKI_REQUIRES(maintenance_mutex_);
 
   // committed
-  bool CommitIsAwaited();
+  MonotonicTime CommitDueAt();  // max() if nobody waits
   // A manifest carries everything up to `lsn`.
   void NoteCommitted(Lsn lsn);
   void EndCommitted(const Status& status);
@@ -568,7 +568,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   Mutex committed_mutex_;  // the last in the lock order
   Lsn committed_lsn_ AKI_GUARDED_BY(committed_mutex_);
-  LsnWaiters committed_waiters_ AKI_GUARDED_BY(committed_mutex_);
+  CommitWaiters committed_waiters_ AKI_GUARDED_BY(committed_mutex_);
   // First record, and its time, of each batch that no manifest carries yet.
   std::deque<std::pair<Lsn, MonotonicTime>> unpublished_since_ AKI_GUARDED_BY(committed_mutex_);
 

@@ -11,6 +11,10 @@ constexpr Duration kErrorPause = std::chrono::seconds(1);
 constexpr Duration kIdlePause = std::chrono::seconds(1);
 constexpr Duration kCatalogPause = std::chrono::seconds(2);
 constexpr Duration kPreparePause = std::chrono::milliseconds(50);
+// A commit that gathers rows is due in a few of them.
+constexpr Duration kFlushPauseMin = std::chrono::milliseconds(1);
+// What is due waits for what is under way.
+constexpr Duration kFlushBusyPause = std::chrono::milliseconds(10);
 constexpr Duration kGrowPause = std::chrono::milliseconds(200);
 // A writer that nobody used for so long sends fewer heartbeats.
 constexpr Duration kIdleAfter = std::chrono::seconds(30);
@@ -114,7 +118,7 @@ NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order
     }
     if (const auto due = collection->FlushDueAt()) next_due = std::min(next_due, *due);
   }
-  return NextStep::After(std::max(next_due - now, Duration(std::chrono::milliseconds(10))));
+  return NextStep::After(next_due > now ? std::max(next_due - now, kFlushPauseMin) : kFlushBusyPause);
 }
 
 NextStep DatabaseImpl::MergeTaskStep(OpContext& ctx) {

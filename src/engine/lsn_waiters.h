@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -21,6 +22,10 @@ class LsnWaiters {
   using Finished = std::vector<std::pair<Done, Status>>;
 
   bool empty() const { return waiters_.empty(); }
+  size_t size() const { return waiters_.size(); }
+  size_t CountAbove(Lsn lsn) const {
+    return static_cast<size_t>(std::distance(waiters_.upper_bound(lsn), waiters_.end()));
+  }
   void Add(Lsn lsn, MonotonicTime deadline, Done done) { waiters_.emplace(lsn, Waiter{deadline, std::move(done)}); }
   // Those that wait for `lsn` or less are finished with OK.
   void TakeUpTo(Lsn lsn, Finished* finished);
