@@ -1,6 +1,7 @@
 #include "cache/cached_store.h"
 
 #include "format/object_keys.h"
+#include "objstore/kept_bytes.h"
 #include "objstore/store_errors.h"
 
 namespace akidb {
@@ -101,12 +102,15 @@ class CachedStore final : public ObjectStore {
   const std::function<bool(std::string_view key)> cacheable_;
 };
 
-class CachedWriter final : public ObjectWriter {
+class CachedWriter final : public ObjectWriter, public KeptBytesWriter {
  public:
   CachedWriter(CachedStore& store, std::string key, std::unique_ptr<ObjectWriter> base)
       : store_(store), key_(std::move(key)), base_(std::move(base)) {}
 
   Status Append(OpContext& ctx, std::string_view bytes) override { return base_->Append(ctx, bytes); }
+  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
+    return akidb::AppendKept(ctx, *base_, bytes, std::move(owner));
+  }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     Result<ObjectMeta> meta = base_->Commit(ctx, condition);
     store_.Changed(key_);

@@ -1,5 +1,7 @@
 // Publishing what is only in the log: seal, upload, and one manifest commit for segment, deletes and watermark.
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -7,6 +9,7 @@
 #include "engine/collection_impl.h"
 #include "format/deletion_vector.h"
 #include "format/object_keys.h"
+#include "segment/kept_segment.h"
 
 namespace akidb {
 namespace {
@@ -17,36 +20,54 @@ constexpr int kIdRandomDigits = 16;
 template <class Origin>
 class GrowingSource final : public SegmentSource {
  public:
-  GrowingSource(const std::vector<std::shared_ptr<GrowingRows>>& groups, const std::vector<Origin>& origins,
+  GrowingSource(const std::vector<GrowingReader>& groups, const std::vector<Origin>& origins,
                 const CollectionSpec& spec)
       : groups_(groups), origins_(origins), vector_bytes_(spec.dim * ElementBytes(spec.vector_type)) {
-    for (const Origin& origin : origins) lsn_max_ = std::max(lsn_max_, groups[origin.group]->InsertedAt(origin.row));
+    for (const Origin& origin : origins) lsn_max_ = std::max(lsn_max_, groups[origin.group].At(origin.row).inserted_at);
   }
   uint32_t row_count() const override { return static_cast<uint32_t>(origins_.size()); }
-  Result<std::string_view> Id(OpContext&, RowIndex row) override { return Group(row).Id(origins_[row].row); }
+  Result<std::string_view> Id(OpContext&, RowIndex row) override { return At(row).id; }
   Result<std::string_view> Vector(OpContext&, RowIndex row) override {
-    return std::string_view(reinterpret_cast<const char*>(Group(row).Vector(origins_[row].row)), vector_bytes_);
+    return std::string_view(reinterpret_cast<const char*>(At(row).vector), vector_bytes_);
   }
-  float Scale(RowIndex row) override { return Group(row).Scale(origins_[row].row); }
-  Result<std::string_view> Payload(OpContext&, RowIndex row) override { return Group(row).Payload(origins_[row].row); }
+  float Scale(RowIndex row) override { return At(row).scale; }
+  Result<std::string_view> Payload(OpContext&, RowIndex row) override { return At(row).payload; }
   Lsn lsn_max() const override { return lsn_max_; }
 
  private:
-  GrowingRows& Group(RowIndex row) { return *groups_[origins_[row].group]; }
-  const std::vector<std::shared_ptr<GrowingRows>>& groups_;
+  GrowingReader::Row At(RowIndex row) const { return groups_[origins_[row].group].At(origins_[row].row); }
+  const std::vector<GrowingReader>& groups_;
   const std::vector<Origin>& origins_;
   size_t vector_bytes_;
   Lsn lsn_max_;
 };
 
-// With the ids beside the places, which are compared twenty times each.
+// The rows that live at `lsn`, in order of id. With what each is ordered by beside its place, which is looked at twenty
+// times: the first bytes as a number, and the id where those are equal.
 template <class Origin>
-void SortById(const std::vector<std::shared_ptr<GrowingRows>>& groups, std::vector<Origin>* origins) {
-  std::vector<std::pair<std::string_view, Origin>> sorted;
-  sorted.reserve(origins->size());
-  for (const Origin& origin : *origins) sorted.emplace_back(groups[origin.group]->Id(origin.row), origin);
-  std::ranges::sort(sorted, {}, [](const auto& each) { return each.first; });
-  std::ranges::transform(sorted, origins->begin(), [](const auto& each) { return each.second; });
+std::vector<Origin> LiveInOrderOfId(const std::vector<GrowingReader>& groups, Lsn lsn) {
+  struct Place {
+    uint64_t first_bytes;
+    std::string_view id;
+    Origin origin;
+    bool operator<(const Place& other) const {
+      return first_bytes != other.first_bytes ? first_bytes < other.first_bytes : id < other.id;
+    }
+  };
+  std::vector<Place> sorted;
+  for (uint32_t group = 0; group < groups.size(); ++group) {
+    for (RowIndex row = 0; row < groups[group].row_count(); ++row) {
+      const GrowingReader::Row at = groups[group].At(row);
+      if (at.deleted_at <= lsn) continue;
+      uint64_t first_bytes = 0;
+      std::memcpy(&first_bytes, at.id.data(), std::min(at.id.size(), sizeof(first_bytes)));
+      sorted.push_back({std::byteswap(first_bytes), at.id, {group, row}});
+    }
+  }
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<Origin> origins(sorted.size());
+  std::ranges::transform(sorted, origins.begin(), &Place::origin);
+  return origins;
 }
 
 }  // namespace
@@ -62,13 +83,14 @@ Result<CollectionImpl::NewSegment> CollectionImpl::WriteNewSegment(OpContext& ct
   options.dim = current.dim;
   options.type = current.vector_type;
   options.distance = current.distance;
+  options.kept_bytes_max = WrittenBytes::kBytesMax;
   const std::string id = MintId(start);
   const auto store = std::make_shared<WrittenBytes>(deps_.store);
   const std::string key = SegmentKey(id_, id);
   SegmentUnit::Shared opened;
-  const auto open = [&](const SegmentEntry& entry) -> Status {
+  const auto open = [&](const SegmentEntry& entry, const std::shared_ptr<const HugeArena>& kept) -> Status {
     if (!store->remembers()) return OkStatus();
-    AKI_ASSIGN_OR_RETURN(opened.reader, SegmentReader::Open(ctx, store, key, entry, deps_.payload_cache));
+    AKI_ASSIGN_OR_RETURN(opened.reader, OpenKeptSegment(ctx, store, key, entry, deps_.payload_cache, kept));
     opened.index = std::make_shared<IndexSlot>();
     store->Forget();
     return OkStatus();
@@ -311,19 +333,14 @@ Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
   FlushJob& job = *flush;
   // The log is made durable meanwhile; CommitFlush waits for it.
   log()->NotifyDurable(ctx, job.watermark, [](const Status&) {});
-  job.origins.clear();
-  for (uint32_t group = 0; group < job.groups.size(); ++group) {
-    const GrowingRows& rows = *job.groups[group];
-    for (RowIndex row = 0; row < rows.row_count(); ++row) {
-      if (rows.DeletedAt(row) > job.watermark) job.origins.push_back({group, row});
-    }
-  }
-  SortById(job.groups, &job.origins);
+  std::vector<GrowingReader> groups;
+  for (const auto& group : job.groups) groups.emplace_back(*group);
+  job.origins = LiveInOrderOfId<FlushJob::Origin>(groups, job.watermark);
 
   job.segment.reset();
   job.unit.reset();
   if (!job.origins.empty()) {
-    GrowingSource<FlushJob::Origin> source(job.groups, job.origins, spec());
+    GrowingSource<FlushJob::Origin> source(groups, job.origins, spec());
     AKI_ASSIGN_OR_RETURN(NewSegment written, WriteNewSegment(ctx, job.start, source));
     job.segment = std::move(written.entry);
     job.unit = std::move(written.unit);
@@ -377,9 +394,11 @@ Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed
     std::erase_if(next->sealed,
                   [&](const auto& rows) { return std::ranges::find(job.groups, rows) != job.groups.end(); });
     if (const auto& unit = job.unit) {
+      std::vector<GrowingReader> groups;
+      for (const auto& group : job.groups) groups.emplace_back(*group);
       for (RowIndex row = 0; row < unit->row_count(); ++row) {
         const FlushJob::Origin& origin = job.origins[row];
-        const Lsn deleted_at = job.groups[origin.group]->DeletedAt(origin.row);
+        const Lsn deleted_at = groups[origin.group].At(origin.row).deleted_at;
         if (deleted_at != Lsn::Max()) unit->marks().Mark(row, deleted_at);
       }
       next->segments.push_back(unit);

@@ -329,21 +329,6 @@ std::string_view GrowingRows::Id(RowIndex row) const {
   return place.chunk->rows[place.offset].id;
 }
 
-std::string_view GrowingRows::Payload(RowIndex row) const {
-  const Place place = Locate(row);
-  return place.chunk->rows[place.offset].payload;
-}
-
-const std::byte* GrowingRows::Vector(RowIndex row) const {
-  const Place place = Locate(row);
-  return place.chunk->vectors.get() + place.offset * place.chunk->stride;
-}
-
-float GrowingRows::Scale(RowIndex row) const {
-  const Place place = Locate(row);
-  return place.chunk->scales ? place.chunk->scales[place.offset] : 0;
-}
-
 Lsn GrowingRows::InsertedAt(RowIndex row) const {
   const Place place = Locate(row);
   return place.chunk->rows[place.offset].inserted_at;
@@ -387,6 +372,23 @@ void GrowingRows::AddUnits(std::vector<std::shared_ptr<const SearchUnit>>* out) 
     auto unit = std::make_shared<GrowingUnit>(std::move(chunk));
     if (unit->row_count() > 0) out->push_back(std::move(unit));
   }
+}
+
+GrowingReader::GrowingReader(const GrowingRows& rows) : row_count_(rows.row_count()), chunks_(rows.Chunks()) {}
+
+GrowingReader::Row GrowingReader::At(RowIndex row) const {
+  AKI_DCHECK(row < row_count_);
+  // From the back, where most rows are.
+  const GrowingChunk& chunk = **std::ranges::find_if(chunks_.rbegin(), chunks_.rend(),
+                                                     [&](const auto& each) { return each->first_row <= row; });
+  const uint32_t offset = row - chunk.first_row;
+  const GrowingChunk::Row& place = chunk.rows[offset];
+  return {.id = place.id,
+          .payload = place.payload,
+          .vector = chunk.vectors.get() + offset * chunk.stride,
+          .scale = chunk.scales ? chunk.scales[offset] : 0,
+          .inserted_at = place.inserted_at,
+          .deleted_at = Lsn(place.deleted_at.load(std::memory_order_acquire))};
 }
 
 RowLocation GrowingRows::UnitOf(RowIndex row) const {

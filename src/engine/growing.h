@@ -66,9 +66,6 @@ class GrowingRows {
   std::optional<RowIndex> FindAt(std::string_view id, Lsn lsn) const;
 
   std::string_view Id(RowIndex row) const;
-  std::string_view Payload(RowIndex row) const;  // followed by at least 64 readable bytes
-  const std::byte* Vector(RowIndex row) const;
-  float Scale(RowIndex row) const;
   Lsn InsertedAt(RowIndex row) const;
   Lsn DeletedAt(RowIndex row) const;
 
@@ -77,6 +74,7 @@ class GrowingRows {
   RowLocation UnitOf(RowIndex row) const;
 
  private:
+  friend class GrowingReader;
   struct Place {
     std::shared_ptr<GrowingChunk> chunk;
     uint32_t offset = 0;
@@ -104,6 +102,27 @@ class GrowingRows {
   // id -> newest row, open addressing; a slot holds row + 1. Older rows of the same id hang on it.
   std::vector<uint32_t> slots_ AKI_GUARDED_BY(mutex_);
   uint32_t used_slots_ AKI_GUARDED_BY(mutex_) = 0;
+};
+
+// The rows that were published when it was made, for whoever goes over all of them: no lock a row.
+class GrowingReader {
+ public:
+  explicit GrowingReader(const GrowingRows& rows);
+
+  struct Row {
+    std::string_view id;
+    std::string_view payload;  // followed by at least 64 readable bytes
+    const std::byte* vector;
+    float scale;
+    Lsn inserted_at;
+    Lsn deleted_at;
+  };
+  uint32_t row_count() const { return row_count_; }
+  Row At(RowIndex row) const;
+
+ private:
+  uint32_t row_count_;  // first: what is published has its chunk
+  std::vector<std::shared_ptr<GrowingChunk>> chunks_;
 };
 
 }  // namespace akidb

@@ -2,14 +2,20 @@
 
 #include <algorithm>
 
+#include "objstore/kept_bytes.h"
+
 namespace akidb {
 
-class WrittenBytes::Writer final : public ObjectWriter {
+class WrittenBytes::Writer final : public ObjectWriter, public KeptBytesWriter {
  public:
   Writer(WrittenBytes& owner, std::unique_ptr<ObjectWriter> writer) : owner_(owner), writer_(std::move(writer)) {}
   Status Append(OpContext& ctx, std::string_view bytes) override {
     owner_.Remember(bytes);
     return writer_->Append(ctx, bytes);
+  }
+  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
+    owner_.RememberKept(bytes, owner);
+    return akidb::AppendKept(ctx, *writer_, bytes, std::move(owner));
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     auto committed = writer_->Commit(ctx, condition);
@@ -31,23 +37,32 @@ Result<std::unique_ptr<ObjectWriter>> WrittenBytes::OpenWriter(OpContext& ctx, c
   return std::make_unique<Writer>(*this, std::move(writer));
 }
 
+bool WrittenBytes::MakeRoom(size_t bytes) {
+  if (!key_.empty() && size_bytes_ + bytes > bytes_max_) Forget();
+  return !key_.empty();
+}
+
 void WrittenBytes::Remember(std::string_view bytes) {
-  if (key_.empty()) return;
-  if (size_bytes_ + bytes.size() > bytes_max_) return Forget();
-  size_bytes_ += bytes.size();
+  if (!MakeRoom(bytes.size())) return;
   while (!bytes.empty()) {
-    if (chunks_.empty() || chunks_.back().size() == kChunkBytes) {
+    if (chunks_.empty() || chunks_.back().owner || chunks_.back().copy.size() == kChunkBytes) {
       // The first one grows with what it holds, because most objects are of a few rows.
-      if (chunks_.empty())
-        chunks_.emplace_back();
-      else
-        chunks_.emplace_back().reserve(kChunkBytes);
+      const bool first = chunks_.empty();
+      chunks_.push_back({.begin = size_bytes_, .copy = {}, .kept = {}, .owner = nullptr});
+      if (!first) chunks_.back().copy.reserve(kChunkBytes);
     }
-    std::string& chunk = chunks_.back();
+    std::string& chunk = chunks_.back().copy;
     const size_t taken = std::min(bytes.size(), kChunkBytes - chunk.size());
     chunk += bytes.substr(0, taken);
     bytes.remove_prefix(taken);
+    size_bytes_ += taken;
   }
+}
+
+void WrittenBytes::RememberKept(std::string_view bytes, std::shared_ptr<const void> owner) {
+  if (bytes.empty() || !MakeRoom(bytes.size())) return;
+  chunks_.push_back({.begin = size_bytes_, .copy = {}, .kept = bytes, .owner = std::move(owner)});
+  size_bytes_ += bytes.size();
 }
 
 Status WrittenBytes::GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
@@ -56,9 +71,10 @@ Status WrittenBytes::GetRange(OpContext& ctx, const std::string& key, ByteRange 
     const bool written = version_id.empty() && key == written_key_;
     return store_->GetRange(ctx, key, range, written ? version_id_ : version_id, out);
   }
-  for (uint64_t at = range.begin; at < range.end;) {
-    const std::string& chunk = chunks_[at / kChunkBytes];
-    const size_t copied = chunk.copy(out, range.end - at, at % kChunkBytes);
+  auto chunk = std::ranges::upper_bound(chunks_, range.begin, {}, &Chunk::begin);
+  for (uint64_t at = range.begin; at < range.end; ++chunk) {
+    const Chunk& from = *std::prev(chunk);
+    const size_t copied = from.bytes().copy(out, range.end - at, at - from.begin);
     out += copied;
     at += copied;
   }

@@ -4,7 +4,7 @@
 // Threads:    one thread until Forget; thread-safe afterwards.
 // Errors:     those of the store below.
 // Durability: that the store has these bytes too is found when they are read back, before the log lets go of the rows.
-// Memory:     the object again, until Forget, unless it is too large.
+// Memory:     the object again, but for what its writer keeps, until Forget, unless it is too large.
 #pragma once
 
 #include <memory>
@@ -49,14 +49,25 @@ class WrittenBytes final : public ObjectStore {
  private:
   class Writer;
   static constexpr size_t kChunkBytes = 1u << 20;
+  // A piece of the object: a copy, or what its owner keeps.
+  struct Chunk {
+    uint64_t begin;
+    std::string copy;
+    std::string_view kept;
+    std::shared_ptr<const void> owner;
+    std::string_view bytes() const { return owner ? kept : std::string_view(copy); }
+  };
+  // Whether there was room.
+  bool MakeRoom(size_t bytes);
   void Remember(std::string_view bytes);
+  void RememberKept(std::string_view bytes, std::shared_ptr<const void> owner);
 
   const std::shared_ptr<ObjectStore> store_;
   const size_t bytes_max_;
   std::string written_key_;
-  std::string version_id_;           // of what was committed under it
-  std::string key_;                  // empty: nothing is remembered
-  std::vector<std::string> chunks_;  // all but the last of kChunkBytes
+  std::string version_id_;     // of what was committed under it
+  std::string key_;            // empty: nothing is remembered
+  std::vector<Chunk> chunks_;  // side by side
   size_t size_bytes_ = 0;
 };
 

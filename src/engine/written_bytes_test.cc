@@ -6,6 +6,7 @@
 #include "engine/engine_testing.h"
 #include "objstore/fault_store.h"
 #include "objstore/forwarding_store_testing.h"
+#include "objstore/kept_bytes.h"
 #include "objstore/memory/memory_store.h"
 
 namespace akidb {
@@ -108,6 +109,32 @@ TEST_F(WrittenBytesTest, RangesOfAnyPlaceAreWhatWasWritten) {
   }
   EXPECT_EQ(Read("a", {0, whole.size()}).value(), whole);
   EXPECT_EQ(Asked(), 0u);
+}
+
+TEST_F(WrittenBytesTest, WhatIsKeptIsReadWhereItIs) {
+  auto kept = std::make_shared<std::string>(random_->Hex(3 << 20));
+  const std::string head = random_->Hex(1000), tail = random_->Hex(2 << 20);
+  const std::string whole = head + *kept + tail;
+  const std::weak_ptr<std::string> alive = kept;
+  {
+    const auto writer = store_.OpenWriter(ctx_, "a");
+    ASSERT_TRUE((*writer)->Append(ctx_, head).ok());
+    const std::string_view bytes = *kept;
+    ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(0, 2 << 20), kept).ok());
+    ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(2 << 20), kept).ok());
+    ASSERT_TRUE((*writer)->Append(ctx_, tail).ok());
+    ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::IfAbsent()));
+  }
+  kept.reset();
+  for (const uint64_t begin : {0ul, 999ul, 1000ul, (2ul << 20) + 990, (3ul << 20) + 999, whole.size() - 1}) {
+    for (const uint64_t size : {1ul, 20ul, whole.size() - begin}) {
+      const uint64_t end = std::min<uint64_t>(begin + size, whole.size());
+      EXPECT_EQ(Read("a", {begin, end}).value(), whole.substr(begin, end - begin)) << begin << " " << size;
+    }
+  }
+  EXPECT_EQ(Asked(), 0u);
+  store_.Forget();
+  EXPECT_TRUE(alive.expired());
 }
 
 TEST_F(WrittenBytesTest, WhatIsLargeIsReadBack) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "objstore/kept_bytes.h"
 
 namespace akidb {
 namespace {
@@ -140,12 +141,15 @@ auto BreakerStore::Guarded(const Call& call) -> decltype(call()) {
   return result;
 }
 
-class BreakerStore::Writer final : public ObjectWriter {
+class BreakerStore::Writer final : public ObjectWriter, public KeptBytesWriter {
  public:
   Writer(BreakerStore& store, std::unique_ptr<ObjectWriter> base) : store_(store), base_(std::move(base)) {}
 
   Status Append(OpContext& ctx, std::string_view bytes) override {
     return store_.Guarded([&] { return base_->Append(ctx, bytes); });
+  }
+  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
+    return store_.Guarded([&] { return akidb::AppendKept(ctx, *base_, bytes, std::move(owner)); });
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     return store_.Guarded([&] { return base_->Commit(ctx, condition); });

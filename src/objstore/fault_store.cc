@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "objstore/kept_bytes.h"
+
 namespace akidb {
 namespace {
 
@@ -86,12 +88,15 @@ auto FaultStore::Disturb(StoreOp op, const Call& call) -> decltype(call(Fault::k
   return result;
 }
 
-class FaultStore::Writer final : public ObjectWriter {
+class FaultStore::Writer final : public ObjectWriter, public KeptBytesWriter {
  public:
   Writer(FaultStore& store, std::unique_ptr<ObjectWriter> base) : store_(store), base_(std::move(base)) {}
 
   Status Append(OpContext& ctx, std::string_view bytes) override {
     return store_.Disturb(StoreOp::kAppend, [&](Fault) { return base_->Append(ctx, bytes); });
+  }
+  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
+    return store_.Disturb(StoreOp::kAppend, [&](Fault) { return akidb::AppendKept(ctx, *base_, bytes, owner); });
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     return store_.Disturb(StoreOp::kCommit, [&](Fault) { return base_->Commit(ctx, condition); });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "objstore/kept_bytes.h"
 
 namespace akidb {
 namespace {
@@ -116,12 +117,15 @@ auto LaneStore::InSlot(OpContext& ctx, const Call& call) -> decltype(call()) {
   return call();
 }
 
-class LaneStore::Writer final : public ObjectWriter {
+class LaneStore::Writer final : public ObjectWriter, public KeptBytesWriter {
  public:
   Writer(LaneStore& store, std::unique_ptr<ObjectWriter> base) : store_(store), base_(std::move(base)) {}
 
   Status Append(OpContext& ctx, std::string_view bytes) override {
     return store_.InSlot(ctx, [&] { return base_->Append(ctx, bytes); });
+  }
+  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
+    return store_.InSlot(ctx, [&] { return akidb::AppendKept(ctx, *base_, bytes, std::move(owner)); });
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     return store_.InSlot(ctx, [&] { return base_->Commit(ctx, condition); });

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "objstore/kept_bytes.h"
+
 namespace akidb {
 namespace {
 
@@ -51,20 +53,28 @@ StoreSnapshot MetricsStore::Snapshot() const {
   return snapshot;
 }
 
-class MetricsStore::Writer final : public ObjectWriter {
+class MetricsStore::Writer final : public ObjectWriter, public KeptBytesWriter {
  public:
   Writer(MetricsStore& store, std::unique_ptr<ObjectWriter> base) : store_(store), base_(std::move(base)) {}
 
   Status Append(OpContext& ctx, std::string_view bytes) override {
-    Status status = store_.Timed(StoreOp::kAppend, [&] { return base_->Append(ctx, bytes); });
-    if (status.ok()) store_.counters(StoreOp::kAppend).written_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
-    return status;
+    return Counted(bytes, [&] { return base_->Append(ctx, bytes); });
+  }
+  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
+    return Counted(bytes, [&] { return akidb::AppendKept(ctx, *base_, bytes, std::move(owner)); });
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     return store_.Timed(StoreOp::kCommit, [&] { return base_->Commit(ctx, condition); });
   }
 
  private:
+  template <class Append>
+  Status Counted(std::string_view bytes, const Append& append) {
+    Status status = store_.Timed(StoreOp::kAppend, append);
+    if (status.ok()) store_.counters(StoreOp::kAppend).written_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+    return status;
+  }
+
   MetricsStore& store_;
   const std::unique_ptr<ObjectWriter> base_;
 };

@@ -5,6 +5,8 @@
 #include <ostream>
 #include <thread>
 
+#include "objstore/kept_bytes.h"
+
 namespace akidb {
 namespace {
 
@@ -233,6 +235,19 @@ TEST_P(ObjectStoreConformanceTest, WriterPublishesOnlyAtCommit) {
   EXPECT_EQ(meta->size_bytes, body.size());
   EXPECT_EQ(store_->Head(ctx_, "w/streamed")->etag, meta->etag);
   EXPECT_TRUE(GetText("w/streamed") == body);
+}
+
+TEST_P(ObjectStoreConformanceTest, WhatIsKeptForAWriterIsWrittenLikeWhatItCopies) {
+  const auto body = std::make_shared<const std::string>(Pattern((3 << 20) + 5));
+  const std::string_view bytes = *body;
+  Result<std::unique_ptr<ObjectWriter>> writer = store_->OpenWriter(ctx_, "w/kept");
+  ASSERT_TRUE(writer) << writer.error().ToString();
+  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(0, 1 << 20), body).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(1 << 20, 5), body).ok());
+  ASSERT_TRUE((*writer)->Append(ctx_, std::string(bytes.substr((1 << 20) + 5, 3))).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr((1 << 20) + 8), body).ok());
+  ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::IfAbsent()));
+  EXPECT_TRUE(GetText("w/kept") == bytes);
 }
 
 TEST_P(ObjectStoreConformanceTest, AbandonedWriterLeavesNothing) {

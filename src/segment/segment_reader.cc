@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "ann/exact_score.h"
-#include "base/huge_arena.h"
 #include "segment/id_table.h"
+#include "segment/kept_segment.h"
 #include "segment/payload_cache.h"
 #include "segment/segment_columns.h"
 #include "segment/segment_object.h"
@@ -19,8 +19,13 @@ constexpr uint64_t kVectorsReadBytesMax = 128ull << 20;
 
 class OpenSegment final : public SegmentReader {
  public:
-  OpenSegment(SegmentObject object, const SegmentEntry& entry, std::shared_ptr<PayloadBlockCache> cache)
-      : object_(std::move(object)), entry_(entry), cache_(std::move(cache)), cache_owner_(cache_->NewOwner()) {}
+  OpenSegment(SegmentObject object, const SegmentEntry& entry, std::shared_ptr<PayloadBlockCache> cache,
+              std::shared_ptr<const HugeArena> kept)
+      : object_(std::move(object)),
+        entry_(entry),
+        cache_(std::move(cache)),
+        cache_owner_(cache_->NewOwner()),
+        arena_(std::move(kept)) {}
   ~OpenSegment() override { cache_->Drop(cache_owner_); }
 
   Status Load(OpContext& ctx);
@@ -67,7 +72,7 @@ class OpenSegment final : public SegmentReader {
   std::shared_ptr<PayloadBlockCache> cache_;
   uint64_t cache_owner_;
   Distance distance_ = Distance::kCosine;
-  HugeArena arena_;  // header page, then the vectors
+  std::shared_ptr<const HugeArena> arena_;  // header page, then the vectors
   std::vector<float> scales_;
   std::vector<float> inverse_norms_;
   std::optional<IdTable> ids_;
@@ -93,7 +98,11 @@ Status OpenSegment::Load(OpContext& ctx) {
   vectors_.stride_bytes = directory.dim * ElementBytes(directory.type);
   const SectionEntry& vectors = *directory.Find(SegmentSection::kVectors);
   const SectionEntry& payload = *directory.Find(SegmentSection::kPayload);
-  AKI_RETURN_IF_ERROR(LoadVectors(ctx, vectors));
+  if (!arena_) AKI_RETURN_IF_ERROR(LoadVectors(ctx, vectors));
+  if (arena_->size_bytes() < vectors.offset + directory.VectorBytes()) {
+    return object_.Broken("has more vectors than were written");
+  }
+  vectors_.data = reinterpret_cast<const std::byte*>(arena_->data() + vectors.offset);
 
   ObjectStream stream(object_, {vectors.offset + directory.VectorBytes(), payload.offset});
   if (const SectionEntry* scales = directory.Find(SegmentSection::kScales)) {
@@ -117,24 +126,24 @@ Status OpenSegment::Load(OpContext& ctx) {
 
 Status OpenSegment::LoadVectors(OpContext& ctx, const SectionEntry& section) {
   const uint64_t end = section.offset + section.RawBytes();
-  AKI_ASSIGN_OR_RETURN(arena_, HugeArena::Create(end));
+  AKI_ASSIGN_OR_RETURN(HugeArena arena, HugeArena::Create(end));
   size_t checked = 0;
   for (uint64_t begin = 0; begin < end; begin += kVectorsReadBytesMax) {
     AKI_RETURN_IF_ERROR(ctx.Check());
     const ByteRange range = {begin, std::min(end, begin + kVectorsReadBytesMax)};
-    AKI_RETURN_IF_ERROR(object_.Read(ctx, range, arena_.data() + begin));
+    AKI_RETURN_IF_ERROR(object_.Read(ctx, range, arena.data() + begin));
     for (; checked < section.blocks.size(); ++checked) {
       const uint64_t offset = section.offset + checked * uint64_t{kSegmentRawBlockBytes};
       const SegmentBlock& block = section.blocks[checked];
       if (offset + block.raw_bytes > range.end) break;
-      const std::string_view stored(arena_.data() + offset, block.raw_bytes);
+      const std::string_view stored(arena.data() + offset, block.raw_bytes);
       if (BlockChecksum(section.kind, static_cast<uint32_t>(checked), stored) != block.checksum) {
         return object_.Broken("section vectors block " + std::to_string(checked) + ": checksum mismatch");
       }
     }
   }
-  AKI_RETURN_IF_ERROR(object_.Named(CheckSegmentHeader(std::string_view(arena_.data(), kSegmentHeaderBytes))));
-  vectors_.data = reinterpret_cast<const std::byte*>(arena_.data() + section.offset);
+  AKI_RETURN_IF_ERROR(object_.Named(CheckSegmentHeader(std::string_view(arena.data(), kSegmentHeaderBytes))));
+  arena_ = std::make_shared<const HugeArena>(std::move(arena));
   return OkStatus();
 }
 
@@ -296,20 +305,28 @@ Result<std::shared_ptr<const RowSet>> OpenSegment::Matching(OpContext& ctx, cons
 }
 
 uint64_t OpenSegment::memory_bytes() const {
-  return sizeof(*this) + arena_.size_bytes() + (scales_.size() + inverse_norms_.size()) * sizeof(float) +
+  return sizeof(*this) + arena_->size_bytes() + (scales_.size() + inverse_norms_.size()) * sizeof(float) +
          ids_->memory_bytes() + payloads_.size() * sizeof(PayloadPlace) + columns_->memory_bytes();
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(OpContext& ctx, std::shared_ptr<ObjectStore> store,
-                                                                 const std::string& key, const SegmentEntry& entry,
-                                                                 std::shared_ptr<PayloadBlockCache> cache) {
+Result<std::shared_ptr<const SegmentReader>> OpenKeptSegment(OpContext& ctx, std::shared_ptr<ObjectStore> store,
+                                                             const std::string& key, const SegmentEntry& entry,
+                                                             std::shared_ptr<PayloadBlockCache> cache,
+                                                             std::shared_ptr<const HugeArena> kept) {
   return ReadAgainIfBad(ctx, [&]() -> Result<std::shared_ptr<const SegmentReader>> {
-    auto segment = std::make_shared<OpenSegment>(SegmentObject(store, key, entry.object.version_id), entry, cache);
+    auto segment =
+        std::make_shared<OpenSegment>(SegmentObject(store, key, entry.object.version_id), entry, cache, kept);
     AKI_RETURN_IF_ERROR(segment->Load(ctx));
     return segment;
   });
+}
+
+Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(OpContext& ctx, std::shared_ptr<ObjectStore> store,
+                                                                 const std::string& key, const SegmentEntry& entry,
+                                                                 std::shared_ptr<PayloadBlockCache> cache) {
+  return OpenKeptSegment(ctx, std::move(store), key, entry, std::move(cache), nullptr);
 }
 
 }  // namespace akidb

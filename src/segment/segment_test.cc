@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "base/coding.h"
 #include "base/hash.h"
 #include "filter/filter_testing.h"
 #include "objstore/memory/memory_store.h"
+#include "segment/kept_segment.h"
 #include "segment/segment_inspect.h"
 #include "segment/segment_reader.h"
 #include "segment/segment_testing.h"
@@ -80,19 +82,62 @@ TEST_P(SegmentRoundTripTest, TheEntryIsKnownBeforeTheObjectIsThere) {
   const SegmentOptions options{.dim = 24, .type = GetParam()};
   TestSource source(rows);
   SegmentEntry early;
-  const auto entry = WriteSegment(ctx_, *store_, kKey, kId, options, source, [&](const SegmentEntry& known) {
-    early = known;
-    EXPECT_EQ(store_->Head(ctx_, kKey).error().code(), StatusCode::kNotFound);
-    return OkStatus();
-  });
+  const auto entry =
+      WriteSegment(ctx_, *store_, kKey, kId, options, source, [&](const SegmentEntry& known, const auto&) {
+        early = known;
+        EXPECT_EQ(store_->Head(ctx_, kKey).error().code(), StatusCode::kNotFound);
+        return OkStatus();
+      });
   ASSERT_TRUE(entry);
   EXPECT_EQ(early, *entry) << "on a store without versions";
   EXPECT_EQ(early.object.sha256, Sha256Hex(Bytes()));
 
   const auto refused = WriteSegment(ctx_, *store_, kKey + "2", kId, options, source,
-                                    [](const SegmentEntry&) { return Unavailable("not now"); });
+                                    [](const SegmentEntry&, const auto&) { return Unavailable("not now"); });
   EXPECT_EQ(refused.error().message(), "not now");
   EXPECT_FALSE(store_->Head(ctx_, kKey + "2"));
+}
+
+TEST_P(SegmentRoundTripTest, WhatIsKeptOfTheWritingIsWhatIsStored) {
+  for (const size_t count : {1u, 50u, 40'000u}) {  // a few bytes, one block, more than one
+    const std::vector<TestRow> rows = MakeTestRows(count, 24, GetParam());
+    SegmentOptions options{.dim = 24, .type = GetParam()};
+    const SegmentEntry without = MustWrite(rows, options);
+    options.kept_bytes_max = 64u << 20;
+    TestSource source(rows);
+    std::shared_ptr<const HugeArena> kept;
+    const auto entry = WriteSegment(ctx_, *store_, kKey + "2", kId, options, source,
+                                    [&](const SegmentEntry&, const std::shared_ptr<const HugeArena>& arena) {
+                                      kept = arena;
+                                      return OkStatus();
+                                    });
+    ASSERT_TRUE(entry) << entry.error().ToString();
+    EXPECT_EQ(*entry, without);
+    EXPECT_EQ(store_->Get(ctx_, kKey + "2", 1u << 30)->bytes, Bytes());
+
+    store_->ranges.clear();
+    const auto segment = OpenKeptSegment(ctx_, store_, kKey + "2", *entry, cache_, kept);
+    ASSERT_TRUE(segment) << segment.error().ToString();
+    EXPECT_EQ(store_->ranges.size(), 2u) << "footer and ids";
+    const auto read = Open(without);
+    const VectorRows& vectors = (*segment)->vectors();
+    ASSERT_EQ(vectors.row_count, count);
+    EXPECT_EQ(std::memcmp(vectors.data, (*read)->vectors().data, count * vectors.stride_bytes), 0);
+    ASSERT_TRUE(store_->Delete(ctx_, kKey).ok());
+    ASSERT_TRUE(store_->Delete(ctx_, kKey + "2").ok());
+  }
+}
+
+TEST_F(SegmentTest, WhatIsLargeIsNotKept) {
+  TestSource source(MakeTestRows(50, 24, VectorType::kF32));
+  SegmentOptions options{.dim = 24};
+  options.kept_bytes_max = 4096 + 50 * 24 * sizeof(float) - 1;
+  bool kept = true;
+  ASSERT_TRUE(WriteSegment(ctx_, *store_, kKey, kId, options, source, [&](const SegmentEntry&, const auto& arena) {
+    kept = arena != nullptr;
+    return OkStatus();
+  }));
+  EXPECT_FALSE(kept);
 }
 
 TEST_P(SegmentRoundTripTest, InverseNormsAreThoseOfTheStoredElements) {

@@ -1,12 +1,15 @@
 #include "segment/segment_writer.h"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/hash.h"
 #include "filter/column_format.h"
 #include "format/segment_format.h"
+#include "objstore/kept_bytes.h"
 #include "segment/block_codec.h"
 
 namespace akidb {
@@ -31,14 +34,27 @@ class Output {
       AKI_RETURN_IF_ERROR(Flush(ctx));
       return Send(ctx, bytes);
     }
+    pending_ += std::exchange(kept_, {});
     pending_ += bytes;
     return pending_.size() < kAppendBytes ? OkStatus() : Flush(ctx);
+  }
+  // The next bytes of `arena`, which is the object from its beginning.
+  Status AppendKept(OpContext& ctx, std::string_view bytes, const std::shared_ptr<const HugeArena>& arena) {
+    arena_ = arena;
+    kept_ = std::string_view(bytes.data() - kept_.size(), kept_.size() + bytes.size());
+    offset_ += bytes.size();
+    return kept_.size() < kAppendBytes ? OkStatus() : Flush(ctx);
   }
   Status PadTo(OpContext& ctx, uint64_t alignment) {
     const uint64_t over = offset_ % alignment;
     return over == 0 ? OkStatus() : Append(ctx, std::string(alignment - over, '\0'));
   }
   Status Flush(OpContext& ctx) {
+    if (!kept_.empty()) {
+      AKI_RETURN_IF_ERROR(ctx.Check());
+      hash_.Update(kept_);
+      AKI_RETURN_IF_ERROR(akidb::AppendKept(ctx, *writer_, std::exchange(kept_, {}), arena_));
+    }
     if (pending_.empty()) return OkStatus();
     AKI_RETURN_IF_ERROR(Send(ctx, pending_));
     pending_.clear();
@@ -57,7 +73,10 @@ class Output {
 
   std::unique_ptr<ObjectWriter> writer_;
   class Sha256 hash_;
+  // Not sent yet; not both of them.
   std::string pending_;
+  std::string_view kept_;
+  std::shared_ptr<const HugeArena> arena_;  // of kept_
   uint64_t offset_ = 0;
 };
 
@@ -74,20 +93,23 @@ class SectionWriter {
   // `label` is the number of rows, and in columns the number of the column.
   Status AddPacked(OpContext& ctx, std::string_view raw, uint32_t label) {
     SegmentBlock block{.row_count = label};
-    return Add(ctx, packer_.Pack(raw, &block), block);
+    const std::string_view stored = packer_.Pack(raw, &block);
+    Note(stored, block);
+    return output_.Append(ctx, stored);
   }
-  Status AddRaw(OpContext& ctx, std::string_view raw) {
+  // With an arena, `raw` is the next part of it.
+  Status AddRaw(OpContext& ctx, std::string_view raw, const std::shared_ptr<const HugeArena>& arena) {
     const auto size = static_cast<uint32_t>(raw.size());
-    return Add(ctx, raw, {.stored_bytes = size, .raw_bytes = size});
+    Note(raw, {.stored_bytes = size, .raw_bytes = size});
+    return arena ? output_.AppendKept(ctx, raw, arena) : output_.Append(ctx, raw);
   }
   std::vector<SectionEntry> TakeSections() { return std::move(sections_); }
 
  private:
-  Status Add(OpContext& ctx, std::string_view stored, SegmentBlock block) {
+  void Note(std::string_view stored, SegmentBlock block) {
     SectionEntry& section = sections_.back();
     block.checksum = BlockChecksum(section.kind, static_cast<uint32_t>(section.blocks.size()), stored);
     section.blocks.push_back(block);
-    return output_.Append(ctx, stored);
   }
 
   Output& output_;
@@ -95,29 +117,41 @@ class SectionWriter {
   std::vector<SectionEntry> sections_;
 };
 
-// Cuts a run of bytes into the fixed blocks of a raw section.
+// Cuts a run of bytes into the fixed blocks of a raw section, which are put together where they stay if there is an
+// arena.
 class RawBlocks {
  public:
-  explicit RawBlocks(SectionWriter& writer) : writer_(writer) {}
+  explicit RawBlocks(SectionWriter& writer, std::shared_ptr<const HugeArena> arena = nullptr, uint64_t at = 0)
+      : writer_(writer), arena_(std::move(arena)), place_(arena_ ? arena_->data() + at : nullptr) {}
   Status Append(OpContext& ctx, std::string_view bytes) {
     while (!bytes.empty()) {
-      const size_t part = std::min(bytes.size(), kSegmentRawBlockBytes - block_.size());
-      block_ += bytes.substr(0, part);
+      const size_t part = std::min(bytes.size(), kSegmentRawBlockBytes - size_);
+      if (arena_) {
+        std::memcpy(place_ + size_, bytes.data(), part);
+      } else {
+        block_ += bytes.substr(0, part);
+      }
+      size_ += part;
       bytes.remove_prefix(part);
-      if (block_.size() == kSegmentRawBlockBytes) AKI_RETURN_IF_ERROR(Flush(ctx));
+      if (size_ == kSegmentRawBlockBytes) AKI_RETURN_IF_ERROR(Flush(ctx));
     }
     return OkStatus();
   }
   Status Flush(OpContext& ctx) {
-    if (block_.empty()) return OkStatus();
-    AKI_RETURN_IF_ERROR(writer_.AddRaw(ctx, block_));
+    if (size_ == 0) return OkStatus();
+    AKI_RETURN_IF_ERROR(writer_.AddRaw(ctx, arena_ ? std::string_view(place_, size_) : block_, arena_));
+    if (arena_) place_ += size_;
     block_.clear();
+    size_ = 0;
     return OkStatus();
   }
 
  private:
   SectionWriter& writer_;
-  std::string block_;
+  const std::shared_ptr<const HugeArena> arena_;
+  char* place_;        // of the block in the arena
+  std::string block_;  // if there is none
+  size_t size_ = 0;
 };
 
 // Collects rows into packed blocks of about `target_bytes`: lengths, then bytes.
@@ -149,10 +183,28 @@ class RowBlocks {
   uint32_t row_count_ = 0;
 };
 
-Status WriteVectors(OpContext& ctx, const SegmentOptions& options, SegmentSource& source, SectionWriter& writer) {
+size_t RowBytes(const SegmentOptions& options) { return options.dim * ElementBytes(options.type); }
+
+// Room for header and vectors; null if they are not kept.
+Result<std::shared_ptr<const HugeArena>> MakeArena(const SegmentOptions& options, const SegmentSource& source) {
+  const uint64_t bytes = kSegmentHeaderBytes + uint64_t{source.row_count()} * RowBytes(options);
+  if (bytes > options.kept_bytes_max) return nullptr;
+  AKI_ASSIGN_OR_RETURN(HugeArena arena, HugeArena::Create(bytes));
+  return std::make_shared<const HugeArena>(std::move(arena));
+}
+
+Status WriteHeader(OpContext& ctx, const std::shared_ptr<const HugeArena>& arena, Output& output) {
+  const std::string header = EncodeSegmentHeader();
+  if (!arena) return output.Append(ctx, header);
+  std::memcpy(arena->data(), header.data(), header.size());
+  return output.AppendKept(ctx, std::string_view(arena->data(), header.size()), arena);
+}
+
+Status WriteVectors(OpContext& ctx, const SegmentOptions& options, SegmentSource& source,
+                    const std::shared_ptr<const HugeArena>& arena, SectionWriter& writer) {
   AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kVectors, kSegmentHeaderBytes));
-  const size_t row_bytes = options.dim * ElementBytes(options.type);
-  RawBlocks blocks(writer);
+  const size_t row_bytes = RowBytes(options);
+  RawBlocks blocks(writer, arena, kSegmentHeaderBytes);
   for (RowIndex row = 0; row < source.row_count(); ++row) {
     AKI_ASSIGN_OR_RETURN(const std::string_view vector, source.Vector(ctx, row));
     if (vector.size() != row_bytes) {
@@ -251,8 +303,9 @@ Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std:
   Output output(std::move(object));
   SectionWriter writer(output, options.zstd_level);
   SegmentStatistics statistics{.lsn_max = source.lsn_max(), .id_min = {}, .id_max = {}};
-  AKI_RETURN_IF_ERROR(output.Append(ctx, EncodeSegmentHeader()));
-  AKI_RETURN_IF_ERROR(WriteVectors(ctx, options, source, writer));
+  AKI_ASSIGN_OR_RETURN(const std::shared_ptr<const HugeArena> arena, MakeArena(options, source));
+  AKI_RETURN_IF_ERROR(WriteHeader(ctx, arena, output));
+  AKI_RETURN_IF_ERROR(WriteVectors(ctx, options, source, arena, writer));
   if (options.type == VectorType::kInt8) AKI_RETURN_IF_ERROR(WriteScales(ctx, source, writer));
   AKI_RETURN_IF_ERROR(WriteIds(ctx, source, writer, &statistics));
   AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kStatistics, 1));
@@ -280,7 +333,7 @@ Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std:
   entry.footer_offset = footer_offset;
   entry.footer_bytes = output.offset() - footer_offset;
   entry.lsn_max = statistics.lsn_max;
-  if (before_commit) AKI_RETURN_IF_ERROR(before_commit(entry));
+  if (before_commit) AKI_RETURN_IF_ERROR(before_commit(entry, arena));
   AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, output.Commit(ctx));
   entry.object.version_id = meta.version_id;
   return entry;

@@ -1,5 +1,5 @@
 // Writes one immutable SEGv1 segment to the store, streaming: memory does not grow with the segment beyond the
-// section directory, and the payload columns, which ColumnOptions bounds.
+// section directory, the payload columns, which ColumnOptions bounds, and what is to be kept.
 //
 // Threads:    one writer, one thread.
 // Errors:     those of the store; kInvalidArgument for rows out of id order (our bug upstream, checked).
@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/context.h"
+#include "base/huge_arena.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/vector_types.h"
@@ -30,6 +31,8 @@ struct SegmentOptions {
   Distance distance = Distance::kCosine;
   int zstd_level = 3;
   uint32_t payload_block_bytes = 16u << 10;  // unpacked; a point read unpacks one block
+  // Header and vectors are kept in one piece, for whoever opens the segment, if they are not more than this.
+  uint64_t kept_bytes_max = 0;
   // Nothing: no payload columns, as before they existed.
   std::optional<ColumnOptions> columns = ColumnOptions();
 };
@@ -53,8 +56,9 @@ class SegmentSource {
 };
 
 // What is done with the entry, still without a version id, once all bytes were handed to the store and before they are
-// an object: time that the upload would be waited for. An error ends the writing.
-using BeforeCommit = std::function<Status(const SegmentEntry& entry)>;
+// an object: time that the upload would be waited for. `kept` are header and vectors for OpenKeptSegment, or null.
+// An error ends the writing.
+using BeforeCommit = std::function<Status(const SegmentEntry& entry, const std::shared_ptr<const HugeArena>& kept)>;
 
 // Writes `source` as the new object `key` (create-if-absent) and returns its manifest entry with object.id = `id`.
 Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std::string& key, const std::string& id,

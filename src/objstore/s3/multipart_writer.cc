@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "objstore/kept_bytes.h"
 #include "objstore/s3/put_headers.h"
 #include "objstore/store_errors.h"
 
@@ -14,19 +15,49 @@ namespace {
 constexpr uint32_t kPartsMax = 10000;  // S3's limit
 constexpr uint64_t kAnswerBytesMax = 1u << 20;
 
+// What was appended and not sent yet: a copy, or a run of bytes that somebody keeps for us.
+class PartBytes {
+ public:
+  std::string_view view() const { return owner_ ? kept_ : std::string_view(copy_); }
+  size_t size() const { return view().size(); }
+
+  // At most `size_max` bytes are held.
+  void Append(std::string_view bytes, size_t size_max) {
+    constexpr size_t kSmallBytes = 64u << 10;
+    if (owner_) {
+      const std::string_view kept = kept_;
+      const std::shared_ptr<const void> owner = std::exchange(owner_, nullptr);
+      Append(kept, size_max);
+    }
+    if (copy_.capacity() < size_max && copy_.size() + bytes.size() > kSmallBytes) copy_.reserve(size_max);
+    copy_.append(bytes);
+  }
+  void AppendKept(std::string_view bytes, std::shared_ptr<const void> owner, size_t size_max) {
+    const bool follows = owner_ == owner && kept_.data() + kept_.size() == bytes.data();
+    if (size() > 0 && !follows) return Append(bytes, size_max);
+    kept_ = follows ? std::string_view(kept_.data(), kept_.size() + bytes.size()) : bytes;
+    owner_ = std::move(owner);
+  }
+
+ private:
+  std::string copy_;
+  std::string_view kept_;
+  std::shared_ptr<const void> owner_;  // of kept_; null: copy_ counts
+};
+
 // One part on its way. `done` and `result` belong to the writer's mutex.
 struct PartInFlight {
-  PartInFlight(Clock& clock, uint32_t number_in, std::string bytes_in)
+  PartInFlight(Clock& clock, uint32_t number_in, PartBytes bytes_in)
       : ctx(clock), number(number_in), bytes(std::move(bytes_in)) {}
   OpContext ctx;  // its own: a context belongs to one thread
   const uint32_t number;
-  const std::string bytes;
+  const PartBytes bytes;
   std::thread thread;
   bool done = false;
   Result<std::string> result = std::unexpected(Status());
 };
 
-class MultipartWriter final : public ObjectWriter {
+class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
  public:
   MultipartWriter(std::shared_ptr<S3Bucket> bucket, std::string key, Clock& clock, std::function<void(Duration)> sleep)
       : bucket_(std::move(bucket)),
@@ -38,19 +69,24 @@ class MultipartWriter final : public ObjectWriter {
   MultipartWriter(const MultipartWriter&) = delete;
   MultipartWriter& operator=(const MultipartWriter&) = delete;
 
-  Status Append(OpContext& ctx, std::string_view bytes) override {
+  Status Append(OpContext& ctx, std::string_view bytes) override { return AppendKept(ctx, bytes, nullptr); }
+
+  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
     AKI_RETURN_IF_ERROR(ctx.Check());
     if (closed_) return FailedPrecondition("the writer of " + full_key_ + " has failed or was committed");
     const size_t part_bytes = static_cast<size_t>(bucket_->options().part_bytes);
     while (!bytes.empty()) {
-      // A full buffer is sent only when more follows: an object of exactly one part is one PUT.
-      if (buffer_.size() == part_bytes) {
+      // A full part is sent only when more follows: an object of exactly one part is one PUT.
+      if (next_.size() == part_bytes) {
         if (Status sent = SendPart(ctx); !sent.ok()) return Fail(std::move(sent));
       }
-      if (buffer_.capacity() < part_bytes && buffer_.size() + bytes.size() > kSmallBytes) buffer_.reserve(part_bytes);
-      const size_t taken = std::min(bytes.size(), part_bytes - buffer_.size());
-      buffer_.append(bytes.substr(0, taken));
-      bytes.remove_prefix(taken);
+      const std::string_view taken = bytes.substr(0, part_bytes - next_.size());
+      if (owner) {
+        next_.AppendKept(taken, owner, part_bytes);
+      } else {
+        next_.Append(taken, part_bytes);
+      }
+      bytes.remove_prefix(taken.size());
     }
     return OkStatus();
   }
@@ -61,7 +97,7 @@ class MultipartWriter final : public ObjectWriter {
       return std::unexpected(FailedPrecondition("the writer of " + full_key_ + " has failed or was committed"));
     if (upload_id_.empty()) {
       closed_ = true;
-      return PutObject(ctx, *bucket_, key_, buffer_, condition);
+      return PutObject(ctx, *bucket_, key_, next_.view(), condition);
     }
     if (Status sent = SendPart(ctx); !sent.ok()) return std::unexpected(Fail(std::move(sent)));
     while (!in_flight_.empty()) {
@@ -78,8 +114,6 @@ class MultipartWriter final : public ObjectWriter {
   }
 
  private:
-  static constexpr size_t kSmallBytes = 64u << 10;
-
   Status Fail(Status status) {
     closed_ = true;
     Abandon();
@@ -105,7 +139,7 @@ class MultipartWriter final : public ObjectWriter {
                                   });
   }
 
-  // Starts the upload of the buffer, after waiting for room.
+  // Starts the upload of the next part, after waiting for room.
   Status SendPart(OpContext& ctx) {
     if (upload_id_.empty()) AKI_RETURN_IF_ERROR(Begin(ctx));
     if (next_part_ > kPartsMax) {
@@ -115,12 +149,12 @@ class MultipartWriter final : public ObjectWriter {
           .WithReason("too_large");
     }
     while (in_flight_.size() >= bucket_->options().parts_in_flight) AKI_RETURN_IF_ERROR(FinishOne(ctx));
-    size_bytes_ += buffer_.size();
-    auto part = std::make_unique<PartInFlight>(clock_, next_part_++, std::exchange(buffer_, std::string()));
+    size_bytes_ += next_.size();
+    auto part = std::make_unique<PartInFlight>(clock_, next_part_++, std::exchange(next_, PartBytes()));
     part->ctx.set_deadline(ctx.deadline());
     part->ctx.set_request_id(ctx.request_id());
     part->thread = std::thread([this, in_flight = part.get(), upload_id = upload_id_] {
-      Result<std::string> result = UploadPart(in_flight->ctx, upload_id, in_flight->number, in_flight->bytes);
+      Result<std::string> result = UploadPart(in_flight->ctx, upload_id, in_flight->number, in_flight->bytes.view());
       const MutexLock lock(mutex_);
       in_flight->result = std::move(result);
       in_flight->done = true;
@@ -247,7 +281,7 @@ class MultipartWriter final : public ObjectWriter {
   const std::string full_key_;
   Clock& clock_;
   const std::function<void(Duration)> sleep_;
-  std::string buffer_;
+  PartBytes next_;
   std::string upload_id_;  // empty: not begun, or ended
   uint32_t next_part_ = 1;
   uint64_t size_bytes_ = 0;

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "objstore/kept_bytes.h"
 #include "objstore/s3/fake_server_testing.h"
 #include "objstore/s3/s3_admin.h"
 #include "objstore/s3/s3_store.h"
@@ -117,6 +118,36 @@ TEST_F(MultipartWriterTest, LargerOnesGoUpInPartsThatJoin) {
   EXPECT_EQ(complete.headers.at("if-none-match"), "*");
   EXPECT_NE(complete.body.find("<ETag>&quot;p3&quot;</ETag><PartNumber>3</PartNumber>"), std::string::npos);
   EXPECT_EQ(aborts(), 0);
+}
+
+TEST_F(MultipartWriterTest, WhatIsKeptGoesUpLikeWhatIsCopied) {
+  auto kept = std::make_shared<std::string>(3 * kPart + 1000, '\0');
+  for (size_t i = 0; i < kept->size(); ++i) (*kept)[i] = static_cast<char>(i * 7 / 1000);
+  const std::weak_ptr<std::string> alive = kept;
+  const std::string expected = *kept;
+  const std::string_view bytes = *kept;
+  auto writer = store_->OpenWriter(ctx_, "k");
+  // One and a half parts side by side, a copy in between, and the rest.
+  const size_t half = kPart / 2;
+  for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(i * half, half), kept).ok());
+  ASSERT_TRUE((*writer)->Append(ctx_, std::string(bytes.substr(3 * half, 100))).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(3 * half + 100), kept).ok());
+  kept.reset();
+  EXPECT_FALSE(alive.expired());
+  ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::None()));
+  const MutexLock lock(mutex_);
+  ASSERT_EQ(parts_.size(), 4u);
+  EXPECT_TRUE(parts_[1] + parts_[2] + parts_[3] + parts_[4] == expected);
+}
+
+TEST_F(MultipartWriterTest, OneKeptPartIsOnePut) {
+  const auto kept = std::make_shared<const std::string>(kPart, 'x');
+  auto writer = store_->OpenWriter(ctx_, "k");
+  ASSERT_TRUE(AppendKept(ctx_, **writer, *kept, kept).ok());
+  ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::None()));
+  const auto requests = server_.Requests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_TRUE(requests[0].body == *kept);
 }
 
 TEST_F(MultipartWriterTest, SlowPartDoesNotKeepOthersWaiting) {
