@@ -23,12 +23,13 @@ using Neighbours = std::vector<uint32_t>;
 
 class GraphBuilder {
  public:
-  GraphBuilder(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphKernels& kernels,
-               Parallel& parallel, GraphTopology* topology)
+  GraphBuilder(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphSources& sources,
+               const GraphKernels& kernels, Parallel& parallel, GraphTopology* topology)
       : ctx_(ctx),
         codes_(codes),
         slab_(codes.slab()),
         options_(options),
+        sources_(sources),
         kernels_(kernels),
         parallel_(parallel),
         topology_(*topology),
@@ -37,13 +38,9 @@ class GraphBuilder {
   Status Run() {
     PickEntries();
     AKI_ASSIGN_OR_RETURN(near_, MakeNearRows(ctx_, codes_, options_.seed, kernels_, parallel_));
-    neighbours_.resize(size_t{row_count_} * kGraphDegree);
-    AKI_RETURN_IF_ERROR(ForPieces(ctx_, parallel_, row_count_, kPieceRows, [&](uint32_t begin, uint32_t end) {
-      GraphPruner pruner(slab_, kernels_);
-      for (uint32_t row = begin; row < end; ++row) pruner.Choose(row, near_.Of(row), Of(neighbours_, row));
-    }));
+    AKI_RETURN_IF_ERROR(ChooseNear());
     AKI_RETURN_IF_ERROR(AddReverse());
-    for (uint32_t round = 0; round < options_.rounds; ++round) {
+    for (uint32_t round = 0; round < options_.rounds && sources_.known_count() < row_count_; ++round) {
       AKI_RETURN_IF_ERROR(SearchAll());
       AKI_RETURN_IF_ERROR(AddReverse());
     }
@@ -68,6 +65,26 @@ class GraphBuilder {
       topology_.entries.push_back(row_count_ <= count ? i % row_count_
                                                       : static_cast<uint32_t>(random->Below(row_count_)));
     }
+  }
+
+  // What is near by the leaves and what was near in an older graph compete.
+  Status ChooseNear() {
+    neighbours_.resize(size_t{row_count_} * kGraphDegree);
+    return ForPieces(ctx_, parallel_, row_count_, kPieceRows, [&](uint32_t begin, uint32_t end) {
+      GraphPruner pruner(slab_, kernels_);
+      Candidates candidates;
+      for (uint32_t row = begin; row < end; ++row) {
+        if (!sources_.Knows(row)) {
+          pruner.Choose(row, near_.Of(row), Of(neighbours_, row));
+          continue;
+        }
+        candidates.ids.clear();
+        sources_.AppendNeighbours(row, &candidates.ids);
+        for (const int64_t key : near_.Of(row)) candidates.ids.push_back(RowOfKey(key));
+        MakeKeys(row, kCandidatesMax, &candidates);
+        pruner.Choose(row, candidates.keys, Of(neighbours_, row));
+      }
+    });
   }
 
   // Each row is offered those that chose it, and chooses again among them and its own.
@@ -117,7 +134,8 @@ class GraphBuilder {
     if (c->keys.size() > most) c->keys.resize(most);
   }
 
-  // Every row is searched for in the graph so far; what the walk saw, the near rows and the old neighbours compete.
+  // Every row that no older graph had is searched for in the graph so far; what the walk saw, the near rows and the
+  // neighbours so far compete.
   Status SearchAll() {
     AKI_ASSIGN_OR_RETURN(const HugeArena blocks, MakeBlocks(ctx_, codes_, neighbours_, kernels_, parallel_));
     AKI_ASSIGN_OR_RETURN(const HugeArena entries, MakeEntryBlocks(codes_, topology_.entries, kernels_));
@@ -128,6 +146,10 @@ class GraphBuilder {
       GraphPruner pruner(slab_, kernels_);
       Candidates candidates;
       for (uint32_t row = begin; row < end; ++row) {
+        if (sources_.Knows(row)) {
+          std::copy_n(Of(neighbours_, row), kGraphDegree, Of(next, row));
+          continue;
+        }
         const int8_t* code = codes_.code(row);
         for (uint32_t i = 0; i < slab_.dim; ++i) {
           scratch->query()[i] = slab_.scales[row] * static_cast<float>(code[i]);
@@ -194,6 +216,7 @@ class GraphBuilder {
   const GraphCodes& codes_;
   const CodeSlab slab_;
   const GraphOptions options_;
+  const GraphSources& sources_;
   const GraphKernels& kernels_;
   Parallel& parallel_;
   GraphTopology& topology_;
@@ -204,9 +227,9 @@ class GraphBuilder {
 
 }  // namespace
 
-Status BuildGraph(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphKernels& kernels,
-                  Parallel& parallel, GraphTopology* topology) {
-  return GraphBuilder(ctx, codes, options, kernels, parallel, topology).Run();
+Status BuildGraph(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphSources& sources,
+                  const GraphKernels& kernels, Parallel& parallel, GraphTopology* topology) {
+  return GraphBuilder(ctx, codes, options, sources, kernels, parallel, topology).Run();
 }
 
 }  // namespace akidb

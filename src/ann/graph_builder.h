@@ -1,6 +1,6 @@
 // Builds the graph: near rows from leaves, neighbours chosen among them, then rounds in which every row is searched for
 // in the graph so far and chooses again. Each round reads one graph and writes the next, so the result does not depend
-// on the number of threads.
+// on the number of threads. Rows that an older graph had need no search: what it found is among what they choose from.
 //
 // Threads: runs on the threads of `parallel`.
 // Errors:  those of ctx.Check(); kResourceExhausted.
@@ -8,12 +8,13 @@
 
 #include "ann/graph_codes.h"
 #include "ann/graph_index.h"
+#include "ann/graph_sources.h"
 #include "ann/graph_topology.h"
 
 namespace akidb {
 
 // `topology` comes with distance, dim, row_count and seed; entries and neighbours are filled.
-Status BuildGraph(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphKernels& kernels,
-                  Parallel& parallel, GraphTopology* topology);
+Status BuildGraph(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphSources& sources,
+                  const GraphKernels& kernels, Parallel& parallel, GraphTopology* topology);
 
 }  // namespace akidb

@@ -51,11 +51,14 @@ class GraphIndexImpl final : public GraphIndex {
         flat_(NewFlatIndexWith(rows, distance, kernel_set)) {}
 
   // Fits the space and makes codes; with `options` the topology, too; then the blocks.
-  Status Make(OpContext& ctx, const GraphOptions* options, Parallel& parallel) {
+  Status Make(OpContext& ctx, const GraphOptions* options, std::span<const GraphSource> older, Parallel& parallel) {
     space_ = GraphSpace::Fit(rows_, distance_, topology_.seed, kernels_);
     layout_ = {space_.dim()};
     AKI_ASSIGN_OR_RETURN(const GraphCodes codes, GraphCodes::Make(ctx, rows_, space_, kernels_, parallel));
-    if (options != nullptr) AKI_RETURN_IF_ERROR(BuildGraph(ctx, codes, *options, kernels_, parallel, &topology_));
+    if (options != nullptr) {
+      const GraphSources sources(older, rows_.row_count);
+      AKI_RETURN_IF_ERROR(BuildGraph(ctx, codes, *options, sources, kernels_, parallel, &topology_));
+    }
     entry_block_count_ = static_cast<uint32_t>(topology_.entries.size() / kGraphDegree);
     AKI_RETURN_IF_ERROR(is_compact() ? MakeCompact(ctx, codes, parallel) : MakeFast(ctx, codes, parallel));
     AKI_ASSIGN_OR_RETURN(sweep_blocks_, MakeSweepBlocks(ctx, codes, kernels_, parallel));
@@ -380,7 +383,7 @@ uint64_t GraphBytesPerRow(GraphLayoutKind layout, uint32_t dim) {
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::BuildWith(OpContext& ctx, const VectorRows& rows, Distance distance,
                                                           const GraphOptions& options, const KernelSet& kernels,
-                                                          Parallel& parallel) {
+                                                          Parallel& parallel, std::span<const GraphSource> sources) {
   AKI_RETURN_IF_ERROR(CheckRows(rows, distance));
   GraphTopology topology{.distance = distance,
                          .dim = rows.dim,
@@ -393,7 +396,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::BuildWith(OpContext& ctx, const 
                          .sweeps = {},
                          .reach = 0};
   auto index = std::make_unique<GraphIndexImpl>(rows, distance, kernels, std::move(topology));
-  AKI_RETURN_IF_ERROR(index->Make(ctx, &options, parallel));
+  AKI_RETURN_IF_ERROR(index->Make(ctx, &options, sources, parallel));
   return index;
 }
 
@@ -408,13 +411,14 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::OpenWith(OpContext& ctx, const V
                                     std::string(DistanceName(topology.distance)) + ", not for these"));
   }
   auto index = std::make_unique<GraphIndexImpl>(rows, distance, kernels, topology);
-  AKI_RETURN_IF_ERROR(index->Make(ctx, nullptr, parallel));
+  AKI_RETURN_IF_ERROR(index->Make(ctx, nullptr, {}, parallel));
   return index;
 }
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(OpContext& ctx, const VectorRows& rows, Distance distance,
-                                                      const GraphOptions& options, Parallel& parallel) {
-  return BuildWith(ctx, rows, distance, options, Kernels(), parallel);
+                                                      const GraphOptions& options, Parallel& parallel,
+                                                      std::span<const GraphSource> sources) {
+  return BuildWith(ctx, rows, distance, options, Kernels(), parallel, sources);
 }
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Open(OpContext& ctx, const VectorRows& rows, Distance distance,

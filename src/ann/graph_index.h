@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "ann/graph_sources.h"
 #include "ann/graph_topology.h"
 #include "ann/parallel.h"
 #include "ann/vector_index.h"
@@ -43,15 +44,17 @@ uint64_t GraphBytesPerRow(GraphLayoutKind layout, uint32_t dim);
 
 class GraphIndex : public VectorIndex {
  public:
-  // The view is copied, the memory behind it is borrowed and must outlive the index.
+  // The view is copied, the memory behind it is borrowed and must outlive the index. `sources` are older graphs of some
+  // of the rows, which save searching for those; the graph depends on them, too.
   static Result<std::unique_ptr<GraphIndex>> Build(OpContext& ctx, const VectorRows& rows, Distance distance,
-                                                   const GraphOptions& options, Parallel& parallel);
+                                                   const GraphOptions& options, Parallel& parallel,
+                                                   std::span<const GraphSource> sources = {});
   static Result<std::unique_ptr<GraphIndex>> Open(OpContext& ctx, const VectorRows& rows, Distance distance,
                                                   const GraphTopology& topology, Parallel& parallel);
   // The same with the kernels named.
   static Result<std::unique_ptr<GraphIndex>> BuildWith(OpContext& ctx, const VectorRows& rows, Distance distance,
                                                        const GraphOptions& options, const KernelSet& kernels,
-                                                       Parallel& parallel);
+                                                       Parallel& parallel, std::span<const GraphSource> sources = {});
   static Result<std::unique_ptr<GraphIndex>> OpenWith(OpContext& ctx, const VectorRows& rows, Distance distance,
                                                       const GraphTopology& topology, const KernelSet& kernels,
                                                       Parallel& parallel);

@@ -22,6 +22,7 @@ Status RunStoreCheck(const StoreCheckOptions& options, const Console& console);
 Status RunBench(const BenchOptions& options, const Console& console);
 Status RunAnnBench(const AnnBenchOptions& options, const Console& console);
 Status RunChurnBench(const AnnBenchOptions& options, const Console& console);
+Status RunMergeBench(const AnnBenchOptions& options, const Console& console);
 Status RunConfig(const ConfigCommandOptions& options, const Console& console);
 Status RunDoctor(const DoctorOptions& options, const Console& console);
 Status RunVersion(const VersionOptions& options, const Console& console);

@@ -156,7 +156,8 @@ struct AnnBenchOptions {
   std::vector<uint32_t> beams;
   bool from_codes = false;  // without it they may be all that fits
   bool orders = false;
-  uint32_t churn_rounds = 0;  // of the growing index; 0: the graph of segments
+  uint32_t churn_rounds = 0;     // of the growing index; 0: the graph of segments
+  uint32_t merged_segments = 0;  // 0: all rows in one
 };
 
 struct ConfigCommandOptions {

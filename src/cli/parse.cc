@@ -347,10 +347,17 @@ class Parser {
         ->delimiter(',')
         ->check(CLI::Range(1, 1000000));
     app->add_flag("--from-codes", o->from_codes, "answer from the index alone, without reading rows");
-    app->add_option("--churn", o->churn_rounds,
-                    "of the index of growing rows: replace a tenth of the rows so many times, and show what is lost")
-        ->check(CLI::Range(1, 1000))
-        ->needs(queries);
+    CLI::Option* churn =
+        app->add_option(
+               "--churn", o->churn_rounds,
+               "of the index of growing rows: replace a tenth of the rows so many times, and show what is lost")
+            ->check(CLI::Range(1, 1000))
+            ->needs(queries);
+    app->add_option("--merge", o->merged_segments,
+                    "deal the rows to so many segments, merge their graphs, eight at once, and compare with a build anew")
+        ->check(CLI::Range(2, 256))
+        ->needs(queries)
+        ->excludes(churn);
     app->add_flag("--orders", o->orders,
                   "answer lines \"QUERIES.npy EF|RECALL RESULTS [MASK.npy]\" from stdin; for other programs")
         ->excludes(queries);

@@ -22,7 +22,8 @@ struct Dispatch {
   Status operator()(const StoreCheckOptions& options) const { return RunStoreCheck(options, console); }
   Status operator()(const BenchOptions& options) const { return RunBench(options, console); }
   Status operator()(const AnnBenchOptions& options) const {
-    return options.churn_rounds > 0 ? RunChurnBench(options, console) : RunAnnBench(options, console);
+    if (options.churn_rounds > 0) return RunChurnBench(options, console);
+    return options.merged_segments > 0 ? RunMergeBench(options, console) : RunAnnBench(options, console);
   }
   Status operator()(const ConfigCommandOptions& options) const { return RunConfig(options, console); }
   Status operator()(const DoctorOptions& options) const { return RunDoctor(options, console); }

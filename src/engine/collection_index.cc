@@ -108,12 +108,15 @@ Status CollectionImpl::BuildSegmentIndex(OpContext& ctx, const IndexJob& job) {
   options.ef_construction = job.wanted.ef_construction;
   if (job.wanted.layout == IndexLayout::kCompact) options.layout = GraphLayoutKind::kCompact5;
   const MonotonicTime began = deps_.env.clock->Now();
+  const auto inherited = job.unit->shared().index->inherited();
+  const std::span<const IndexSource> sources = inherited ? std::span(*inherited) : std::span<const IndexSource>();
   AKI_ASSIGN_OR_RETURN(auto index, BuildIndex(ctx, kGraphKind, reader->vectors(), reader->distance(), options,
-                                              ParallelOf(deps_.options)));
+                                              ParallelOf(deps_.options), sources));
   Log(LogLevel::kInfo, "indexed",
       {{"collection", id_.value()},
        {"segment", job.unit->id()},
        {"rows", job.unit->row_count()},
+       {"older_indexes", sources.size()},
        {"seconds", std::chrono::duration<double>(deps_.env.clock->Now() - began).count()}});
   job.unit->shared().index->Fill(std::move(index));
   return OkStatus();

@@ -202,6 +202,38 @@ TEST_F(CollectionIndexTest, AMergeStartsScannedAndGetsItsOwnIndexWhileTheOldOnes
   EXPECT_EQ(IndexKeys(test, c->id()), std::vector{IndexKeyOf(c->id(), *Head(test, c).segments[0].index)});
 }
 
+// Whether a graph was made from older ones shows in what it is: the same rows alone make another.
+TEST_F(CollectionIndexTest, AMergedIndexIsMadeFromThoseOfTheInputsAndMeasuresItself) {
+  const auto merged_graph = [](bool inputs_indexed, bool merged_again) {
+    TestDatabase test(Options());
+    const auto c = Filled(test);
+    if (inputs_indexed) Index(test);
+    test.Upsert(*c, Rows(kRows, 200));
+    EXPECT_EQ(test.Delete(*c, {"r7"}), 1u);
+    EXPECT_TRUE(c->Flush(test.ctx()).ok());
+    if (inputs_indexed) Index(test);
+    if (merged_again) EXPECT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
+    test.Upsert(*c, Rows(kRows + 200, 90));
+    EXPECT_TRUE(c->Flush(test.ctx()).ok());
+    EXPECT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
+    EXPECT_EQ(c->stats().indexed_rows, 0u);
+    Index(test);
+    EXPECT_GT(Recall(test, *c), 0.9);
+    const SegmentEntry entry = Head(test, c).segments.at(0);
+    const auto object = test.store().Get(test.ctx(), IndexKeyOf(c->id(), *entry.index), 1 << 20);
+    const auto stored = DecodeIndexObject(object.value().bytes, entry.object.id, "hnsw", kRows + 289);
+    EXPECT_TRUE(stored) << stored.error().ToString();
+    GraphTopology graph = DecodeGraphTopology(*stored).value();
+    EXPECT_EQ(graph.beams.size(), std::size(kRecallLevels)) << "it measured itself";
+    return graph;
+  };
+  const GraphTopology anew = merged_graph(false, false);
+  EXPECT_EQ(merged_graph(false, true), anew);
+  const GraphTopology from_inputs = merged_graph(true, false);
+  EXPECT_NE(from_inputs, anew);
+  EXPECT_EQ(merged_graph(true, true), from_inputs) << "what the first product was to be made from goes on";
+}
+
 TEST_F(CollectionIndexTest, ADamagedIndexIsBuiltAgain) {
   TestDatabase test(Options());
   Filled(test);

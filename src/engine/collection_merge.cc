@@ -44,6 +44,31 @@ class MergedSource final : public SegmentSource {
   PayloadView payload_;
 };
 
+// What the indexes of the inputs know of the rows of the product; where one was merged again before it had its index,
+// what it was to be built from. Small beside an index, which need not be kept for it.
+template <class Origin>
+std::vector<IndexSource> IndexSources(const std::vector<std::shared_ptr<SegmentUnit>>& inputs,
+                                      const std::vector<Origin>& origins) {
+  std::vector<std::vector<RowIndex>> places;
+  for (const auto& input : inputs) places.emplace_back(input->row_count(), kNoRow);
+  for (RowIndex row = 0; row < origins.size(); ++row) places[origins[row].input][origins[row].row] = row;
+  std::vector<IndexSource> out;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto slot = inputs[i]->shared().index;
+    if (const VectorIndex* index = slot->get()) {
+      out.push_back({std::string(index->kind()), index->Encode(), std::move(places[i])});
+      continue;
+    }
+    const auto inherited = slot->inherited();
+    if (!inherited) continue;
+    for (IndexSource source : *inherited) {
+      for (RowIndex& row : source.rows) row = row == kNoRow ? kNoRow : places[i][row];
+      out.push_back(std::move(source));
+    }
+  }
+  return out;
+}
+
 uint64_t BytesOf(const SegmentUnit& unit) { return unit.entry().object.size_bytes; }
 
 }  // namespace
@@ -174,6 +199,9 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
   AKI_ASSIGN_OR_RETURN(NewSegment written, WriteNewSegment(ctx, job->start, source));
   job->segment = std::move(written.entry);
   job->unit = std::move(written.unit);
+  if (spec().index.kind != IndexKind::kFlat) {
+    job->unit->shared().index->Inherit(IndexSources(job->inputs, job->origins));
+  }
   return OkStatus();
 }
 

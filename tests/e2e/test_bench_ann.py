@@ -69,6 +69,15 @@ def test_a_limit_of_memory_chooses_the_layout(vectors):
     assert "--max-bytes-per-vector: 100 is less than any layout takes" in none.stderr
 
 
+def test_a_merged_graph_finds_as_much_as_one_built_anew(vectors):
+    found = measured(vectors, "--merge", 4, "--ef-search", "16,64")
+    assert (found["n"], found["dim"], found["segments"]) == (ROWS, DIM, 4)
+    assert found["merge_cpu_s"] > 0 and found["build_cpu_s"] > 0
+    assert [point["ef_search"] for point in found["points"]] == [16, 64]
+    for point in found["points"]:
+        assert point["recall_merged"] >= point["recall_built"] - 0.02
+
+
 def test_a_kept_graph_is_opened_again(vectors, tmp_path):
     flags = ["--index-file", tmp_path / "graph", "--layout", "compact", "--ef-search", "40"]
     built, opened = measured(vectors, *flags), measured(vectors, *flags)

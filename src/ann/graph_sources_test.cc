@@ -1,0 +1,256 @@
+// Graphs made from older ones: what is taken over, when nothing is, and that as much is found as in one built anew.
+#include "ann/graph_sources.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ann/graph_index.h"
+#include "ann/index_kinds.h"
+#include "ann/rows_testing.h"
+#include "simd/kernels.h"
+
+namespace akidb {
+namespace {
+
+constexpr uint32_t kDim = 48;
+constexpr uint32_t kEfConstruction = 64;
+
+GraphTopology Ring(uint32_t row_count) {
+  GraphTopology out;
+  out.row_count = row_count;
+  for (uint32_t row = 0; row < row_count; ++row) {
+    for (uint32_t j = 0; j < kGraphDegree; ++j) {
+      out.neighbours.push_back(j == 0 ? (row + 1) % row_count : j == 1 ? (row + row_count - 1) % row_count : row);
+    }
+  }
+  return out;
+}
+
+std::vector<uint32_t> NeighboursIn(const GraphSources& sources, uint32_t row) {
+  std::vector<uint32_t> out;
+  sources.AppendNeighbours(row, &out);
+  std::ranges::sort(out);
+  out.erase(std::ranges::unique(out).begin(), out.end());
+  std::erase(out, row);
+  return out;
+}
+
+TEST(GraphSourcesTest, ANeighbourThatIsGoneIsReplacedByItsOwn) {
+  const std::vector<RowIndex> rows = {4, kNoRow, 3, 0};
+  const std::vector<GraphSource> graphs = {{Ring(4), rows}};
+  const GraphSources known(graphs, 5);
+  EXPECT_EQ(known.known_count(), 3u);
+  EXPECT_FALSE(known.Knows(1));
+  EXPECT_EQ(NeighboursIn(known, 4), (std::vector<uint32_t>{0, 3})) << "3 lies behind the one that is gone";
+  EXPECT_EQ(NeighboursIn(known, 3), (std::vector<uint32_t>{0, 4}));
+  EXPECT_TRUE(NeighboursIn(known, 1).empty());
+}
+
+TEST(GraphSourcesTest, WhereFewRowsAreKnownNoneIs) {
+  const std::vector<RowIndex> rows = {0, 1, 2, 3};
+  const std::vector<GraphSource> graphs = {{Ring(4), rows}};
+  EXPECT_EQ(GraphSources(graphs, 8).known_count(), 4u);
+  EXPECT_EQ(GraphSources(graphs, 9).known_count(), 0u);
+  EXPECT_FALSE(GraphSources(graphs, 9).Knows(0));
+}
+
+TEST(GraphSourcesTest, AGraphThatLostTooManyRowsIsLeftOut) {
+  std::vector<RowIndex> whole(10), half_gone(10);
+  for (RowIndex row = 0; row < 10; ++row) {
+    whole[row] = row;
+    half_gone[row] = row % 2 == 0 ? 10 + row / 2 : kNoRow;
+  }
+  const std::vector<GraphSource> graphs = {{Ring(10), whole}, {Ring(10), half_gone}};
+  const GraphSources sources(graphs, 15);
+  EXPECT_EQ(sources.known_count(), 10u);
+  EXPECT_TRUE(sources.Knows(9));
+  EXPECT_FALSE(sources.Knows(10));
+}
+
+// Rows that are dealt to segments, each with its graph.
+class Segments {
+ public:
+  // Of row i the segment that has it, or none if that is `count` or more.
+  template <class SegmentOf>
+  Segments(const std::vector<float>& values, uint32_t count, SegmentOf segment_of) {
+    const auto row_count = static_cast<uint32_t>(values.size() / kDim);
+    places_.resize(count);
+    std::vector<std::vector<float>> parts(count);
+    for (RowIndex row = 0; row < row_count; ++row) {
+      const uint32_t segment = segment_of(row);
+      if (segment >= count) continue;
+      places_[segment].push_back(row);
+      parts[segment].insert(parts[segment].end(), values.begin() + row * kDim, values.begin() + (row + 1) * kDim);
+    }
+    FixedClock clock;
+    OpContext ctx(clock);
+    Serial serial;
+    for (const auto& part : parts) {
+      const StoredTestRows rows(VectorType::kF32, kDim, part);
+      auto index = BuildIndex(ctx, kGraphKind, rows.view(), Distance::kCosine, {.ef_construction = kEfConstruction}, serial);
+      EXPECT_TRUE(index) << index.error().ToString();
+      encoded_.push_back((*index)->Encode());
+    }
+  }
+
+  // Rows for which `gone` holds are in none of the new rows, which are numbered anew.
+  template <class Gone>
+  std::vector<IndexSource> Sources(uint32_t row_count, Gone gone) const {
+    std::vector<RowIndex> numbers;
+    RowIndex next = 0;
+    for (RowIndex row = 0; row < row_count; ++row) numbers.push_back(gone(row) ? kNoRow : next++);
+    std::vector<IndexSource> out;
+    for (size_t i = 0; i < places_.size(); ++i) {
+      out.push_back({std::string(kGraphKind), encoded_[i], {}});
+      for (const RowIndex row : places_[i]) out.back().rows.push_back(numbers[row]);
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::vector<RowIndex>> places_;
+  std::vector<std::string> encoded_;
+};
+
+constexpr auto kNothingGone = [](RowIndex) { return false; };
+
+std::unique_ptr<VectorIndex> Build(const VectorRows& rows, std::span<const IndexSource> sources) {
+  FixedClock clock;
+  OpContext ctx(clock);
+  Serial serial;
+  auto index =
+      BuildIndex(ctx, kGraphKind, rows, Distance::kCosine, {.ef_construction = kEfConstruction}, serial, sources);
+  EXPECT_TRUE(index) << index.error().ToString();
+  return std::move(*index);
+}
+
+// Of the true ten nearest of queries.
+double Recall(const VectorIndex& index, uint32_t ef_search) {
+  static const std::vector<float> kQueries = ClusteredFloats(2, 300, kDim);
+  FixedClock clock;
+  OpContext ctx(clock);
+  size_t hits = 0;
+  for (size_t at = 0; at < kQueries.size(); at += kDim) {
+    IndexQuery query{.vector = std::span(kQueries).subspan(at, kDim), .k = 10, .ef_search = ef_search};
+    std::vector<Candidate> found, truth;
+    GraphSearchStats stats;
+    EXPECT_TRUE(dynamic_cast<const GraphIndex&>(index)
+                    .SearchWithout(ctx, 0, query, GraphWay::kWalk, &found, &stats)
+                    .ok());
+    query.exact = true;
+    query.k = 11;
+    EXPECT_TRUE(index.Search(ctx, query, &truth).ok());
+    std::erase_if(truth, [](const Candidate& c) { return c.row == 0; });
+    truth.resize(10);
+    for (const Candidate& c : found) {
+      hits += std::ranges::any_of(truth, [&](const Candidate& t) { return t.row == c.row; });
+    }
+  }
+  return static_cast<double>(hits) / 3000;
+}
+
+struct Split {
+  std::string name;
+  uint32_t segments;
+  std::function<uint32_t(RowIndex)> segment_of;
+};
+
+TEST(MergedGraphTest, FindsAsMuchAsOneBuiltAnew) {
+  constexpr uint32_t kRows = 6000;
+  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
+  const StoredTestRows rows(VectorType::kF32, kDim, values);
+  const auto anew = Build(rows.view(), {});
+  const Split splits[] = {
+      {"four equal ones", 4, [](RowIndex row) { return row % 4; }},
+      {"a large one and small ones", 3, [](RowIndex row) { return row % 10 < 8 ? 0 : row % 10 - 7; }},
+      {"a quarter without a graph", 3, [](RowIndex row) { return row % 4; }},
+      {"one in front of the other", 2, [](RowIndex row) { return row / (kRows / 2); }},
+  };
+  for (const Split& split : splits) {
+    const Segments segments(values, split.segments, split.segment_of);
+    const auto merged = Build(rows.view(), segments.Sources(kRows, kNothingGone));
+    EXPECT_NE(merged->Encode(), anew->Encode()) << split.name;
+    for (const uint32_t ef : {16u, 48u}) EXPECT_GE(Recall(*merged, ef), Recall(*anew, ef) - 0.01) << split.name << ef;
+    const auto topology = DecodeGraphTopology(merged->Encode());
+    ASSERT_TRUE(topology);
+    EXPECT_EQ(topology->beams.size(), std::size(kRecallLevels)) << "it measured itself";
+  }
+}
+
+TEST(MergedGraphTest, FindsAsMuchWhereRowsAreGone) {
+  constexpr uint32_t kRows = 7000;
+  const auto gone = [](RowIndex row) { return row % 7 == 3 || row % 10 == 0; };
+  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
+  std::vector<float> left;
+  for (RowIndex row = 0; row < kRows; ++row) {
+    if (!gone(row)) left.insert(left.end(), values.begin() + row * kDim, values.begin() + (row + 1) * kDim);
+  }
+  const StoredTestRows rows(VectorType::kF32, kDim, left);
+  const auto anew = Build(rows.view(), {});
+  const auto merged =
+      Build(rows.view(), Segments(values, 3, [](RowIndex row) { return row % 3; }).Sources(kRows, gone));
+  EXPECT_NE(merged->Encode(), anew->Encode());
+  for (const uint32_t ef : {16u, 48u}) EXPECT_GE(Recall(*merged, ef), Recall(*anew, ef) - 0.01) << ef;
+}
+
+TEST(MergedGraphTest, IsTheSameForAnyNumberOfThreadsAndAnyInstructionSet) {
+  class TwoThreads final : public Parallel {
+   public:
+    void Run(size_t count, const std::function<void(size_t)>& body) override {
+      std::atomic<size_t> next = 0;
+      const auto work = [&] {
+        for (size_t i = next++; i < count; i = next++) body(i);
+      };
+      std::thread other(work);
+      work();
+      other.join();
+    }
+  };
+  constexpr uint32_t kRows = 2500;
+  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
+  const StoredTestRows rows(VectorType::kF32, kDim, values);
+  const Segments segments(values, 2, [](RowIndex row) { return row % 3; });
+  const std::vector<IndexSource> encoded = segments.Sources(kRows, [](RowIndex) { return false; });
+  std::vector<GraphSource> sources;
+  for (const IndexSource& source : encoded) sources.push_back({*DecodeGraphTopology(source.bytes), source.rows});
+  FixedClock clock;
+  OpContext ctx(clock);
+  Serial serial;
+  TwoThreads threads;
+  const GraphOptions options{.ef_construction = kEfConstruction};
+  const auto expected = GraphIndex::Build(ctx, rows.view(), Distance::kCosine, options, serial, sources);
+  ASSERT_TRUE(expected);
+  for (const KernelSet* kernels : AllKernels()) {
+    if (!kernels->supported()) continue;
+    const auto index =
+        GraphIndex::BuildWith(ctx, rows.view(), Distance::kCosine, options, *kernels, threads, sources);
+    ASSERT_TRUE(index);
+    EXPECT_EQ((*index)->topology(), (*expected)->topology()) << kernels->name;
+  }
+}
+
+TEST(MergedGraphTest, SourcesOfNoUseAreLeftOut) {
+  constexpr uint32_t kRows = 600;
+  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
+  const StoredTestRows rows(VectorType::kF32, kDim, values);
+  const std::string anew = Build(rows.view(), {})->Encode();
+  const IndexSource good = Segments(values, 1, [](RowIndex) { return 0; }).Sources(kRows, kNothingGone)[0];
+  EXPECT_NE(Build(rows.view(), std::vector{good})->Encode(), anew);
+  std::vector<IndexSource> bad(5, good);
+  bad[0].kind = "another";
+  bad[1].bytes.resize(bad[1].bytes.size() / 2);
+  bad[2].rows.pop_back();
+  bad[3].bytes = "not a graph";
+  auto topology = *DecodeGraphTopology(good.bytes);
+  topology.distance = Distance::kEuclidean;
+  bad[4].bytes = EncodeGraphTopology(topology);
+  for (const IndexSource& source : bad) EXPECT_EQ(Build(rows.view(), std::vector{source})->Encode(), anew);
+}
+
+}  // namespace
+}  // namespace akidb
