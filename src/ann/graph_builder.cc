@@ -18,6 +18,11 @@ constexpr uint32_t kEntriesMax = 1024;
 constexpr uint32_t kEntriesKept = 4;
 constexpr size_t kCandidatesMax = 160;  // nearest candidates among which neighbours are chosen
 constexpr size_t kReverseMax = 128;     // rows that may ask one row to be their neighbour
+// Where older graphs know a row: of its near rows so many count, the first of them with their neighbours of old, and so
+// many candidates in all. More find little and cost much, as choosing grows with the candidates.
+constexpr size_t kNearMerged = 32;
+constexpr size_t kJoinedMerged = 8;
+constexpr size_t kCandidatesMerged = 112;
 
 using Neighbours = std::vector<uint32_t>;
 
@@ -67,7 +72,7 @@ class GraphBuilder {
     }
   }
 
-  // What is near by the leaves and what was near in an older graph compete.
+  // Near rows by the leaves, neighbours in an older graph, and neighbours of the nearest in theirs compete.
   Status ChooseNear() {
     neighbours_.resize(size_t{row_count_} * kGraphDegree);
     return ForPieces(ctx_, parallel_, row_count_, kPieceRows, [&](uint32_t begin, uint32_t end) {
@@ -80,8 +85,12 @@ class GraphBuilder {
         }
         candidates.ids.clear();
         sources_.AppendNeighbours(row, &candidates.ids);
-        for (const int64_t key : near_.Of(row)) candidates.ids.push_back(RowOfKey(key));
-        MakeKeys(row, kCandidatesMax, &candidates);
+        const std::span<const int64_t> near = near_.Of(row);
+        for (size_t i = 0; i < std::min(near.size(), kNearMerged); ++i) {
+          candidates.ids.push_back(RowOfKey(near[i]));
+          if (i < kJoinedMerged) sources_.AppendNeighbours(RowOfKey(near[i]), &candidates.ids);
+        }
+        MakeKeys(row, kCandidatesMerged, &candidates);
         pruner.Choose(row, candidates.keys, Of(neighbours_, row));
       }
     });
