@@ -92,7 +92,8 @@ class Segments {
     Serial serial;
     for (const auto& part : parts) {
       const StoredTestRows rows(VectorType::kF32, kDim, part);
-      auto index = BuildIndex(ctx, kGraphKind, rows.view(), Distance::kCosine, {.ef_construction = kEfConstruction}, serial);
+      auto index =
+          BuildIndex(ctx, kGraphKind, rows.view(), Distance::kCosine, {.ef_construction = kEfConstruction}, serial);
       EXPECT_TRUE(index) << index.error().ToString();
       encoded_.push_back((*index)->Encode());
     }
@@ -139,9 +140,8 @@ double Recall(const VectorIndex& index, uint32_t ef_search) {
     IndexQuery query{.vector = std::span(kQueries).subspan(at, kDim), .k = 10, .ef_search = ef_search};
     std::vector<Candidate> found, truth;
     GraphSearchStats stats;
-    EXPECT_TRUE(dynamic_cast<const GraphIndex&>(index)
-                    .SearchWithout(ctx, 0, query, GraphWay::kWalk, &found, &stats)
-                    .ok());
+    EXPECT_TRUE(
+        dynamic_cast<const GraphIndex&>(index).SearchWithout(ctx, 0, query, GraphWay::kWalk, &found, &stats).ok());
     query.exact = true;
     query.k = 11;
     EXPECT_TRUE(index.Search(ctx, query, &truth).ok());
@@ -227,8 +227,7 @@ TEST(MergedGraphTest, IsTheSameForAnyNumberOfThreadsAndAnyInstructionSet) {
   ASSERT_TRUE(expected);
   for (const KernelSet* kernels : AllKernels()) {
     if (!kernels->supported()) continue;
-    const auto index =
-        GraphIndex::BuildWith(ctx, rows.view(), Distance::kCosine, options, *kernels, threads, sources);
+    const auto index = GraphIndex::BuildWith(ctx, rows.view(), Distance::kCosine, options, *kernels, threads, sources);
     ASSERT_TRUE(index);
     EXPECT_EQ((*index)->topology(), (*expected)->topology()) << kernels->name;
   }

@@ -1,6 +1,6 @@
-// `akidb bench ann --merge N`: the vectors are dealt to N segments, each gets its graph, and graphs are merged by eights
-// until one is left. The last merge against a build of the same rows: what either costs, and what is found with equal
-// beams.
+// `akidb bench ann --merge N`: the vectors are dealt to N segments, each gets its graph, and graphs are merged by
+// eights until one is left. The last merge against a build of the same rows: what either costs, and what is found with
+// equal beams.
 #include <time.h>
 
 #include <algorithm>
@@ -67,8 +67,7 @@ class MergeBench {
     while (parts.size() > 1) {
       std::vector<Part> larger;
       for (size_t at = 0; at < parts.size(); at += kMergedAtOnce) {
-        const std::span<const Part> some =
-            std::span(parts).subspan(at, std::min(kMergedAtOnce, parts.size() - at));
+        const std::span<const Part> some = std::span(parts).subspan(at, std::min(kMergedAtOnce, parts.size() - at));
         AKI_ASSIGN_OR_RETURN(Part part, Merge(some));
         larger.push_back(std::move(part));
       }

@@ -353,8 +353,9 @@ class Parser {
                "of the index of growing rows: replace a tenth of the rows so many times, and show what is lost")
             ->check(CLI::Range(1, 1000))
             ->needs(queries);
-    app->add_option("--merge", o->merged_segments,
-                    "deal the rows to so many segments, merge their graphs, eight at once, and compare with a build anew")
+    app->add_option(
+           "--merge", o->merged_segments,
+           "deal the rows to so many segments, merge their graphs, eight at once, and compare with a build anew")
         ->check(CLI::Range(2, 256))
         ->needs(queries)
         ->excludes(churn);
