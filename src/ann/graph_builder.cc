@@ -22,7 +22,7 @@ constexpr size_t kReverseMax = 128;     // rows that may ask one row to be their
 // many candidates in all. More find little and cost much, as choosing grows with the candidates.
 constexpr size_t kNearMerged = 32;
 constexpr size_t kJoinedMerged = 8;
-constexpr size_t kCandidatesMerged = 112;
+constexpr size_t kCandidatesMerged = 80;
 
 using Neighbours = std::vector<uint32_t>;
 
