@@ -232,6 +232,11 @@ Result<RebindReport> CollectionImpl::Rebind(OpContext& ctx) {
   const auto before = committer_.head();
   const Home* const old_home = HomeOf(before->manifest);
   if (old_home == nullptr) return std::unexpected(NotBound(id_));
+  if (deps_.node_log.disk().empty()) {
+    return std::unexpected(
+        Aborted("node " + old_home->node + " has just bound collection " + std::to_string(id_.value()))
+            .WithReason("home_changed"));
+  }
   RebindReport report;
   report.node = deps_.options.node;
   report.previous_node = old_home->node;

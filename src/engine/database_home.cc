@@ -178,6 +178,7 @@ Result<RebindReport> DatabaseImpl::Rebind(OpContext& ctx, std::string_view name)
     MutexLock lock(open_mutex_);
     AKI_ASSIGN_OR_RETURN(collection, OpenLocked(ctx, entry));
   }
+  AKI_RETURN_IF_ERROR(collection->FollowHead(ctx));
   if (deps_.options.shared_store && !collection->home().empty()) AKI_RETURN_IF_ERROR(EnsureNodeLog(ctx));
   AKI_ASSIGN_OR_RETURN(RebindReport report, collection->Rebind(ctx));
   homes_due_ = true;
