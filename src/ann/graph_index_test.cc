@@ -102,6 +102,38 @@ TEST(GraphIndexTest, ACompactOneMeasuresItselfAlikeEverywhere) {
   }
 }
 
+// Equal rows have equal estimates, which a pool keeps apart by their numbers and by who was taken.
+TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetWhereRowsAreEqual) {
+  constexpr uint32_t kDim = 40, kDistinct = 300, kCopies = 8;
+  const std::vector<float> distinct = ClusteredFloats(1, kDistinct, kDim);
+  std::vector<float> all;
+  for (uint32_t i = 0; i < kCopies; ++i) all.insert(all.end(), distinct.begin(), distinct.end());
+  const StoredTestRows rows(VectorType::kF32, kDim, all);
+  const std::vector<float> queries = ClusteredFloats(2, 40, kDim);
+  Serial serial;
+  FixedClock clock;
+  OpContext ctx(clock);
+  const auto built = Build(rows.view(), Distance::kEuclidean, serial);
+  const GraphTopology topology = built->topology();
+  for (const KernelSet* kernels : AllKernels()) {
+    if (!kernels->supported()) continue;
+    const auto opened = GraphIndex::OpenWith(ctx, rows.view(), Distance::kEuclidean, topology, *kernels, serial);
+    ASSERT_TRUE(opened) << opened.error().ToString();
+    for (uint32_t i = 0; i < 40; ++i) {
+      const auto query = std::span(queries).subspan(size_t{i} * kDim, kDim);
+      for (const uint32_t ef : {10, 16, 30, 48, 64, 120}) {
+        const IndexQuery asked{.vector = query, .k = 10, .ef_search = ef};
+        std::vector<Candidate> out, expected;
+        GraphSearchStats stats, expected_stats;
+        ASSERT_TRUE((*opened)->SearchWithStats(ctx, asked, &out, &stats).ok());
+        ASSERT_TRUE(built->SearchWithStats(ctx, asked, &expected, &expected_stats).ok());
+        EXPECT_EQ(stats.hops, expected_stats.hops) << kernels->name << " " << ef;
+        EXPECT_EQ(Rows(**opened, query, ef), Rows(*built, query, ef)) << kernels->name << " " << ef;
+      }
+    }
+  }
+}
+
 TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetAndAfterOpening) {
   constexpr uint32_t kDim = 100;
   const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 2000, kDim));
