@@ -15,6 +15,7 @@
 #include "ann/graph_index.h"
 #include "ann/index_kinds.h"
 #include "base/json_writer.h"
+#include "cli/ann_vectors.h"
 #include "cli/bench_stats.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -45,11 +46,6 @@ double CpuSeconds(clockid_t clock) {
 }
 
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
-Distance MetricOf(const std::string& name) {
-  if (name == "l2") return Distance::kEuclidean;
-  return name == "dot" ? Distance::kDotProduct : Distance::kCosine;
-}
 
 struct Point {
   uint32_t ef_search = 0;
@@ -89,7 +85,7 @@ class AnnBench {
   Status Load() {
     FileSystem& fs = PosixFileSystem();
     AKI_ASSIGN_OR_RETURN(base_, ReadNpyVectors(fs, options_.base, *ParseVectorType(options_.vector_type)));
-    distance_ = MetricOf(options_.metric);
+    distance_ = DistanceOfMetric(options_.metric);
     if (!options_.queries.empty()) {
       AKI_ASSIGN_OR_RETURN(queries_, ReadNpyFloats(fs, options_.queries));
       if (queries_.columns != base_.view.dim) {

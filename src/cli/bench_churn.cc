@@ -9,10 +9,10 @@
 #include "ann/growing_index.h"
 #include "base/json_writer.h"
 #include "base/random.h"
+#include "cli/ann_vectors.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/table.h"
-#include "ingest/npy_file.h"
 
 namespace akidb {
 namespace {
@@ -69,17 +69,11 @@ class ChurnBench {
 
  private:
   Status Load() {
-    FileSystem& fs = PosixFileSystem();
-    AKI_ASSIGN_OR_RETURN(base_, ReadNpyVectors(fs, options_.base, *ParseVectorType(options_.vector_type)));
-    AKI_ASSIGN_OR_RETURN(queries_, ReadNpyFloats(fs, options_.queries));
-    if (queries_.columns != base_.view.dim || queries_.rows == 0 || base_.view.row_count < 100) {
-      return InvalidArgument(options_.queries + ": need queries of " + std::to_string(base_.view.dim) +
-                             " elements, and 100 rows or more in " + options_.base);
-    }
+    AKI_ASSIGN_OR_RETURN(AnnVectors read, ReadAnnVectors(options_, 100));
+    base_ = std::move(read.base);
+    queries_ = std::move(read.queries);
     queries_.rows = std::min(queries_.rows, kQueriesMax);
-    distance_ = options_.metric == "l2"    ? Distance::kEuclidean
-                : options_.metric == "dot" ? Distance::kDotProduct
-                                           : Distance::kCosine;
+    distance_ = DistanceOfMetric(options_.metric);
     return OkStatus();
   }
 

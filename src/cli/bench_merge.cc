@@ -13,10 +13,10 @@
 #include "ann/flat_index.h"
 #include "ann/index_kinds.h"
 #include "base/json_writer.h"
+#include "cli/ann_vectors.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/table.h"
-#include "ingest/npy_file.h"
 #include "server/thread_parallel.h"
 #include "simd/kernels.h"
 
@@ -89,16 +89,10 @@ class MergeBench {
 
  private:
   Status Load() {
-    FileSystem& fs = PosixFileSystem();
-    AKI_ASSIGN_OR_RETURN(base_, ReadNpyVectors(fs, options_.base, *ParseVectorType(options_.vector_type)));
-    AKI_ASSIGN_OR_RETURN(queries_, ReadNpyFloats(fs, options_.queries));
-    if (queries_.columns != base_.view.dim || queries_.rows == 0 || base_.view.row_count < options_.merged_segments) {
-      return InvalidArgument(options_.queries + ": need queries of " + std::to_string(base_.view.dim) +
-                             " elements, and a row for each segment in " + options_.base);
-    }
-    distance_ = options_.metric == "l2"    ? Distance::kEuclidean
-                : options_.metric == "dot" ? Distance::kDotProduct
-                                           : Distance::kCosine;
+    AKI_ASSIGN_OR_RETURN(AnnVectors read, ReadAnnVectors(options_, options_.merged_segments));
+    base_ = std::move(read.base);
+    queries_ = std::move(read.queries);
+    distance_ = DistanceOfMetric(options_.metric);
     const uint32_t cpus = std::max(1u, std::thread::hardware_concurrency());
     build_threads_ = options_.build_threads == 0 ? cpus : options_.build_threads;
     parallel_ = NewThreadParallel(static_cast<int>(build_threads_));
