@@ -161,7 +161,7 @@ struct Split {
 };
 
 TEST(MergedGraphTest, FindsAsMuchAsOneBuiltAnew) {
-  constexpr uint32_t kRows = 6000;
+  constexpr uint32_t kRows = 3200;
   const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
   const StoredTestRows rows(VectorType::kF32, kDim, values);
   const auto anew = Build(rows.view(), {});
@@ -183,7 +183,7 @@ TEST(MergedGraphTest, FindsAsMuchAsOneBuiltAnew) {
 }
 
 TEST(MergedGraphTest, FindsAsMuchWhereRowsAreGone) {
-  constexpr uint32_t kRows = 7000;
+  constexpr uint32_t kRows = 3500;
   const auto gone = [](RowIndex row) { return row % 7 == 3 || row % 10 == 0; };
   const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
   std::vector<float> left;
@@ -198,7 +198,31 @@ TEST(MergedGraphTest, FindsAsMuchWhereRowsAreGone) {
   for (const uint32_t ef : {16u, 48u}) EXPECT_GE(Recall(*merged, ef), Recall(*anew, ef) - 0.01) << ef;
 }
 
-TEST(MergedGraphTest, IsTheSameForAnyNumberOfThreadsAndAnyInstructionSet) {
+// Rows of which two thirds are known from two graphs.
+struct PartlyKnown {
+  static constexpr uint32_t kRows = 1500;
+  static constexpr GraphOptions kOptions = {.ef_construction = kEfConstruction};
+
+  std::vector<float> values = ClusteredFloats(1, kRows, kDim);
+  StoredTestRows rows{VectorType::kF32, kDim, values};
+  std::vector<IndexSource> encoded =
+      Segments(values, 2, [](RowIndex row) { return row % 3; }).Sources(kRows, kNothingGone);
+  std::vector<GraphSource> sources;
+
+  PartlyKnown() {
+    for (const IndexSource& source : encoded) sources.push_back({*DecodeGraphTopology(source.bytes), source.rows});
+  }
+
+  GraphTopology BuildWith(const KernelSet& kernels, Parallel& parallel) const {
+    FixedClock clock;
+    OpContext ctx(clock);
+    const auto index = GraphIndex::BuildWith(ctx, rows.view(), Distance::kCosine, kOptions, kernels, parallel, sources);
+    EXPECT_TRUE(index) << index.error().ToString();
+    return (*index)->topology();
+  }
+};
+
+TEST(MergedGraphTest, IsTheSameForAnyNumberOfThreads) {
   class TwoThreads final : public Parallel {
    public:
     void Run(size_t count, const std::function<void(size_t)>& body) override {
@@ -211,25 +235,18 @@ TEST(MergedGraphTest, IsTheSameForAnyNumberOfThreadsAndAnyInstructionSet) {
       other.join();
     }
   };
-  constexpr uint32_t kRows = 2500;
-  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
-  const StoredTestRows rows(VectorType::kF32, kDim, values);
-  const Segments segments(values, 2, [](RowIndex row) { return row % 3; });
-  const std::vector<IndexSource> encoded = segments.Sources(kRows, [](RowIndex) { return false; });
-  std::vector<GraphSource> sources;
-  for (const IndexSource& source : encoded) sources.push_back({*DecodeGraphTopology(source.bytes), source.rows});
-  FixedClock clock;
-  OpContext ctx(clock);
+  const PartlyKnown known;
   Serial serial;
   TwoThreads threads;
-  const GraphOptions options{.ef_construction = kEfConstruction};
-  const auto expected = GraphIndex::Build(ctx, rows.view(), Distance::kCosine, options, serial, sources);
-  ASSERT_TRUE(expected);
+  EXPECT_EQ(known.BuildWith(Kernels(), threads), known.BuildWith(Kernels(), serial));
+}
+
+TEST(MergedGraphTest, IsTheSameOnAnyInstructionSet) {
+  const PartlyKnown known;
+  Serial serial;
+  const GraphTopology expected = known.BuildWith(Kernels(), serial);
   for (const KernelSet* kernels : AllKernels()) {
-    if (!kernels->supported()) continue;
-    const auto index = GraphIndex::BuildWith(ctx, rows.view(), Distance::kCosine, options, *kernels, threads, sources);
-    ASSERT_TRUE(index);
-    EXPECT_EQ((*index)->topology(), (*expected)->topology()) << kernels->name;
+    if (kernels->supported()) EXPECT_EQ(known.BuildWith(*kernels, serial), expected) << kernels->name;
   }
 }
 

@@ -44,9 +44,9 @@ std::string OneFile(WalFixture& f, int groups, uint64_t blocks) {
 }
 
 TEST(WalRecoveryTest, JudgesEveryFlippedBitByWhatLaterHeadersClaim) {
-  constexpr uint64_t kGroups = 4;
+  constexpr uint64_t kGroups = 3;
   WalFixture f;
-  const std::string path = OneFile(f, kGroups, 6);
+  const std::string path = OneFile(f, kGroups, 5);
   const std::string good = f.disk->ReadAll(path);
   const auto all = Scan(*f.disk).records;
   ASSERT_EQ(all.size(), kGroups);
