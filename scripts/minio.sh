@@ -92,7 +92,8 @@ pinned() {
     if [ ! -x "$binary" ]; then
       go=$(go_tool) || exit 1
       say "building MinIO once, into $CACHE (about 10 minutes)"
-      CGO_ENABLED=0 GOBIN=$CACHE/new "$go" install -ldflags="-s -w" "github.com/minio/minio@$VERSION" >"$CACHE/build.log" 2>&1 9>&- ||
+      # A compiler that collects its garbage less often takes a quarter less time.
+      GOGC=${GOGC:-400} CGO_ENABLED=0 GOBIN=$CACHE/new "$go" install -ldflags="-s -w" "github.com/minio/minio@$VERSION" >"$CACHE/build.log" 2>&1 9>&- ||
         { tail -n 5 "$CACHE/build.log" >&2; die "MinIO could not be built; see $CACHE/build.log"; }
       mv "$CACHE/new/minio" "$binary"
     fi
