@@ -92,8 +92,10 @@ Status CollectionImpl::RetireUnpinned(OpContext& ctx) {
     versions.swap(unpinned_);
   }
   if (versions.empty()) return OkStatus();
-  // A tombstone above manifests that are still there would hide them when the seam is looked for.
-  Status status = retired_below_.value() == 0 ? RetireManifests(ctx, head->manifest) : OkStatus();
+  // A tombstone above manifests that are still there, as after a step that failed, would hide them from who looks for
+  // the seam.
+  const bool behind = retired_below_ < head->manifest.gc_boundary;
+  Status status = behind ? RetireManifests(ctx, head->manifest) : OkStatus();
   while (status.ok() && !versions.empty()) {
     const ManifestVersion version = *versions.begin();
     // Below the boundary nobody pins what is not pinned.

@@ -190,5 +190,41 @@ TEST_F(UpkeepTest, APinThatGoesWhileManifestsAreRetiredIsRetiredLater) {
   EXPECT_TRUE(DecodeManifestTombstone(body->bytes).value().has_value());
 }
 
+TEST_F(UpkeepTest, AVersionThatLostItsPinHidesNoneThatAreStillToBeRetired) {
+  const auto refuse = [&] { test_->store().SetPlan(FaultPlan::Everywhere({.refuse = 1})); };
+  for (int i = 0; i < 3; ++i) Flushed(Rows(0, 10, std::to_string(i)));
+  ASSERT_TRUE(docs_->CreateSnapshot(test_->ctx(), "one"));
+  for (int i = 3; i < 6; ++i) Flushed(Rows(0, 10, std::to_string(i)));
+  ASSERT_TRUE(docs_->Merge(test_->ctx(), Collection::MergeScope::kFull).ok());
+  // The boundary, one tombstone, and no more.
+  test_->DuringNext(StoreOp::kPut, refuse, 3);
+  for (int i = 0; i < 5; ++i) {
+    test_->clock().Advance(seconds(121));
+    test_->executor().Step("collect");
+  }
+  ASSERT_FALSE(test_->ForgetInterruption());
+  test_->store().SetPlan(FaultPlan::Nothing());
+  ASSERT_TRUE(docs_->DeleteSnapshot(test_->ctx(), "one").ok());
+  test_->DuringNext(StoreOp::kPut, refuse, 2);
+  test_->executor().Step("collect");
+  ASSERT_FALSE(test_->ForgetInterruption());
+  test_->store().SetPlan(FaultPlan::Nothing());
+  docs_.reset();
+  test_->Crash();
+  docs_ = test_->Get("docs");
+  Flushed(Rows(0, 1, "x"));
+  for (int i = 0; i < 10; ++i) {
+    test_->clock().Advance(seconds(121));
+    test_->executor().Step("collect");
+  }
+  const ManifestVersion oldest = docs_->stats().oldest_version;
+  EXPECT_GT(oldest.value(), 8u);
+  for (ManifestVersion version(1); version < oldest; version = version.Next()) {
+    const auto body = test_->store().Get(test_->ctx(), ManifestKey(docs_->id(), version), 1 << 20);
+    ASSERT_TRUE(body);
+    EXPECT_TRUE(DecodeManifestTombstone(body->bytes).value().has_value()) << version.value();
+  }
+}
+
 }  // namespace
 }  // namespace akidb
