@@ -12,12 +12,6 @@ constexpr uint64_t kDeletesBytesMax = 1ull << 30;
 constexpr size_t kOpenVersionsMax = 4;
 constexpr Duration kOpenVersionIdle = std::chrono::minutes(5);
 
-// What a manifest names and the store denies is unavailable, not absent (I11).
-Status NamedButNotRead(const std::string& key, Status error) {
-  if (error.code() != StatusCode::kNotFound && error.code() != StatusCode::kPermissionDenied) return error;
-  return Unavailable(key + " is named but cannot be read: " + std::string(error.message()));
-}
-
 }  // namespace
 
 std::vector<std::string> ObjectKeysOf(const Manifest& manifest) {

@@ -21,7 +21,8 @@ Status CollectionImpl::VerifyObject(OpContext& ctx, const std::string& key, cons
     AKI_RETURN_IF_ERROR(ctx.Check());
     const ByteRange range{begin, std::min(begin + kVerifyRangeBytes, object.size_bytes)};
     buffer.resize(range.size());
-    AKI_RETURN_IF_ERROR(deps_.store->GetRange(ctx, key, range, object.version_id, buffer.data()));
+    AKI_RETURN_IF_ERROR(NamedButNotRead(
+        key, internal::ToStatus(deps_.store->GetRange(ctx, key, range, object.version_id, buffer.data()))));
     hash.Update(buffer);
   }
   if (hash.HexDigest() != object.sha256) return DataLoss(key + " read back with another SHA-256 than was written");

@@ -12,13 +12,12 @@ namespace {
 // The head's, and those of the versions that somebody reads beside it.
 constexpr size_t kBasesKept = 4;
 
-// What is named but cannot be read is unavailable, not absent (I11).
+}  // namespace
+
 Status NamedButNotRead(const std::string& key, Status error) {
   if (error.code() != StatusCode::kNotFound && error.code() != StatusCode::kPermissionDenied) return error;
   return Unavailable(key + " is named but cannot be read: " + std::string(error.message()));
 }
-
-}  // namespace
 
 // The object of `version`, and whether it is a tombstone.
 Result<std::string> ManifestReader::ReadBytes(OpContext& ctx, ManifestVersion version, bool* retired) {

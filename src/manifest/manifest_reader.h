@@ -24,6 +24,9 @@ struct ManifestHead {
   std::string sha256;
 };
 
+// What is named but denied by the store is unavailable, not absent (I11): `error` of reading `key` says so.
+Status NamedButNotRead(const std::string& key, Status error);
+
 class ManifestReader {
  public:
   // `store` must outlive the reader.
