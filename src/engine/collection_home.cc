@@ -252,7 +252,7 @@ Result<RebindReport> CollectionImpl::Rebind(OpContext& ctx) {
     Log(LogLevel::kWarn, "rebound: what only the previous home's disk held is given up",
         {{"collection", id_.value()},
          {"previous_node", report.previous_node},
-         {"survived", report.survived.value()},
+         {"survived", committer_.head()->manifest.rebinds.back().survived.value()},
          {"published_at", report.published_at}});
   } else if (before->manifest.rebinds.empty()) {
     return std::unexpected(FailedPrecondition("this node is the home of collection " + std::to_string(id_.value()) +
