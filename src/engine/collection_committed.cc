@@ -35,6 +35,11 @@ void CollectionImpl::NoteCommitted(Lsn lsn) {
   LsnWaiters::RunAll(std::move(finished));
 }
 
+bool CollectionImpl::IsCommitted(Lsn lsn) {
+  MutexLock lock(committed_mutex_);
+  return lsn <= committed_lsn_;
+}
+
 void CollectionImpl::AnswerLateCommits() {
   LsnWaiters::Finished finished;
   {

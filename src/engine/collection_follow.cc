@@ -19,9 +19,9 @@ constexpr Duration kUnusedAfter = std::chrono::minutes(1);
 
 }  // namespace
 
-Result<std::vector<CollectionImpl::TailObject>> CollectionImpl::FetchTails(OpContext& ctx, std::vector<Tail>* tails) {
-  std::vector<TailObject> objects;
-  for (Tail& tail : *tails) {
+Result<std::vector<LogTailObject>> CollectionImpl::FetchTails(OpContext& ctx, std::vector<LogTail>* tails) {
+  std::vector<LogTailObject> objects;
+  for (LogTail& tail : *tails) {
     while (!tail.ended) {
       const WalSequence next = tail.sequence.Next();
       auto body = deps_.store->Get(ctx, WalObjectKey(id_, tail.epoch, next), kWalObjectBytesMax);
@@ -40,8 +40,8 @@ Result<std::vector<CollectionImpl::TailObject>> CollectionImpl::FetchTails(OpCon
   return objects;
 }
 
-void CollectionImpl::ApplyTails(OpContext& ctx, const std::vector<TailObject>& objects) {
-  for (const TailObject& each : objects) {
+void CollectionImpl::ApplyTails(OpContext& ctx, const std::vector<LogTailObject>& objects) {
+  for (const LogTailObject& each : objects) {
     const auto object = DecodeWalObject(each.bytes, id_, each.epoch);
     AKI_CHECK(object);  // FetchTails decoded it
     const Status applied =
@@ -51,8 +51,8 @@ void CollectionImpl::ApplyTails(OpContext& ctx, const std::vector<TailObject>& o
 }
 
 Result<bool> CollectionImpl::ReadTails(OpContext& ctx) {
-  std::vector<Tail> tails = tails_;
-  AKI_ASSIGN_OR_RETURN(const std::vector<TailObject> objects, FetchTails(ctx, &tails));
+  std::vector<LogTail> tails = tails_;
+  AKI_ASSIGN_OR_RETURN(const std::vector<LogTailObject> objects, FetchTails(ctx, &tails));
   if (objects.empty()) return false;
   // A revert that came before these records must not be shown after them.
   AKI_ASSIGN_OR_RETURN(const bool moved, committer_.Follow(ctx));
@@ -69,7 +69,8 @@ Result<bool> CollectionImpl::ReadTails(OpContext& ctx) {
 
 // Reads the ends of the streams for a manifest that is still the newest one afterwards: otherwise what is missing may
 // have been published and trimmed meanwhile, and what is there may come after a revert.
-Status CollectionImpl::FetchNewestTails(OpContext& ctx, std::vector<Tail>* tails, std::vector<TailObject>* objects) {
+Status CollectionImpl::FetchNewestTails(OpContext& ctx, std::vector<LogTail>* tails,
+                                        std::vector<LogTailObject>* objects) {
   for (bool moved = true; moved;) {
     AKI_RETURN_IF_ERROR(ctx.Check());
     tails->clear();
@@ -80,7 +81,7 @@ Status CollectionImpl::FetchNewestTails(OpContext& ctx, std::vector<Tail>* tails
   }
   // A store that denies what this reader has seen in a log must not take it back (I11).
   Lsn newest = NewestLsn(committer_.head()->manifest);
-  for (const TailObject& object : *objects) newest = std::max(newest, object.last_lsn);
+  for (const LogTailObject& object : *objects) newest = std::max(newest, object.last_lsn);
   MutexLock lock(state_mutex_);
   if (newest >= VisibleLsn()) return OkStatus();
   return Unavailable("the end of the log of collection " + std::to_string(id_.value()) +
@@ -88,8 +89,8 @@ Status CollectionImpl::FetchNewestTails(OpContext& ctx, std::vector<Tail>* tails
 }
 
 Status CollectionImpl::Reload(OpContext& ctx) {
-  std::vector<Tail> tails;
-  std::vector<TailObject> objects;
+  std::vector<LogTail> tails;
+  std::vector<LogTailObject> objects;
   if (deps_.options.shared_store && HomeOf(committer_.head()->manifest) == nullptr)
     AKI_RETURN_IF_ERROR(FetchNewestTails(ctx, &tails, &objects));
   const Manifest& manifest = committer_.head()->manifest;

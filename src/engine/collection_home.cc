@@ -174,7 +174,7 @@ void CollectionImpl::NotifyDurable(OpContext& ctx, Lsn lsn, Done done) {
   const MonotonicTime deadline = std::min(ctx.deadline(), deps_.env.clock->Now() + wait_max);
   current->NotifyDurable(ctx, lsn,
                          [self = shared_from_this(), lsn, deadline, done = std::move(done)](const Status& s) mutable {
-                           if (!s.ok()) return done(s);
+                           if (!s.ok() || self->IsCommitted(lsn)) return done(s);
                            if (self->superseded()) return done(self->NotTheWriter().WithEffectUnknown());
                            if (self->watch_.Acknowledge(lsn, deadline, std::move(done))) self->deps_.wake_follow();
                          });
@@ -184,7 +184,7 @@ Status CollectionImpl::WaitDurable(OpContext& ctx, Lsn lsn) {
   const auto current = log();
   if (!current) return NotTheWriter();
   AKI_RETURN_IF_ERROR(current->WaitDurable(ctx, lsn));
-  if (!bound_.load(std::memory_order_acquire)) return OkStatus();
+  if (!bound_.load(std::memory_order_acquire) || IsCommitted(lsn)) return OkStatus();
   if (!watch_.MayAcknowledge()) {
     if (Status read = ConfirmHome(ctx); !read.ok()) {
       return superseded() ? std::move(read).WithEffectUnknown()

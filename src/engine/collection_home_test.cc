@@ -1,14 +1,9 @@
 // Collections with ack=local on a store that several nodes share: bound to a node and its disk, until a rebind.
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "engine/engine_testing.h"
+#include "base/log.h"
+#include "engine/home_testing.h"
 #include "format/disk_id.h"
-#include "format/manifest_format.h"
-#include "format/object_keys.h"
-#include "objstore/memory/memory_store.h"
 #include "wal/wal_inspect.h"
 
 namespace akidb {
@@ -21,93 +16,8 @@ using testing::Pair;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
-constexpr Duration kConfirm = seconds(10);
-constexpr Duration kWait = std::chrono::milliseconds(11'001);
-
-class HomeTest : public testing::Test {
- protected:
-  static EngineOptions Options(const std::string& name) {
-    EngineOptions options = TestDatabase::SmallOptions();
-    options.shared_store = options.leases = true;
-    options.node = name;
-    options.store_name = "s3://bucket";
-    options.home_confirm = kConfirm;
-    return options;
-  }
-  std::unique_ptr<TestDatabase> Node(const EngineOptions& options) {
-    auto node = std::make_unique<TestDatabase>(options, bucket_, ++seed_);
-    Address(*node);
-    return node;
-  }
-  std::unique_ptr<TestDatabase> Node(const std::string& name) { return Node(Options(name)); }
-  static void Address(TestDatabase& node) { node.db().nodes()->SetAddress("http://127.0.0.1:1"); }
-  // As kill -9 and a start.
-  static void Restart(TestDatabase& node) {
-    node.Crash();
-    Address(node);
-  }
-  static std::shared_ptr<Collection> Create(TestDatabase& node, const std::string& name = "docs") {
-    CollectionSpec spec;
-    spec.name = name;
-    spec.dim = 2;
-    spec.distance = Distance::kEuclidean;
-    spec.ack = AckLevel::kLocal;
-    auto created = node.db().Create(node.ctx(), spec);
-    EXPECT_TRUE(created) << created.error().ToString();
-    return created ? *created : nullptr;
-  }
-  static Status TryWrite(TestDatabase& node, const std::string& id, const std::string& name = "docs") {
-    auto collection = node.db().Get(node.ctx(), name);
-    if (!collection) return collection.error();
-    return internal::ToStatus(node.Write(**collection, {{id, {1, 0}}}));
-  }
-  static RebindReport Rebind(TestDatabase& node) {
-    const auto report = node.db().Rebind(node.ctx(), "docs");
-    EXPECT_TRUE(report) << report.error().ToString();
-    return report ? *report : RebindReport();
-  }
-  // A node whose process is gone, with its disk, and whose lease is, too.
-  void Lose(std::unique_ptr<TestDatabase>& node) {
-    lost_.push_back(std::move(node));
-    OpContext ctx(clock_);
-    const auto leases = bucket_->List(ctx, "nodes/" + lost_.back()->db().nodes()->process(), "", 100);
-    for (const ObjectMeta& lease : leases.value().objects) EXPECT_TRUE(bucket_->Delete(ctx, lease.key).ok());
-  }
-  std::vector<std::string> Keys(const std::string& text) {
-    OpContext ctx(clock_);
-    std::vector<std::string> keys;
-    for (const ObjectMeta& object : bucket_->List(ctx, "", "", 1000).value().objects) {
-      if (object.key.find(text) != std::string::npos) keys.push_back(object.key);
-    }
-    return keys;
-  }
-  Manifest Head(CollectionId id) {
-    OpContext ctx(clock_);
-    const auto page = bucket_->List(ctx, CollectionPrefix(id) + "manifest/", "", 1000).value();
-    return DecodeManifest(bucket_->Get(ctx, page.objects.back().key, 1 << 20).value().bytes).value();
-  }
-  static std::vector<std::string> Discarded(TestDatabase& node) {
-    std::vector<std::string> dirs;
-    const std::string parent = node.data_dir() + "/wal-discarded";
-    if (!std::filesystem::exists(parent)) return dirs;
-    for (const auto& entry : std::filesystem::directory_iterator(parent)) dirs.push_back(entry.path());
-    return dirs;
-  }
-  static std::string Visible(TestDatabase& node, const Position& position) {
-    std::string reason = "waits";
-    OpContext ctx(node.clock());
-    ctx.set_deadline(node.clock().Now());
-    node.Get("docs")->NotifyVisible(
-        ctx, position, [&](const Status& status) { reason = status.ok() ? "yes" : std::string(status.reason()); });
-    node.executor().Step("follow");
-    return reason;
-  }
-
-  ManualClock clock_;
-  uint64_t seed_ = 100;
-  std::shared_ptr<ObjectStore> bucket_ = NewMemoryStore(clock_);
-  std::vector<std::unique_ptr<TestDatabase>> lost_;
-};
+constexpr Duration kConfirm = kHomeConfirm;
+constexpr Duration kWait = kHomeWait;
 
 TEST_F(HomeTest, AcknowledgedWritesOutliveTheProcessOnItsDiskAlone) {
   auto a = Node("a");
@@ -272,7 +182,11 @@ TEST_F(HomeTest, ARebindGivesUpWhatWasNotPublishedAndSaysSo) {
   ASSERT_TRUE(lost);
   Lose(a);
 
+  std::string logged;
+  SetLogSink([&](std::string_view line) { logged += line; });
   const RebindReport report = Rebind(*b);
+  SetLogSink({});
+  EXPECT_THAT(logged, HasSubstr("\"survived\":" + std::to_string(kept.lsn.value()) + ","));
   EXPECT_EQ(report.node, "b");
   EXPECT_EQ(report.previous_node, "a");
   EXPECT_EQ(report.survived, kept.lsn);
@@ -447,23 +361,6 @@ TEST_F(HomeTest, OnlyWhatIsBoundElsewhereCanBeRebound) {
   EXPECT_EQ(a->db().Rebind(a->ctx(), "free").error().reason(), "not_bound");
   EXPECT_EQ(a->db().Rebind(a->ctx(), "docs").error().reason(), "home_is_here");
   EXPECT_EQ(a->db().Rebind(a->ctx(), "nothing").error().reason(), "collection_not_found");
-}
-
-TEST_F(HomeTest, TheLevelThatBindsIsChosenOnceAndForAll) {
-  auto a = Node("a");
-  Create(*a);
-  a->Create("free", 2);
-  const auto alter = [&](const std::string& name, AckLevel ack) {
-    return a->db().Alter(a->ctx(), name, [&](const CollectionSpec& newest) {
-      CollectionSpec spec = newest;
-      spec.ack = ack;
-      return Result<CollectionSpec>(spec);
-    });
-  };
-  EXPECT_EQ(alter("docs", AckLevel::kObject).reason(), "ack_not_available");
-  EXPECT_EQ(alter("free", AckLevel::kLocal).reason(), "ack_not_available");
-  EXPECT_TRUE(alter("free", AckLevel::kCommitted).ok());
-  EXPECT_TRUE(alter("docs", AckLevel::kLocal).ok());
 }
 
 TEST_F(HomeTest, ACloneIsBoundToTheNodeThatMakesIt) {

@@ -1,7 +1,7 @@
 // The collection behind engine/collection.h. Its verbs lie in one file each: collection_open.cc, _write.cc, _read.cc,
 // _grow.cc, _flush.cc, _committed.cc (who waits for a flush), _merge.cc, _index.cc, _verify.cc, _collect.cc,
 // _retain.cc, _history.cc (reads of earlier versions), _snapshot.cc, _revert.cc, _clone.cc; and of several nodes
-// _takeover.cc, _follow.cc, _place.cc, _home.cc.
+// _takeover.cc, _follow.cc, _place.cc, _home.cc, _bind.cc.
 //
 // Threads:    lock order: upkeep_mutex_ (reading back, trimming, collecting; held over store calls, and nobody else
 //             waits for it), maintenance_mutex_ (manifest and jobs; held over store calls), follow_mutex_,
@@ -34,6 +34,7 @@
 #include "engine/database.h"
 #include "engine/growing.h"
 #include "engine/home_watch.h"
+#include "engine/log_tail.h"
 #include "engine/node_leases.h"
 #include "engine/node_log.h"
 #include "engine/segment_unit.h"
@@ -118,6 +119,13 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // writes once RebindReport::wait is over. kFailedPrecondition (reasons "not_bound" "home_is_here"), kAborted (reason
   // "home_changed").
   Result<RebindReport> Rebind(OpContext& ctx);
+  // Binds the collection, whose writer this process is and which is bound to none, to this node, or releases it from
+  // this node: everything is published first, while no write is taken (kUnavailable, reason "home_changing"). Whatever
+  // comes of it, this object is superseded once it was tried.
+  enum class HomeMove : uint8_t { kBind, kRelease };
+  Status MoveHome(OpContext& ctx, HomeMove move);
+  // FollowHead that the writer takes part in: kUnavailable (reason "not_the_writer") if it has been deposed.
+  Status ReadHead(OpContext& ctx);
   // While writes come: reads that this node still is the home, when it is time; says when that is next.
   MonotonicTime HomeStep(OpContext& ctx);
   // Another node is the writer now: this object takes no writes and will never show anything new.
@@ -326,33 +334,20 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   // Reads whether this process still is the writer. Without the maintenance lock, which may be held for long.
   Status ConfirmHome(OpContext& ctx);
   Status CommitRebind(OpContext& ctx, Epoch ended, RebindReport* report) AKI_REQUIRES(maintenance_mutex_);
+  Status CommitMove(OpContext& ctx, HomeMove move) AKI_REQUIRES(maintenance_mutex_);
+  // Reads back what is published, so that no log needs to have it.
+  Status ReadBackHead(OpContext& ctx) AKI_EXCLUDES(upkeep_mutex_, maintenance_mutex_);
 
   // follow
-  // How far a reader has come in the stream of an open epoch.
-  struct Tail {
-    Epoch epoch;
-    WalSequence sequence;
-    bool ended = false;  // its fence was read
-  };
-  struct TailObject {
-    Epoch epoch;
-    std::string bytes;
-    Lsn last_lsn;
-  };
   // Reads, and checks, what the streams have beyond `tails`, and moves those on.
-  Result<std::vector<TailObject>> FetchTails(OpContext& ctx, std::vector<Tail>* tails);
-  Status FetchNewestTails(OpContext& ctx, std::vector<Tail>* tails, std::vector<TailObject>* objects)
+  Result<std::vector<LogTailObject>> FetchTails(OpContext& ctx, std::vector<LogTail>* tails);
+  Status FetchNewestTails(OpContext& ctx, std::vector<LogTail>* tails, std::vector<LogTailObject>* objects)
       AKI_REQUIRES(maintenance_mutex_) AKI_EXCLUDES(state_mutex_);
-  void ApplyTails(OpContext& ctx, const std::vector<TailObject>& objects);
+  void ApplyTails(OpContext& ctx, const std::vector<LogTailObject>& objects);
   // Applies what other nodes logged and no manifest carries yet. True if there was anything.
   Result<bool> ReadTails(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
   // Shows the head's manifest and the ends of the streams, at once. On an error the view stays what it was.
   Status Reload(OpContext& ctx) AKI_REQUIRES(maintenance_mutex_);
-  struct VisibleWaiter {
-    Position position;
-    MonotonicTime deadline;
-    Done done;
-  };
   bool Covers(const Position& position) const AKI_EXCLUDES(state_mutex_);
   void AnswerWaiters();
   void EndWaiters(const Status& status);
@@ -432,6 +427,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   MonotonicTime CommitDueAt();  // max() if nobody waits
   // A manifest carries everything up to `lsn`.
   void NoteCommitted(Lsn lsn);
+  bool IsCommitted(Lsn lsn);
   void EndCommitted(const Status& status);
 
   // merge
@@ -530,7 +526,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   ManifestCommitter committer_ AKI_GUARDED_BY(maintenance_mutex_);
   std::string epoch_claim_ AKI_GUARDED_BY(maintenance_mutex_);                 // empty until a takeover was tried
   std::shared_ptr<BucketLog> opening_log_ AKI_GUARDED_BY(maintenance_mutex_);  // until its first object is there
-  std::vector<Tail> tails_ AKI_GUARDED_BY(maintenance_mutex_);                 // of a reader
+  std::vector<LogTail> tails_ AKI_GUARDED_BY(maintenance_mutex_);              // of a reader
   std::atomic<bool> old_streams_due_{false};
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   bool indexing_ AKI_GUARDED_BY(maintenance_mutex_) = false;
@@ -574,6 +570,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;
+  bool home_changing_ AKI_GUARDED_BY(write_mutex_) = false;
   std::vector<EpochEntry> replay_epochs_ AKI_GUARDED_BY(write_mutex_);  // of the manifest that was opened
   Lsn batch_first_lsn_ AKI_GUARDED_BY(write_mutex_);                    // first record since the last seal; 0 if none
   MonotonicTime batch_since_ AKI_GUARDED_BY(write_mutex_){};            // when it came

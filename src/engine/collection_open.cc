@@ -46,6 +46,7 @@ Result<std::shared_ptr<CollectionImpl>> CollectionImpl::Create(OpContext& ctx, C
   AKI_RETURN_IF_ERROR(collection->TakeUpLog(ctx, collection->committer_.head()->manifest));
   collection->epoch_taken_ = true;
   collection->sweep_due_ = false;
+  collection->old_streams_due_ = false;
   return collection;
 }
 

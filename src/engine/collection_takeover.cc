@@ -134,6 +134,7 @@ Status CollectionImpl::EnsureEpochLocked(OpContext& ctx, std::optional<Epoch> fr
 Status CollectionImpl::TakeUpLog(OpContext& ctx, const Manifest& manifest) {
   if (const Home* home = HomeOf(manifest)) {
     watch_.Begin(std::chrono::milliseconds(home->confirm_ms));
+    old_streams_due_ = true;  // it may have been bound to none before
     return TakeUpNodeLog(ctx);
   }
   if (deps_.options.shared_store) return TakeOverStreams(ctx, manifest);

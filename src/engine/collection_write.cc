@@ -18,6 +18,11 @@ constexpr size_t kDeleteRecordBytesMax = 32u << 20;
 Status CollectionImpl::CheckWritable(uint64_t bytes) {
   if (dropped_) return NotFound("collection was dropped").WithReason("collection_dropped");
   if (superseded()) return NotTheWriter();
+  if (home_changing_) {
+    return Unavailable("what acknowledges writes of collection " + std::to_string(id_.value()) +
+                       " is being changed; nothing was done, retry")
+        .WithReason("home_changing");
+  }
   const uint64_t unflushed = deps_.growing_bytes();
   if (unflushed + bytes > deps_.options.limits.unflushed_bytes_max) {
     deps_.wake_flush();

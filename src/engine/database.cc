@@ -88,16 +88,6 @@ std::vector<std::shared_ptr<Collection>> DatabaseImpl::Loaded() {
   return {impls.begin(), impls.end()};
 }
 
-// On a shared store "local" binds a collection to a node, from its creation on.
-Status DatabaseImpl::CheckAck(AckLevel from, AckLevel to, bool bound) const {
-  if (!deps_.options.shared_store || from == to || (to != AckLevel::kLocal && !bound)) return OkStatus();
-  return InvalidArgument("ack cannot be changed from \"" + std::string(AckLevelName(from)) + "\" to \"" +
-                         std::string(AckLevelName(to)) +
-                         "\" on a store that several nodes share: \"local\" binds a collection to the node that "
-                         "creates it")
-      .WithReason("ack_not_available");
-}
-
 Status DatabaseImpl::CheckNewName(OpContext& ctx, std::string_view name) {
   AKI_RETURN_IF_ERROR(catalog_->CheckFree(ctx, name));
   if (catalog_->size() < deps_.options.limits.collections_max) return OkStatus();
@@ -189,19 +179,19 @@ Status DatabaseImpl::Drop(OpContext& ctx, std::string_view name) {
   return OkStatus();
 }
 
-Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) {
-  MutexLock lock(open_mutex_);
+Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const EditSpec& edit, AckGiven ack) {
+  MutexLock altering(alter_mutex_);
+  const bool may_move = deps_.options.shared_store && ack == AckGiven::kYes;
+  if (may_move) AKI_RETURN_IF_ERROR(internal::ToStatus(catalog_->Refresh(ctx)));
   AKI_ASSIGN_OR_RETURN(const CatalogEntry entry, FindOwn(ctx, name));
-  bool bound = false;
-  if (deps_.options.shared_store && entry.spec.ack == AckLevel::kLocal) {
-    // One that came from a directory says so too, and is bound to nothing.
-    AKI_ASSIGN_OR_RETURN(const auto collection, OpenLocked(ctx, entry));
-    bound = !collection->home().empty();
-  }
+  AKI_ASSIGN_OR_RETURN(const CollectionSpec proposed, edit(entry.spec));
+  std::shared_ptr<CollectionImpl> writer;
   const EditSpec checked = [&](const CollectionSpec& old) -> Result<CollectionSpec> {
     AKI_ASSIGN_OR_RETURN(const CollectionSpec spec, edit(old));
     AKI_RETURN_IF_ERROR(spec.Validate(deps_.options.limits));
-    AKI_RETURN_IF_ERROR(CheckAck(old.ack, spec.ack, bound));
+    const bool moves = (spec.ack == AckLevel::kLocal) != (old.ack == AckLevel::kLocal);
+    if (deps_.options.shared_store && moves && (!writer || spec.ack != proposed.ack))
+      return std::unexpected(AlteredMeanwhile());
     const char* fixed = spec.name != old.name                 ? "name"
                         : spec.dim != old.dim                 ? "vector_dim"
                         : spec.distance != old.distance       ? "distance"
@@ -211,10 +201,26 @@ Status DatabaseImpl::Alter(OpContext& ctx, std::string_view name, const EditSpec
     return std::unexpected(InvalidArgument(std::string(fixed) + " cannot be changed; create another collection")
                                .WithReason("immutable_field"));
   };
-  AKI_ASSIGN_OR_RETURN(const CatalogEntry altered, catalog_->Update(ctx, entry.id, checked));
-  MutexLock map_lock(map_mutex_);
-  if (const auto it = loaded_.find(entry.id); it != loaded_.end()) it->second->SetSpec(altered.spec);
-  return OkStatus();
+  if (may_move) {
+    AKI_ASSIGN_OR_RETURN(writer, OpenToMove(ctx, entry, proposed.ack));
+  }
+  // Nothing is moved for settings that would be refused. Between catalog and manifest, also after a crash there, the
+  // settings say "local" and nothing is bound: then the store acknowledges, which promises more.
+  AKI_RETURN_IF_ERROR(internal::ToStatus(checked(entry.spec)));
+  const bool bound = writer && writer->AtHome();
+  const bool release = bound && proposed.ack != AckLevel::kLocal;
+  if (release) AKI_RETURN_IF_ERROR(MoveHome(ctx, *writer, CollectionImpl::HomeMove::kRelease));
+  auto altered = catalog_->Update(ctx, entry.id, checked);
+  if (!altered) return release ? std::move(altered).error().WithEffectUnknown() : std::move(altered).error();
+  {
+    MutexLock map_lock(map_mutex_);
+    if (const auto it = loaded_.find(entry.id); it != loaded_.end()) it->second->SetSpec(altered->spec);
+  }
+  if (!writer) return OkStatus();
+  Status moved;
+  if (!bound && proposed.ack == AckLevel::kLocal) moved = MoveHome(ctx, *writer, CollectionImpl::HomeMove::kBind);
+  if (moved.ok()) moved = CheckMoved(ctx, entry.id, proposed.ack);
+  return moved.ok() ? std::move(moved) : std::move(moved).WithEffectUnknown();
 }
 
 void DatabaseImpl::SettleLoaded() {

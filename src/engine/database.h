@@ -75,8 +75,13 @@ class Database {
                                                     const std::optional<ReadPoint>& at) = 0;
   // Changes the settings that may change (ack, recall, index.*, schema); name, vector_dim, distance and vector_type may
   // not. `edit` is given the newest ones, and may be run several times. Other nodes follow within seconds.
+  // On a shared store `ack` "local" binds the collection to its writer's node and another level releases it, which only
+  // the writer does: errors are those of Collection::PlaceWrite too, and kUnavailable (reason "home_changing") goes to
+  // writes meanwhile. After an error whose effect is unknown the settings may say "local" without a binding, and what
+  // is written is acknowledged by the store; asked again with AckGiven::kYes, it is finished.
   using EditSpec = std::function<Result<CollectionSpec>(const CollectionSpec& newest)>;
-  virtual Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) = 0;
+  enum class AckGiven : uint8_t { kNo, kYes };  // whether `ack` is what the edit is about
+  virtual Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit, AckGiven ack) = 0;
   // Makes this node the home of a collection that is bound to another, which gives up what only that node's disk holds.
   // Errors: those of CollectionImpl::Rebind, and kNotFound.
   virtual Result<RebindReport> Rebind(OpContext& ctx, std::string_view name) = 0;

@@ -42,7 +42,8 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Clone(OpContext& caller, std::
   AKI_RETURN_IF_ERROR(ValidateName("collection", name));
   AKI_ASSIGN_OR_RETURN(const auto origin, Get(caller, source));
   if (!at) AKI_RETURN_IF_ERROR(origin->Flush(caller));  // may take long, so without the lock
-  if (deps_.options.shared_store && origin->spec().ack == AckLevel::kLocal) AKI_RETURN_IF_ERROR(EnsureNodeLog(caller));
+  const AckLevel ack = origin->spec().ack;              // which may be altered meanwhile
+  if (deps_.options.shared_store && ack == AckLevel::kLocal) AKI_RETURN_IF_ERROR(EnsureNodeLog(caller));
   // Gives up well before the collect task may take this clone for dead.
   OpContext ctx(caller.clock());
   ctx.set_request_id(caller.request_id());
@@ -58,6 +59,7 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Clone(OpContext& caller, std::
   for (int attempt = 0; attempt < kCloneTriesMax; ++attempt) {
     CatalogEntry entry{catalog_->MintId(), FormatRfc3339(deps_.env.clock->WallNow()), collection->spec()};
     entry.spec.name = name;
+    entry.spec.ack = ack;
     // The pin, then what needs it, then the name.
     const auto pinned = collection->PinForClone(ctx, entry.id, at);
     if (!pinned && pinned.error().code() == StatusCode::kAlreadyExists) continue;

@@ -10,6 +10,10 @@
 
 namespace akidb {
 
+Status AlteredMeanwhile() {
+  return Aborted("another request altered the collection's ack meanwhile").WithReason("altered_meanwhile");
+}
+
 std::string DatabaseImpl::WalDir() const { return deps_.options.data_dir + "/wal"; }
 
 WalOptions DatabaseImpl::NodeLogOptions() const {
@@ -89,6 +93,56 @@ Status DatabaseImpl::ReplayToHome(OpContext& ctx, const CatalogEntry& entry, con
     return claimed.reason() == "home_waiting" ? OkStatus() : put_off(claimed);
   }
   return collection.Replay(ctx, record);
+}
+
+Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::OpenAtHead(OpContext& ctx, const CatalogEntry& entry) {
+  for (bool again = true;; again = false) {
+    std::shared_ptr<CollectionImpl> collection;
+    {
+      MutexLock lock(open_mutex_);
+      AKI_ASSIGN_OR_RETURN(collection, OpenLocked(ctx, entry));
+    }
+    Status read = collection->ReadHead(ctx);
+    if (read.ok()) return collection;
+    // Once it is known to be superseded it is opened anew.
+    if (!again || !collection->superseded()) return std::unexpected(std::move(read));
+  }
+}
+
+Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::OpenToMove(OpContext& ctx, const CatalogEntry& entry,
+                                                                 AckLevel ack) {
+  AKI_ASSIGN_OR_RETURN(const auto collection, OpenAtHead(ctx, entry));
+  const bool to_local = ack == AckLevel::kLocal;
+  // One that came from a directory says "local" too, and is bound to nothing.
+  const bool bound = !collection->home().empty();
+  if (bound == to_local && (entry.spec.ack == AckLevel::kLocal) == to_local) return nullptr;
+  AKI_RETURN_IF_ERROR(collection->EnsureEpoch(ctx));
+  if (to_local) AKI_RETURN_IF_ERROR(EnsureNodeLog(ctx));
+  return collection;
+}
+
+Status DatabaseImpl::MoveHome(OpContext& ctx, CollectionImpl& collection, CollectionImpl::HomeMove move) {
+  Status moved = collection.MoveHome(ctx, move);
+  FindLoaded(collection.id());  // forgets it, to be opened as it is now
+  homes_due_ = true;
+  deps_.wake_follow();
+  return moved;
+}
+
+// Binding writes the catalog and then the manifest, releasing the manifest and then the catalog. What one node has left
+// between the two another one may take up and finish the other way: of two such alterations one sees here what the
+// other has written, so they are not both told that theirs is done.
+Status DatabaseImpl::CheckMoved(OpContext& ctx, CollectionId id, AckLevel ack) {
+  AKI_RETURN_IF_ERROR(internal::ToStatus(catalog_->Refresh(ctx)));
+  const auto entry = catalog_->FindById(id);
+  if (!entry) return OkStatus();  // dropped since
+  const bool to_local = ack == AckLevel::kLocal;
+  bool done = (entry->spec.ack == AckLevel::kLocal) == to_local;
+  if (!to_local) {
+    AKI_ASSIGN_OR_RETURN(const auto collection, OpenAtHead(ctx, *entry));
+    done = done && collection->home().empty();
+  }
+  return done ? OkStatus() : AlteredMeanwhile();
 }
 
 Status DatabaseImpl::FinishReplay(OpContext& ctx, CollectionImpl& collection) {

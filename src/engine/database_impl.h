@@ -1,7 +1,9 @@
 // The database behind engine/database.h: opening and recovery in database.cc, background tasks in database_tasks.cc,
 // clones and what becomes of dropped collections in database_clone.cc, the node's own log in database_home.cc.
 //
-// Threads:    lock order: open_mutex_ (held over store calls of create, open, drop), map_mutex_ (a few instructions).
+// Threads:    lock order: alter_mutex_ (held over all that altering takes), open_mutex_ (held over store calls of
+// create,
+//             open, drop), map_mutex_ (a few instructions).
 // Errors:     see Database.
 #pragma once
 
@@ -17,6 +19,9 @@
 
 namespace akidb {
 
+// kAborted.
+Status AlteredMeanwhile();
+
 class DatabaseImpl final : public Database {
  public:
   DatabaseImpl(const Environment& env, std::shared_ptr<ObjectStore> store, const EngineOptions& options);
@@ -30,7 +35,7 @@ class DatabaseImpl final : public Database {
   Status Drop(OpContext& ctx, std::string_view name) override;
   Result<std::shared_ptr<Collection>> Clone(OpContext& ctx, std::string_view source, std::string_view name,
                                             const std::optional<ReadPoint>& at) override;
-  Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit) override;
+  Status Alter(OpContext& ctx, std::string_view name, const EditSpec& edit, AckGiven ack) override;
   Result<RebindReport> Rebind(OpContext& ctx, std::string_view name) override;
   std::vector<CatalogEntry> List() override { return catalog_->List(); }
   std::vector<AliasTarget> Aliases() override { return catalog_->Aliases(); }
@@ -79,7 +84,6 @@ class DatabaseImpl final : public Database {
   std::vector<std::shared_ptr<CollectionImpl>> LoadedImpls();
   // Lets open collections know what other nodes dropped and altered; not now, if somebody opens or drops one.
   void SettleLoaded() AKI_EXCLUDES(open_mutex_);
-  Status CheckAck(AckLevel from, AckLevel to, bool bound) const;
   Status CheckNewName(OpContext& ctx, std::string_view name) AKI_REQUIRES(open_mutex_);
   // Drops pins of clones that were never finished, and of those that need them no more.
   Status SettleClones(OpContext& ctx, CollectionImpl& collection);
@@ -106,6 +110,16 @@ class DatabaseImpl final : public Database {
   Status ReplayToHome(OpContext& ctx, const CatalogEntry& entry, const WalRecord& record) AKI_REQUIRES(open_mutex_);
   // Gives this node a log and its disk a name, unless it has them. Comes before anything is bound to it.
   Status EnsureNodeLog(OpContext& ctx) AKI_EXCLUDES(open_mutex_);
+  // The collection as the store's newest manifest has it.
+  Result<std::shared_ptr<CollectionImpl>> OpenAtHead(OpContext& ctx, const CatalogEntry& entry)
+      AKI_EXCLUDES(open_mutex_);
+  // The collection, whose writer this process is or becomes, if it takes more than the catalog to alter its `ack`; else
+  // null.
+  Result<std::shared_ptr<CollectionImpl>> OpenToMove(OpContext& ctx, const CatalogEntry& entry, AckLevel ack)
+      AKI_EXCLUDES(open_mutex_);
+  Status MoveHome(OpContext& ctx, CollectionImpl& collection, CollectionImpl::HomeMove move);
+  // That settings and manifest agree on `ack`, which was written to both.
+  Status CheckMoved(OpContext& ctx, CollectionId id, AckLevel ack) AKI_EXCLUDES(open_mutex_);
   // Replays what could not be when the node started; until that works nobody reads the collection here.
   Status FinishReplay(OpContext& ctx, CollectionImpl& collection);
   // Becomes the writer of what is bound to this node, so that others know whom to forward to.
@@ -122,6 +136,7 @@ class DatabaseImpl final : public Database {
   Mutex index_mutex_;
   bool stopping_ AKI_GUARDED_BY(index_mutex_) = false;
   OpContext* index_ctx_ AKI_GUARDED_BY(index_mutex_) = nullptr;  // of the step under way
+  Mutex alter_mutex_;
   Mutex open_mutex_;
   Mutex map_mutex_;
   std::map<CollectionId, std::shared_ptr<CollectionImpl>> loaded_ AKI_GUARDED_BY(map_mutex_);

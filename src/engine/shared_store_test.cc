@@ -492,11 +492,13 @@ TEST_F(SharedStoreTest, WhatAnotherNodeAlteredTakesEffectAtTheWriter) {
   const auto of_a = a->Create("docs", 2);
   auto b = Node("b");
   ASSERT_TRUE(b->db()
-                  .Alter(b->ctx(), "docs",
-                         [](CollectionSpec spec) {
-                           spec.ack = AckLevel::kCommitted;
-                           return Result<CollectionSpec>(spec);
-                         })
+                  .Alter(
+                      b->ctx(), "docs",
+                      [](CollectionSpec spec) {
+                        spec.ack = AckLevel::kCommitted;
+                        return Result<CollectionSpec>(spec);
+                      },
+                      Database::AckGiven::kYes)
                   .ok());
   EXPECT_EQ(of_a->spec().ack, AckLevel::kObject);
   a->clock().Advance(std::chrono::seconds(3));

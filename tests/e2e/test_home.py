@@ -24,6 +24,10 @@ def write(server, *rows):
     return server.request("POST", "/collections/docs/vectors", {"vectors": list(rows)}, timeout=60)
 
 
+def write_to(server, collection, *rows):
+    return server.request("POST", f"/collections/{collection}/vectors", {"vectors": list(rows)}, timeout=60)
+
+
 def rebind(server):
     return server.ok("POST", "/collections/docs/rebind", {"discard_local": True})
 
@@ -115,6 +119,68 @@ def test_the_command_line_rebinds(nodes):
     until(lambda: write(other, row(1)).status_code == 200, "the wait is over", 20)
     refused = run_cli("collection", "rebind", "docs", "--discard-local", "--yes", "--server", other.url)
     assert refused.returncode == 0, "asked again it says the same"
+
+
+def test_altering_ack_binds_and_releases_under_load(nodes, minio, bucket):  # noqa: F811
+    home, other = nodes
+    home.create("free", DIM)
+    name = home.ok("GET", "/collections/docs")["home"]
+    expected, over = {}, threading.Event()
+
+    def client(server, collection, first):
+        n = first
+        while not over.is_set():
+            n += 2
+            answer = server.request("POST", f"/collections/{collection}/vectors", {"vectors": [row(n)]}, timeout=60)
+            if answer.status_code == 200:
+                expected[collection, f"d{n}"] = 0
+                continue
+            problem = assert_problem(answer, 503)
+            assert problem["retryable"] and "effect" not in problem, problem
+            assert problem["code"] in ("home_changing", "not_the_writer"), problem
+    threads = [threading.Thread(target=client, args=(server, collection, first))
+               for collection in ("docs", "free") for server, first in ((home, 0), (other, 1))]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(2):
+            time.sleep(0.3)
+            until(lambda: other.request("PATCH", "/collections/docs", {"ack": "object"}).ok, "a release, by its home")
+            until(lambda: home.request("PATCH", "/collections/free", {"ack": "local"}).ok, "a binding")
+            assert "home" not in home.ok("GET", "/collections/docs")
+            assert home.ok("GET", "/collections/free")["home"] == name
+            time.sleep(0.3)
+            until(lambda: other.request("PATCH", "/collections/free", {"ack": "committed"}).ok, "a release")
+            until(lambda: other.request("PATCH", "/collections/docs", {"ack": "local"}).ok, "a binding, by the writer")
+            assert home.ok("GET", "/collections/docs")["home"] == name
+            assert "home" not in home.ok("GET", "/collections/free")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(expected) > 100, "writes went on"
+    home.kill()
+    until(lambda: write_to(other, "free", row(1)).status_code == 200, "free is taken over")
+    until(lambda: write(other, row(1)).json()["code"] == "home_unreachable", "docs is not")
+    home.start()
+    until(lambda: write(other, row(1)).status_code == 200, "the home is back")
+    for collection in ("docs", "free"):
+        wanted = {id for of, id in expected if of == collection} | {"d1"}
+        server = home if collection == "docs" else other
+        assert sorted(each["id"] for each in server.scroll(collection)) == sorted(wanted), collection
+
+
+def test_a_released_collection_needs_no_disk(nodes):
+    home, other = nodes
+    home.upsert("docs", [row(1), row(2)])
+    altered = run_cli("collection", "alter", "docs", "--ack", "object", "--server", other.url)
+    assert altered.returncode == 0, altered.stdout + altered.stderr
+    home.upsert("docs", [row(3)])
+    assert_problem(home.request("POST", "/collections/docs/vectors?ack=local", {"vectors": [row(4)]}), 400, "ack_not_available")
+    home.kill()
+    start_empty(home)
+    until(lambda: write(home, row(5)).status_code == 200, "anybody takes over")
+    assert stored(home) == {"d1": 0, "d2": 0, "d3": 0, "d5": 0}
 
 
 def test_a_home_that_is_cut_off_stops_before_the_new_one_begins(make_node, minio, bucket, proxy):  # noqa: F811

@@ -125,10 +125,24 @@ Status DescribeCollection(Service& service, const CallPtr& call) {
   return OkStatus();
 }
 
+bool MovesHome(Service& service, Call& call) {
+  const auto collection = service.FindCollection(call);
+  if (!collection) return false;
+  const auto patched = Patched((*collection)->spec(), call.request.body, service.limits());
+  auto fields = ParseBody(call, BodyNeed::kRequired);
+  if (!patched || !fields || !fields->Raw("ack")) return false;
+  const bool bound = !(*collection)->home().empty();
+  const bool says_local = (*collection)->spec().ack == AckLevel::kLocal;
+  const bool to_local = patched->ack == AckLevel::kLocal;
+  return bound != to_local || says_local != to_local;
+}
+
 Status AlterCollection(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
   AKI_ASSIGN_OR_RETURN(Fields fields, ParseBody(*call, BodyNeed::kRequired));
-  for (const std::string_view key : {"ack", "recall", "index", "schema"}) fields.Raw(key);
+  using AckGiven = Database::AckGiven;
+  const AckGiven ack = fields.Raw("ack") ? AckGiven::kYes : AckGiven::kNo;
+  for (const std::string_view key : {"recall", "index", "schema"}) fields.Raw(key);
   for (const std::string_view key : {"name", "vector_dim", "distance", "vector_type"}) {
     if (fields.Raw(key))
       fields.Fail("immutable_field", "field \"" + std::string(key) + "\" cannot be changed after creation");
@@ -137,11 +151,12 @@ Status AlterCollection(Service& service, const CallPtr& call) {
 
   // What is wrong with the patch is said before anything waits for the store.
   AKI_RETURN_IF_ERROR(internal::ToStatus(Patched(collection->spec(), call->request.body, service.limits())));
-  service.queue().Post([&service, call, name = collection->spec().name] {
+  service.queue().Post([&service, call, ack, name = collection->spec().name] {
     call->Guard([&]() -> Status {
-      AKI_RETURN_IF_ERROR(service.database().Alter(call->ctx, name, [&](const CollectionSpec& newest) {
+      const auto edit = [&](const CollectionSpec& newest) {
         return Patched(newest, call->request.body, service.limits());
-      }));
+      };
+      AKI_RETURN_IF_ERROR(service.database().Alter(call->ctx, name, edit, ack));
       AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> altered, service.database().Get(call->ctx, name));
       call->Reply(200, DescribeJson(*altered));
       return OkStatus();

@@ -97,9 +97,10 @@ Forwarding::Forwarding(Service& service, ForwardingOptions options)
       refused_(service.metrics().GetCounter("akidb_forwards_received_total", "Requests that other nodes sent here.",
                                             MetricLabel("outcome", "refused"))) {}
 
-bool Forwarding::Concerns(const Call& call, const Route& route) const {
+bool Forwarding::Concerns(Call& call, const Route& route) const {
   if (options_.forwarder == nullptr) return false;
-  return route.place != Place::kAnywhere || !call.request.Header(kForwardedToHeader).empty();
+  if (!call.request.Header(kForwardedToHeader).empty()) return true;
+  return route.place == Place::kAckWriter ? MovesHome(service_, call) : route.place != Place::kAnywhere;
 }
 
 Status Forwarding::Run(const CallPtr& call, const Route& route) {

@@ -48,7 +48,7 @@ class Forwarding {
   Forwarding(Service& service, ForwardingOptions options);
 
   // Whether the call goes through Run: it came from another node, or belongs to the writer.
-  bool Concerns(const Call& call, const Route& route) const;
+  bool Concerns(Call& call, const Route& route) const;
   // Runs the route's handler here or sends the call to where it belongs.
   Status Run(const CallPtr& call, const Route& route);
   // Whether a read that asks for `commit` goes to another node, because only the disk of the collection's home has it.

@@ -286,6 +286,26 @@ TEST_F(BoundForwardingTest, WhatNeedsAHomeThatStoppedIsAnsweredThatItCannotBeRea
   EXPECT_EQ(Read(*b_).status, 200);
 }
 
+TEST_F(BoundForwardingTest, BindingAndReleasingGoToTheWriterAndOtherSettingsDoNot) {
+  ASSERT_EQ(b_->Send("POST", "/collections/docs/vectors", Row("1")).status, 200);
+  wires_->sent.clear();
+  const HttpResponse bound = b_->Send("PATCH", "/collections/docs", R"({"ack":"local"})");
+  EXPECT_EQ(bound.status, 200) << bound.body;
+  EXPECT_THAT(bound.body, HasSubstr(R"("home":"a")"));
+  EXPECT_THAT(bound.body, HasSubstr(R"("ack":"local")"));
+  const HttpResponse released = b_->Send("PATCH", "/collections/bound", R"({"ack":"committed","recall":0.9})");
+  EXPECT_EQ(released.status, 200) << released.body;
+  EXPECT_THAT(released.body, Not(HasSubstr("home")));
+  EXPECT_THAT(released.body, HasSubstr("0.9"));
+  EXPECT_FALSE(wires_->sent.empty());
+  EXPECT_EQ(Read(*b_).body, R"({"count":1})") << "all of it is published";
+  EXPECT_EQ(b_->database().takeovers(), 0u);
+  wires_->sent.clear();
+  EXPECT_EQ(b_->Send("PATCH", "/collections/docs", R"({"recall":0.9})").status, 200);
+  EXPECT_EQ(b_->Send("PATCH", "/collections/bound", R"({"ack":"wrong"})").status, 400);
+  EXPECT_THAT(wires_->sent, testing::IsEmpty());
+}
+
 TEST_F(BoundForwardingTest, ARebindMustSayWhatItGivesUp) {
   for (const char* body : {"{}", R"({"discard_local":false})"}) {
     const HttpResponse refused = b_->Send("POST", "/collections/bound/rebind", body);

@@ -18,6 +18,8 @@ Status CreateCollection(Service& service, const CallPtr& call);
 Status ListCollections(Service& service, const CallPtr& call);
 Status DescribeCollection(Service& service, const CallPtr& call);
 Status AlterCollection(Service& service, const CallPtr& call);
+// Whether such a call may bind its collection to a node or release it. A call that is wrong does neither.
+bool MovesHome(Service& service, Call& call);
 Status DropCollection(Service& service, const CallPtr& call);
 Status RebindCollection(Service& service, const CallPtr& call);
 

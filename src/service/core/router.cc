@@ -41,7 +41,7 @@ const std::vector<Route>& Routes() {
       {"POST", "/collections", "createCollection", CreateCollection, {}},
       {"GET", "/collections", "listCollections", ListCollections, {}},
       {"GET", "/collections/{collection}", "describeCollection", DescribeCollection, {}},
-      {"PATCH", "/collections/{collection}", "alterCollection", AlterCollection, {}},
+      {"PATCH", "/collections/{collection}", "alterCollection", AlterCollection, {}, Place::kAckWriter},
       {"DELETE", "/collections/{collection}", "dropCollection", DropCollection, {}},
       {"GET", "/aliases", "listAliases", ListAliases, {}},
       {"PUT", "/aliases/{alias}", "setAlias", SetAlias, {}},

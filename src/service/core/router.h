@@ -17,6 +17,7 @@ enum class Place : uint8_t {
   kAnywhere,
   kWriter,      // where the collection's writer is
   kWriterSlow,  // likewise, and it may take long
+  kAckWriter,   // where the writer is, if it binds the collection to a node or releases it; else anywhere
   kJob,         // where the job is
 };
 

@@ -171,10 +171,11 @@ Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collec
 
 Result<AckLevel> Service::ResolveAck(const Call& call, const Collection& collection,
                                      std::optional<AckLevel> asked) const {
-  const AckLevel ack = asked.value_or(std::max(collection.spec().ack, call.ack_min));
-  if (ack >= collection.ack()) return ack;
+  // Settings that say "local" of a collection that is bound to no node promise less than it keeps.
+  if (!asked) return std::max({collection.spec().ack, call.ack_min, collection.ack()});
+  if (*asked >= collection.ack()) return *asked;
   return std::unexpected(
-      InvalidArgument("ack \"" + std::string(AckLevelName(ack)) +
+      InvalidArgument("ack \"" + std::string(AckLevelName(*asked)) +
                       "\" is not to be had on a store that several nodes share; the weakest there is \"" +
                       std::string(AckLevelName(collection.ack())) + "\"")
           .WithReason("ack_not_available"));
