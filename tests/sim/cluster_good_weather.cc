@@ -68,6 +68,7 @@ Status ClusterWorkload::PublishAll(Node& node, const std::string& name) {
     for (int tries = 0; tries < 20 && collection->stats().unflushed_bytes == 0; ++tries) {
       WriteRows(node, *collection);
     }
+    if (collection->stats().unflushed_bytes == 0) return Unavailable("no write was taken");
     AKI_RETURN_IF_ERROR(collection->Flush(ctx));
   }
   return collection->Merge(ctx, Collection::MergeScope::kFull);
@@ -83,14 +84,20 @@ int ClusterWorkload::MustWriteBound(Node& node) {
   int bound = 0;
   const auto entries = truth_->catalog().entries;
   for (const auto& [id, entry] : entries) {
-    if (truth_->HeadOf(id)->dropped || !truth_->IsBound(id)) continue;
-    bool elsewhere = false;
-    Insist(node, node.name() + " writes to " + entry.spec.name + ", if that is bound to it", [&]() -> Status {
-      Status status = PublishAll(node, entry.spec.name);
-      elsewhere = status.reason() == "home_unreachable";
-      return elsewhere ? OkStatus() : std::move(status);
-    });
-    if (!elsewhere) ++bound;
+    const auto head = truth_->HeadOf(id);
+    if (head->dropped || !head->home) continue;
+    const std::string what = node.name() + " publishes " + entry.spec.name;
+    if (node.IsAt(*head->home)) {
+      ++bound;
+      Insist(node, what + ", which is bound to it", [&] { return PublishAll(node, entry.spec.name); });
+    } else {
+      // A home that was may not have heard of it yet.
+      Insist(node, what + ", which is bound to another", [&]() -> Status {
+        const Status status = PublishAll(node, entry.spec.name);
+        if (status.reason() == "home_unreachable") return OkStatus();
+        return Unavailable("it does not say that it cannot: " + status.ToString());
+      });
+    }
   }
   return bound;
 }

@@ -340,7 +340,7 @@ class ClusterSim {
       seat->node->clock().GoOn();
       EndTask(seat.get());
     }
-    world_.clock().Advance(std::chrono::hours(3));
+    world_.clock().Advance(std::chrono::hours(5));  // what a long pause left there may take four
     bucket_.Deliver();
     StartAll();
     PublishBound();

@@ -31,8 +31,8 @@ std::string PointText(const ReadPoint& point) {
 ClusterWorkload::ClusterWorkload(World* world, Truth* truth, uint64_t seed, Sleep sleep)
     : world_(world), truth_(truth), dice_(seed, 71), sleep_(std::move(sleep)) {
   // In the order of kAll: write, deletes, merge payload, reads, flush, merge, create, drop, alias, snapshots, revert,
-  // clone, rebind.
-  const uint64_t base[kActions] = {60, 15, 5, 10, 25, 20, 12, 12, 6, 6, 2, 5, 7, 4, 4, 4, 2};
+  // clone, rebind, alter ack.
+  const uint64_t base[kActions] = {60, 15, 5, 10, 25, 20, 12, 12, 6, 6, 2, 5, 7, 4, 4, 4, 2, 6};
   for (int i = 0; i < kActions; ++i) weights_[i] = base[i] * (dice_.Chance(200'000) ? 0 : dice_.Between(1, 3));
   for (const int needed : {0, 4, 8}) weights_[needed] = std::max(weights_[needed], base[needed]);
 }
@@ -44,7 +44,7 @@ void ClusterWorkload::Any(Node& node) {
       &ClusterWorkload::ReadThePast,    &ClusterWorkload::Flush,          &ClusterWorkload::Merge,
       &ClusterWorkload::Create,         &ClusterWorkload::Drop,           &ClusterWorkload::Alias,
       &ClusterWorkload::CreateSnapshot, &ClusterWorkload::DeleteSnapshot, &ClusterWorkload::Revert,
-      &ClusterWorkload::Clone,          &ClusterWorkload::Rebind};
+      &ClusterWorkload::Clone,          &ClusterWorkload::Rebind,         &ClusterWorkload::AlterAck};
   uint64_t total = 0;
   for (const uint64_t weight : weights_) total += weight;
   uint64_t draw = dice_.Below(total);
@@ -318,14 +318,16 @@ void ClusterWorkload::ReadYourWrites(Node& node) {
   if (const Status visible = WaitVisible(node, *collection, position, std::chrono::seconds(30)); !visible.ok())
     return Excuse(visible, what);
   if (const Status read = CheckRead(node, *collection); !read.ok()) return Excuse(read, what);
+  NodeContext ctx = node.Context();
+  const auto read = collection->Read(ctx);
+  // It goes on to show what a rebind took away until it hears of it.
+  const bool was_home = read && truth_->IsLost(entry->id, {(*read)->position().epoch, {}, Lsn::Max()});
   if (truth_->IsLost(entry->id, position)) {
-    // Only the home that has not heard of it still knows the write; others say that it is lost.
-    NodeContext ctx = node.Context();
-    const auto read = collection->Read(ctx);
-    if (read)
-      Require(truth_->IsLost(entry->id, {(*read)->position().epoch, {}, Lsn::Max()}), "I1: " + what + " is lost");
+    // Only such a home still knows the write; others say that it is lost.
+    Require(!read || was_home, "I1: " + what + " is lost");
     return world_->coverage().Count("op.read_lost_write");
   }
+  if (was_home) return Require((*read)->position().lsn >= position.lsn, "I1: " + what + " does not show its write");
   Require(seen_[&node][entry->id].lsn >= position.lsn, "I1: " + what + " does not show its write");
   world_->coverage().Count("op.read_your_writes");
 }
@@ -536,6 +538,35 @@ void ClusterWorkload::Rebind(Node& node) {
   if (!report) return Excuse(report.error(), node.name() + " rebind " + name);
   world_->trace().Line(node.name() + " rebound " + name + " from " + report->previous_node);
   world_->coverage().Count("op.rebind");
+}
+
+void ClusterWorkload::AlterAck(Node& node) {
+  const std::string name = AnyName(node);
+  const AckLevel ack = dice_.Coin() ? AckLevel::kLocal : AckLevel::kObject;
+  const std::string what = node.name() + " alter ack of " + name + " to " + std::string(AckLevelName(ack));
+  const uint64_t since = truth_->now();
+  const auto edit = [&](const CollectionSpec& newest) {
+    CollectionSpec spec = newest;
+    spec.ack = ack;
+    return Result<CollectionSpec>(spec);
+  };
+  NodeContext ctx = node.Context();
+  const Status status = node.db().Alter(ctx, name, edit, Database::AckGiven::kYes);
+  if (!status.ok()) return Excuse(status, what);
+  std::optional<CollectionId> id;
+  const bool held = truth_->CatalogHeld(since, [&](const CatalogState& state) {
+    const auto entry = state.Find(name);
+    if (!entry || entry->spec.ack != ack) return false;
+    id = entry->id;
+    return true;
+  });
+  Require(held, "I6: " + what + " is not in the catalog");
+  Require(
+      truth_->ManifestHeld(
+          *id, since, [&](const Manifest& manifest) { return manifest.home.has_value() == (ack == AckLevel::kLocal); }),
+      "I6: " + what + " is in no manifest");
+  world_->trace().Line(what);
+  world_->coverage().Count("op.alter_ack");
 }
 
 }  // namespace akidb::sim

@@ -47,6 +47,8 @@ class ClusterWorkload {
   void Rebind(Node& node);
   // From now on homes are taken away as often as rows are written.
   void RebindOften();
+  // Binds a collection to the node, or releases it.
+  void AlterAck(Node& node);
 
   // In good weather: `node` shows everything that was acknowledged. Throws if it does not get there.
   void MustShowAll(Node& node);
@@ -62,7 +64,7 @@ class ClusterWorkload {
 
  private:
   using Handle = std::shared_ptr<Collection>;
-  static constexpr int kActions = 17;
+  static constexpr int kActions = 18;
 
   std::string AnyName(Node& node);
   Handle Get(Node& node, const std::string& name);

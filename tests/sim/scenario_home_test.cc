@@ -32,6 +32,15 @@ class HomeScenario : public ScenarioTest {
     EXPECT_TRUE(report) << node.name() << ": " << report.error().ToString();
     return report ? *report : RebindReport();
   }
+  static Status Alter(Node& node, const std::string& name, AckLevel ack) {
+    const auto edit = [&](const CollectionSpec& newest) {
+      CollectionSpec spec = newest;
+      spec.ack = ack;
+      return Result<CollectionSpec>(spec);
+    };
+    NodeContext ctx = node.Context(hours(5));
+    return node.db().Alter(ctx, name, edit, Database::AckGiven::kYes);
+  }
   // A home with row 1 published and row 2 on its disk only.
   std::unique_ptr<Node> StartHome() {
     auto a = StartNode("a");
@@ -207,6 +216,92 @@ TEST_F(HomeScenario, ARebindThatIsInterruptedAtAnyRequestIsDoneOrNot) {
   Restart(*a);
   RunFor(*a, seconds(30));
   EXPECT_EQ(a->db().discarded_records(), 1u);
+}
+
+TEST_F(HomeScenario, BindingLaterThatIsInterruptedAtAnyRequestIsDoneOrNot) {
+  for (int nth = 1;; ++nth) {
+    SCOPED_TRACE(nth);
+    ASSERT_LT(nth, 80);
+    const std::string name = "c" + std::to_string(nth);
+    auto a = StartNode("n" + std::to_string(nth));
+    Create(*a, name);
+    Write(*a, "1", 10, name);
+    DieAtRequest(*a, nth);
+    const bool died = Dies(*a, [&] { EXPECT_TRUE(Alter(*a, name, AckLevel::kLocal).ok()); });
+    Clear(*a);
+    if (died) Restart(*a);
+    EXPECT_EQ(Rows(*a, name), "1=10");
+    Write(*a, "2", 20, name);
+    a->Kill(true);
+    Restart(*a);
+    EXPECT_EQ(Rows(*a, name), "1=10 2=20");
+    EXPECT_TRUE(Alter(*a, name, AckLevel::kLocal).ok()) << "it is finished, or was";
+    EXPECT_EQ(Get(*a, name)->home(), a->name());
+    Write(*a, "3", 30, name);
+    a->Kill(true);
+    Restart(*a);
+    EXPECT_EQ(Rows(*a, name), "1=10 2=20 3=30");
+    if (!died) break;
+  }
+}
+
+TEST_F(HomeScenario, AReleaseThatIsInterruptedAtAnyRequestIsDoneOrNot) {
+  auto other = StartNode("other");
+  for (int nth = 1;; ++nth) {
+    SCOPED_TRACE(nth);
+    ASSERT_LT(nth, 80);
+    const std::string name = "c" + std::to_string(nth);
+    auto a = StartNode("n" + std::to_string(nth));
+    Create(*a, name, AckLevel::kLocal);
+    Write(*a, "1", 10, name);
+    Flush(*a, name);
+    Write(*a, "1", 11, name);
+    Write(*a, "2", 20, name);
+    DieAtRequest(*a, nth);
+    const bool died = Dies(*a, [&] { EXPECT_TRUE(Alter(*a, name, AckLevel::kObject).ok()); });
+    Clear(*a);
+    if (died) Restart(*a);
+    EXPECT_EQ(Rows(*a, name), "1=11 2=20");
+    Write(*a, "3", 30, name);
+    EXPECT_TRUE(Alter(*a, name, AckLevel::kObject).ok()) << "it is finished, or was";
+    EXPECT_EQ(Get(*a, name)->home(), "");
+    Write(*a, "4", 40, name);
+    a->Kill(true);
+    RunFor(*other, seconds(1));  // a name that is new to it is asked for ten times a second at most
+    EXPECT_EQ(Rows(*other, name), "1=11 2=20 3=30 4=40") << "nothing of its disk is needed";
+    if (!died) break;
+  }
+}
+
+TEST_F(HomeScenario, AReleaseOnTheWireThatArrivesAfterTheHomesRestartHasNoEffect) {
+  auto a = StartHome();
+  Flush(*a);
+  HoldCommit(*a);
+  EXPECT_FALSE(Alter(*a, "docs", AckLevel::kObject).ok());
+  a->Kill();
+  Clear(*a);
+  Restart(*a);
+  Write(*a, "3", 30);
+  EXPECT_EQ(bucket_.DeliverAll(), 0);
+  EXPECT_EQ(Get(*a)->home(), "a");
+  EXPECT_TRUE(Alter(*a, "docs", AckLevel::kObject).ok());
+  EXPECT_EQ(Rows(*a), "1=10 2=20 3=30");
+}
+
+TEST_F(HomeScenario, ABindingOnTheWireThatArrivesAfterAnotherNodeTookOverHasNoEffect) {
+  auto a = StartNode("a");
+  Create(*a, "docs");
+  Write(*a, "1", 10);
+  auto b = StartNode("b");
+  Flush(*a);
+  HoldCommit(*a);
+  EXPECT_FALSE(Alter(*a, "docs", AckLevel::kLocal).ok());
+  WriteInSomeTries(*b, "2", 20);
+  EXPECT_EQ(bucket_.DeliverAll(), 0);
+  Clear(*a);
+  WriteInSomeTries(*a, "3", 30);
+  EXPECT_EQ(Get(*a)->home(), "");
+  EXPECT_EQ(Rows(*a), "1=10 2=20 3=30");
 }
 
 TEST_F(HomeScenario, PuttingAsideThatIsInterruptedIsDoneAgain) {

@@ -138,10 +138,10 @@ void Truth::CheckSuccessor(const std::string& key, const Manifest& before, const
   }
 }
 
-// Only a rebind moves the home, and it gives up nothing that is published.
+// Only a rebind takes the home from a node to another, and it gives up nothing that is published.
 void Truth::CheckHome(const std::string& key, const Manifest& before, const Manifest& next) const {
   if (next.rebinds.size() == before.rebinds.size()) {
-    Require(next.home == before.home, "I1: the home moved without a rebind in " + key);
+    if (next.home != before.home) CheckMove(key, before, next);
     Require(!next.home || next.log == LogKind::kLocal, "I1: a bound collection has a log in the bucket in " + key);
     return;
   }
@@ -152,6 +152,29 @@ void Truth::CheckHome(const std::string& key, const Manifest& before, const Mani
           "I6: a rebind of another epoch in " + key);
   Require(rebind.survived == Published(before), "I1: a rebind gives up what is published in " + key);
   Require(rebind.wait_ms > before.home->confirm_ms, "I1: a rebind waits for too short in " + key);
+}
+
+// Binding and releasing: an epoch of its own, after which neither log has anything to tell.
+void Truth::CheckMove(const std::string& key, const Manifest& before, const Manifest& next) const {
+  Require(before.home.has_value() != next.home.has_value(), "I1: the home moved without a rebind in " + key);
+  Require(next.log == (next.home ? LogKind::kLocal : LogKind::kBucket), "I1: a log that nobody writes to in " + key);
+  Require(next.epoch == before.epoch.Next() && next.open_epochs.size() == 1,
+          "I6: the home changed in the middle of an epoch in " + key);
+}
+
+void Truth::NoteMove(const std::string& key, Table* table, const Manifest& next) {
+  world_->coverage().Count(next.home ? "manifest.bound" : "manifest.released");
+  const Lsn published = Published(next);
+  std::erase_if(table->writes, [&](const auto& write) {
+    const bool lost = write.first > published;
+    if (lost && write.second.certain) {
+      throw Violation{"I1: the write " + Text({write.second.epoch, {}, write.first}) +
+                      ", which was acknowledged or read, is in no log that " + key + " leaves to its readers"};
+    }
+    return lost;
+  });
+  // A writer of before that has not heard of it goes on in vain.
+  table->first_lsn.try_emplace(next.epoch, published.Next());
 }
 
 void Truth::NoteRebind(Table* table, const RebindEntry& rebind) {
@@ -208,6 +231,7 @@ void Truth::PuttingManifest(CollectionId id, const std::string& key, const std::
     CheckSuccessor(key, *before.manifest, manifest);
     CheckHome(key, *before.manifest, manifest);
     if (manifest.rebinds.size() > before.manifest->rebinds.size()) NoteRebind(&table, manifest.rebinds.back());
+    if (manifest.home.has_value() != before.manifest->home.has_value()) NoteMove(key, &table, manifest);
     if (manifest.epoch > before.manifest->epoch) world_->coverage().Count("manifest.takeover");
     if (manifest.gc_boundary > before.manifest->gc_boundary) world_->coverage().Count("manifest.boundary");
     if (manifest.revert_generation > before.manifest->revert_generation) NoteRevert(&table, version);

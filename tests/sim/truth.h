@@ -123,7 +123,9 @@ class Truth final : public BucketWatcher {
   void CheckSuccessor(const std::string& key, const Manifest& before, const Manifest& next) const;
   void NoteRevert(Table* table, const Version& version);
   void CheckHome(const std::string& key, const Manifest& before, const Manifest& next) const;
+  void CheckMove(const std::string& key, const Manifest& before, const Manifest& next) const;
   void NoteRebind(Table* table, const RebindEntry& rebind);
+  void NoteMove(const std::string& key, Table* table, const Manifest& next);
   void DeletingLogObject(CollectionId id, const std::string& key, const std::string& old) const;
   Result<Manifest> Decode(const std::string& body) const;
   Table& TableOf(CollectionId id);
