@@ -28,14 +28,12 @@ struct GraphLayout {
   uint32_t dim = 0;  // padded: a multiple of 64
 
   constexpr size_t own_code() const { return 0; }
-  constexpr size_t codes() const { return dim; }  // 32 of dim bits
+  constexpr size_t scales() const { return dim; }                       // a line of its own
+  constexpr size_t codes() const { return dim + size_t{kGraphAlign}; }  // 32 of dim bits
   constexpr size_t adds() const { return codes() + static_cast<size_t>(dim) * 4; }
   constexpr size_t factors() const { return adds() + kGraphDegree * 2; }
   constexpr size_t ids() const { return factors() + kGraphDegree * 2; }
-  constexpr size_t scales() const { return ids() + kGraphDegree * 4; }
-  constexpr size_t block_bytes() const {
-    return (scales() + 4 * sizeof(float) + kGraphAlign - 1) / kGraphAlign * kGraphAlign;
-  }
+  constexpr size_t block_bytes() const { return ids() + kGraphDegree * 4; }
 };
 
 // Where things lie in a block of a sweep: sign codes of 32 rows in a row, seen from the origin.
@@ -73,7 +71,7 @@ struct SignTail {
   uint32_t ones = 0;       // bits that are set
 };
 
-// The last 16 bytes in use of a block.
+// 16 bytes of a block.
 struct BlockScales {
   float own = 0;           // own vector = own * code
   float norm_squared = 0;  // of that vector
