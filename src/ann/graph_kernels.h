@@ -28,7 +28,7 @@ struct GraphLayout {
   uint32_t dim = 0;  // padded: a multiple of 64
 
   constexpr size_t own_code() const { return 0; }
-  constexpr size_t scales() const { return dim; }                       // a line of its own
+  constexpr size_t scales() const { return dim; }           // a line of its own
   constexpr size_t codes() const { return dim + size_t{kGraphAlign}; }  // 32 of dim bits
   constexpr size_t adds() const { return codes() + static_cast<size_t>(dim) * 4; }
   constexpr size_t factors() const { return adds() + kGraphDegree * 2; }

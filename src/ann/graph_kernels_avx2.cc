@@ -177,15 +177,24 @@ struct V {
     const __m256i each = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201ull));
     return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, each), each);
   }
-  [[gnu::always_inline]] static uint32_t SumWhere(const uint8_t* bits, const uint8_t* levels, uint32_t dim) {
+  [[gnu::always_inline]] static void SumsWhere(const uint8_t* const* bits, const uint8_t* levels, uint32_t dim,
+                                               int32_t* sums) {
     const __m256i zero = _mm256_setzero_si256();
-    __m256i sum = zero;
+    __m256i sum[4] = {zero, zero, zero, zero};
     for (uint32_t i = 0; i < dim; i += 32) {
-      const __m256i chosen = _mm256_and_si256(Spread(Word(bits + i / 8)), LoadBytes(levels + i));
-      sum = _mm256_add_epi64(sum, _mm256_sad_epu8(chosen, zero));
+      const __m256i level = LoadBytes(levels + i);
+#pragma clang loop unroll(full)
+      for (uint32_t j = 0; j < 4; ++j) {
+        const __m256i chosen = _mm256_and_si256(Spread(Word(bits[j] + i / 8)), level);
+        sum[j] = _mm256_add_epi64(sum[j], _mm256_sad_epu8(chosen, zero));
+      }
     }
-    // Each of the four sums is below 2^31.
-    return static_cast<uint32_t>(Sum(sum));
+    // Each of the sums is below 2^31, so that those of two rows fit side by side.
+    const __m256i a = _mm256_or_si256(sum[0], _mm256_slli_epi64(sum[1], 32));
+    const __m256i b = _mm256_or_si256(sum[2], _mm256_slli_epi64(sum[3], 32));
+    const __m256i all = _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(sums),
+                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
   }
   // Sixteen odd numbers with their signs; word i is negative where byte i of `up` is zero.
   [[gnu::always_inline]] static __m256i Signed(__m128i nibbles, __m128i up) {

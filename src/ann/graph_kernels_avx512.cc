@@ -147,14 +147,25 @@ struct V {
     __builtin_memcpy(&word, p, sizeof word);
     return word;
   }
-  [[gnu::always_inline]] static uint32_t SumWhere(const uint8_t* bits, const uint8_t* levels, uint32_t dim) {
+  [[gnu::always_inline]] static void SumsWhere(const uint8_t* const* bits, const uint8_t* levels, uint32_t dim,
+                                               int32_t* sums) {
     const __m512i zero = _mm512_setzero_si512();
-    __m512i sum = zero;
+    __m512i sum[4] = {zero, zero, zero, zero};
     for (uint32_t i = 0; i < dim; i += 64) {
-      const __m512i chosen = _mm512_maskz_mov_epi8(Word(bits + i / 8), LoadBytes(levels + i));
-      sum = _mm512_add_epi64(sum, _mm512_sad_epu8(chosen, zero));
+      const __m512i level = LoadBytes(levels + i);
+#pragma clang loop unroll(full)
+      for (uint32_t j = 0; j < 4; ++j) {
+        const __m512i chosen = _mm512_maskz_mov_epi8(Word(bits[j] + i / 8), level);
+        sum[j] = _mm512_add_epi64(sum[j], _mm512_sad_epu8(chosen, zero));
+      }
     }
-    return static_cast<uint32_t>(_mm512_reduce_add_epi64(sum));
+    // Each of the sums is below 2^31, so that those of two rows fit side by side.
+    const __m512i a = _mm512_or_si512(sum[0], _mm512_slli_epi64(sum[1], 32));
+    const __m512i b = _mm512_or_si512(sum[2], _mm512_slli_epi64(sum[3], 32));
+    const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(sums),
+                     _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
   }
   [[gnu::always_inline]] static __m512i Signed(__m256i nibbles, uint32_t up) {
     const __m512i one = _mm512_set1_epi16(1), value = _mm512_cvtepu8_epi16(nibbles);

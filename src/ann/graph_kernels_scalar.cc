@@ -67,10 +67,11 @@ struct V {
   static void ShiftUp(int64_t* keys, uint32_t n, uint32_t by) {
     __builtin_memmove(keys + by, keys, n * sizeof(int64_t));
   }
-  static uint32_t SumWhere(const uint8_t* bits, const uint8_t* levels, uint32_t dim) {
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < dim; ++i) sum += (bits[i / 8] >> (i % 8) & 1) * levels[i];
-    return sum;
+  static void SumsWhere(const uint8_t* const* bits, const uint8_t* levels, uint32_t dim, int32_t* sums) {
+    for (uint32_t j = 0; j < 4; ++j) {
+      sums[j] = 0;
+      for (uint32_t i = 0; i < dim; ++i) sums[j] += (bits[j][i / 8] >> (i % 8) & 1) * levels[i];
+    }
   }
   static int32_t DotFine(const uint8_t* bits, const uint8_t* nibbles, const int16_t* levels, uint32_t dim) {
     int32_t sum = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <tuple>
@@ -89,7 +90,7 @@ struct CompactCoded {
   }
   // Keys of rows 1 to 32 by their signs, from a walk that begins at row 0, or of all rows by their finer codes.
   std::vector<int64_t> Keys(const GraphKernels& kernels, const GraphQuery& query, bool fine) const {
-    std::vector<int64_t> results(count + kKeySlack), pool(count + kKeySlack);
+    std::vector<int64_t> results(count + kKeySlack), pool(count + kKeySlack, std::numeric_limits<int64_t>::max());
     std::vector<uint32_t> edges(size_t{count} * kGraphDegree), visited(count / 32 + 1), trail(count);
     for (uint32_t i = 0; i < edges.size(); ++i) edges[i] = i < kGraphDegree ? i + 1 : 0;
     GraphWalk walk;
