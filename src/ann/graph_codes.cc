@@ -126,6 +126,25 @@ Result<CompactRows> MakeCompactRows(OpContext& ctx, const GraphCodes& codes, std
   return out;
 }
 
+Result<FinerRows> MakeFinerRows(OpContext& ctx, const VectorRows& rows, const GraphSpace& space,
+                                const GraphCodes& codes, const GraphKernels& kernels, Parallel& parallel) {
+  const CodeSlab slab = codes.slab();
+  const size_t row_bytes = slab.dim / 2;
+  FinerRows out;
+  AKI_ASSIGN_OR_RETURN(out.nibbles, HugeArena::Create(rows.row_count * row_bytes));
+  out.norms_squared.resize(rows.row_count);
+  auto* nibbles = reinterpret_cast<uint8_t*>(out.nibbles.data());
+  AKI_RETURN_IF_ERROR(ForPieces(ctx, parallel, rows.row_count, kPieceRows, [&](uint32_t begin, uint32_t end) {
+    std::vector<float> x(slab.dim);
+    for (uint32_t row = begin; row < end; ++row) {
+      space.TransformRow(rows, row, x.data());
+      kernels.encode_finer(x.data(), slab.dim, codes.code(row), slab.scales[row], nibbles + row * row_bytes,
+                           &out.norms_squared[row]);
+    }
+  }));
+  return out;
+}
+
 Result<HugeArena> MakeCompactEntries(const GraphCodes& codes, std::span<const uint32_t> entries,
                                      const GraphKernels& kernels) {
   const CodeSlab slab = codes.slab();

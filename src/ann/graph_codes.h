@@ -53,6 +53,16 @@ struct CompactRows {
 
   uint64_t memory_bytes() const { return edges.size_bytes() + signs.size_bytes() + codes.size_bytes(); }
 };
+// The finer codes of all rows.
+struct FinerRows {
+  HugeArena nibbles;
+  std::vector<float> norms_squared;
+
+  uint64_t memory_bytes() const { return nibbles.size_bytes() + norms_squared.size() * sizeof(float); }
+};
+Result<FinerRows> MakeFinerRows(OpContext& ctx, const VectorRows& rows, const GraphSpace& space,
+                                const GraphCodes& codes, const GraphKernels& kernels, Parallel& parallel);
+
 Result<CompactRows> MakeCompactRows(OpContext& ctx, const GraphCodes& codes, std::span<const uint32_t> neighbours,
                                     uint32_t code_bits, const GraphKernels& kernels, Parallel& parallel);
 // The sign codes of the entries, as blocks of a sweep.

@@ -31,6 +31,9 @@ constexpr double kFilterCost = 1.5;  // of a hop that looks for matches
 constexpr uint32_t kSweepRoom = 3;   // keys gathered, in multiples of those kept, before the best are chosen
 constexpr uint32_t kSweepRoomMin = 512;
 
+// Of the codes that a compact walk's pool is put in order by.
+uint32_t CodeBits(GraphLayoutKind layout) { return layout == GraphLayoutKind::kCompact5 ? 5 : 8; }
+
 Status CheckRows(const VectorRows& rows, Distance distance) {
   if (rows.row_count == 0 || rows.row_count > kRowsMax || rows.dim == 0) {
     return InvalidArgument("graph: " + std::to_string(rows.row_count) + " rows of " + std::to_string(rows.dim) +
@@ -62,6 +65,9 @@ class GraphIndexImpl final : public GraphIndex {
     entry_block_count_ = static_cast<uint32_t>(topology_.entries.size() / kGraphDegree);
     AKI_RETURN_IF_ERROR(is_compact() ? MakeCompact(ctx, codes, parallel) : MakeFast(ctx, codes, parallel));
     AKI_ASSIGN_OR_RETURN(sweep_blocks_, MakeSweepBlocks(ctx, codes, kernels_, parallel));
+    if (HasFinerCodes(topology_.layout)) {
+      AKI_ASSIGN_OR_RETURN(finer_, MakeFinerRows(ctx, rows_, space_, codes, kernels_, parallel));
+    }
     topology_.neighbours = {};  // blocks or edges have them
     scratches_ = std::make_unique<ScratchPool>(rows_.row_count, layout_.dim);
     if (options != nullptr) {
@@ -77,7 +83,8 @@ class GraphIndexImpl final : public GraphIndex {
   std::string_view kind() const override { return "hnsw"; }
   uint64_t memory_bytes() const override {
     return blocks_.size_bytes() + entry_blocks_.size_bytes() + sweep_blocks_.size_bytes() + compact_.memory_bytes() +
-           space_.memory_bytes() + topology_.entries.size() * sizeof(uint32_t) + scratches_->memory_bytes();
+           finer_.memory_bytes() + space_.memory_bytes() + topology_.entries.size() * sizeof(uint32_t) +
+           scratches_->memory_bytes();
   }
 
   std::string Encode() const override { return EncodeGraphTopology(topology()); }
@@ -151,7 +158,7 @@ class GraphIndexImpl final : public GraphIndex {
   }
 
  private:
-  bool is_compact() const { return topology_.layout != GraphLayoutKind::kFast; }
+  bool is_compact() const { return IsCompact(topology_.layout); }
   const GraphWalkKernels& walk_kernels() const { return is_compact() ? kernels_.compact : kernels_.fast; }
 
   Status MakeFast(OpContext& ctx, const GraphCodes& codes, Parallel& parallel) {
@@ -164,8 +171,8 @@ class GraphIndexImpl final : public GraphIndex {
     return OkStatus();
   }
   Status MakeCompact(OpContext& ctx, const GraphCodes& codes, Parallel& parallel) {
-    AKI_ASSIGN_OR_RETURN(compact_, MakeCompactRows(ctx, codes, topology_.neighbours,
-                                                   static_cast<uint32_t>(topology_.layout), kernels_, parallel));
+    AKI_ASSIGN_OR_RETURN(
+        compact_, MakeCompactRows(ctx, codes, topology_.neighbours, CodeBits(topology_.layout), kernels_, parallel));
     AKI_ASSIGN_OR_RETURN(entry_blocks_, MakeCompactEntries(codes, topology_.entries, kernels_));
     code_step_ = compact_.code_step;
     return OkStatus();
@@ -216,6 +223,7 @@ class GraphIndexImpl final : public GraphIndex {
     walk.entry_block_count = entry_block_count_;
     walk.entries_kept = kEntriesKept;
     walk.lookahead = kLookahead;
+    walk.finer = {reinterpret_cast<const uint8_t*>(finer_.nibbles.data()), finer_.norms_squared.data()};
     if (is_compact()) {
       scratch.PrepareSigns(kernels_);
       walk.compact = compact_.layout;
@@ -310,22 +318,25 @@ class GraphIndexImpl final : public GraphIndex {
     return OkStatus();
   }
 
-  // The codes put rows in order up to their error: the few that may be among the best are scored exactly.
-  void Rescore(const IndexQuery& query, const GraphWalk& walk, uint32_t wanted, std::vector<Candidate>* out,
+  // The codes put rows in order up to their error: the few that may be among the best are scored exactly, or by finer
+  // codes where rows must not be read.
+  void Rescore(const IndexQuery& query, GraphWalk& walk, uint32_t wanted, std::vector<Candidate>* out,
                GraphSearchStats* stats) const {
     uint32_t count = std::min(walk.result_size, wanted);
     if (count == 0) return;
-    if (query.from_codes) {
-      for (uint32_t i = 0; i < count; ++i) {
-        out->push_back({space_.ScoreAt(query.vector, DistanceOfKey(walk.results[i])), RowOfKey(walk.results[i])});
-      }
-      return;
-    }
+    if (query.from_codes && !HasFinerCodes(topology_.layout)) return TakeResults(query, walk, count, out);
     // A code errs by code_step / sqrt(12) in every dimension, which the squared distance feels as 2 |q - x| times that;
     // four such errors are allowed for.
     const float last = std::max(0.0f, DistanceOfKey(walk.results[count - 1]));
     const float limit = last + 2.3f * code_step_ * std::sqrt(last);
     while (count < walk.result_size && DistanceOfKey(walk.results[count]) <= limit) ++count;
+    if (query.from_codes) {
+      walk.result_size = count;
+      walk_kernels().refine(walk);
+      std::sort(walk.results, walk.results + count);
+      stats->bytes += uint64_t{count} * layout_.dim / 2;
+      return TakeResults(query, walk, std::min(count, wanted), out);
+    }
     for (uint32_t i = 0; i < count; ++i) {
       const std::byte* row = rows_.Row(RowOfKey(walk.results[i]));
       for (size_t at = 0; at < rows_.stride_bytes; at += kLineBytes) __builtin_prefetch(row + at);
@@ -339,6 +350,13 @@ class GraphIndexImpl final : public GraphIndex {
     stats->rescored += count;
     stats->bytes += uint64_t{count} * rows_.stride_bytes;
     KeepBest(wanted, out);
+  }
+
+  // With scores as the codes say.
+  void TakeResults(const IndexQuery& query, const GraphWalk& walk, uint32_t count, std::vector<Candidate>* out) const {
+    for (uint32_t i = 0; i < count; ++i) {
+      out->push_back({space_.ScoreAt(query.vector, DistanceOfKey(walk.results[i])), RowOfKey(walk.results[i])});
+    }
   }
 
   void KeepBest(uint32_t wanted, std::vector<Candidate>* out) const {
@@ -366,6 +384,7 @@ class GraphIndexImpl final : public GraphIndex {
   HugeArena entry_blocks_;
   HugeArena sweep_blocks_;
   CompactRows compact_;
+  FinerRows finer_;
   uint32_t entry_block_count_ = 0;
   float code_step_ = 0;
   std::unique_ptr<ScratchPool> scratches_;
@@ -375,10 +394,10 @@ class GraphIndexImpl final : public GraphIndex {
 
 uint64_t GraphBytesPerRow(GraphLayoutKind layout, uint32_t dim) {
   const uint32_t padded = (dim + kGraphAlign - 1) / kGraphAlign * kGraphAlign;
-  const size_t row = layout == GraphLayoutKind::kFast
-                         ? GraphLayout{padded}.block_bytes()
-                         : CompactLayout{padded, static_cast<uint32_t>(layout)}.row_bytes();
-  return row + SweepLayout{padded}.block_bytes() / kGraphDegree;
+  const size_t row =
+      IsCompact(layout) ? CompactLayout{padded, CodeBits(layout)}.row_bytes() : GraphLayout{padded}.block_bytes();
+  const size_t finer = HasFinerCodes(layout) ? padded / 2 + sizeof(float) : 0;
+  return row + finer + SweepLayout{padded}.block_bytes() / kGraphDegree;
 }
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::BuildWith(OpContext& ctx, const VectorRows& rows, Distance distance,

@@ -16,7 +16,8 @@
 namespace akidb {
 namespace {
 
-constexpr GraphLayoutKind kLayouts[] = {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5, GraphLayoutKind::kCompact8};
+constexpr GraphLayoutKind kLayouts[] = {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5, GraphLayoutKind::kCompact8,
+                                        GraphLayoutKind::kCompact12, GraphLayoutKind::kFast12};
 
 // Three threads that take pieces as they come.
 class ThreeThreads final : public Parallel {
@@ -229,9 +230,9 @@ TEST(GraphIndexTest, AnswersFromCodesAlone) {
           hits += std::ranges::any_of(truth, [&](const Candidate& t) { return t.row == c.row; });
         }
       }
-      const bool five = layout == GraphLayoutKind::kCompact5;
-      EXPECT_GE(hits, five ? 850u : 970u) << DistanceName(distance) << " " << static_cast<int>(layout);
-      EXPECT_LT(error, five ? 0.1 : 0.02) << DistanceName(distance) << " " << static_cast<int>(layout);
+      const bool five = layout == GraphLayoutKind::kCompact5, twelve = HasFinerCodes(layout);
+      EXPECT_GE(hits, five ? 850u : twelve ? 994u : 970u) << DistanceName(distance) << " " << static_cast<int>(layout);
+      EXPECT_LT(error, five ? 0.1 : twelve ? 0.002 : 0.02) << DistanceName(distance) << " " << static_cast<int>(layout);
       EXPECT_GT(error, 0) << "nothing was estimated";
     }
   }

@@ -28,7 +28,7 @@ struct GraphLayout {
   uint32_t dim = 0;  // padded: a multiple of 64
 
   constexpr size_t own_code() const { return 0; }
-  constexpr size_t scales() const { return dim; }           // a line of its own
+  constexpr size_t scales() const { return dim; }                       // a line of its own
   constexpr size_t codes() const { return dim + size_t{kGraphAlign}; }  // 32 of dim bits
   constexpr size_t adds() const { return codes() + static_cast<size_t>(dim) * 4; }
   constexpr size_t factors() const { return adds() + kGraphDegree * 2; }
@@ -87,6 +87,13 @@ struct CodeSlab {
   uint32_t dim = 0;
 };
 
+// Four more bits of each element of 8-bit codes, for answers without rows: element c and nibble n stand for
+// scale * (c + (2 n - 15) / 32).
+struct FinerCodes {
+  const uint8_t* nibbles = nullptr;      // dim / 2 bytes a row: 32 elements in lower halves, the next 32 in upper ones
+  const float* norms_squared = nullptr;  // of what both codes stand for
+};
+
 // A query as the walk wants it; the arrays are lent.
 struct GraphQuery {
   uint8_t* lut = nullptr;     // dim / 4 groups of 16 sums, scaled
@@ -95,6 +102,7 @@ struct GraphQuery {
   float lut_offset = 0;
   float level_scale = 0;
   float norm_squared = 0;  // of level_scale * levels
+  int32_t level_sum = 0;   // of levels
 
   // For rows of signs: each element / sign_step, and 128 more.
   uint8_t* sign_levels = nullptr;
@@ -122,6 +130,7 @@ struct GraphWalk {
   uint32_t pending[kGraphDegree] = {};  // rows of signs asked for, but not yet looked at
   uint32_t pending_size = 0;
 
+  FinerCodes finer;  // what `refine` reads
   const GraphQuery* query = nullptr;
 
   int64_t* pool = nullptr;  // room for pool_capacity + kKeySlack
@@ -175,6 +184,8 @@ struct GraphWalkKernels {
   void (*finish)(GraphWalk& walk);
   // Scores the rows of keys[0..count) by their own codes and offers them to walk.results.
   void (*score_own)(GraphWalk& walk, const int64_t* keys, uint32_t count);
+  // Scores walk.results again by 8-bit and finer codes together; leaves them in no order.
+  void (*refine)(GraphWalk& walk);
 };
 
 struct GraphKernels {
@@ -205,6 +216,9 @@ struct GraphKernels {
   // The row of signs of row `row` and its finer code.
   void (*encode_compact)(const CodeSlab& slab, uint32_t row, const CompactLayout& layout, uint8_t* signs,
                          uint8_t* code);
+  // The finer code of x, whose 8-bit code is code * scale: dim / 2 bytes, zeros before.
+  void (*encode_finer)(const float* x, uint32_t dim, const int8_t* code, float scale, uint8_t* nibbles,
+                       float* norm_squared);
   // Appends keys of rows to sweep.keys until there is no room for another block (true) or no block is left.
   bool (*sweep)(GraphSweep& sweep);
   GraphWalkKernels fast;

@@ -282,6 +282,72 @@ TEST(GraphKernelsTest, CodesErrByHalfAStepAtMost) {
   EXPECT_EQ(norm, 0);
 }
 
+// Rows of 8-bit codes, and what their finer codes add.
+struct FinerCoded {
+  FinerCoded(const GraphKernels& kernels, uint32_t dim, uint32_t count, uint64_t seed)
+      : coded(kernels, dim, count, seed), nibbles(size_t{count} * dim / 2), norms(count) {
+    for (uint32_t row = 0; row < count; ++row) {
+      rows.push_back(NormalFloats(seed + row, dim));
+      for (float& e : rows.back()) e /= std::sqrt(static_cast<float>(dim));
+      kernels.encode_finer(rows.back().data(), dim, coded.codes.data() + size_t{row} * dim, coded.scales[row],
+                           nibbles.data() + size_t{row} * dim / 2, &norms[row]);
+    }
+  }
+  // Keys of all rows by both codes together, in the order of rows.
+  std::vector<int64_t> Keys(const GraphKernels& kernels, const GraphQuery& query) const {
+    const CompactCoded compact(kernels, coded, 8);
+    std::vector<int64_t> keys(rows.size());
+    for (uint32_t row = 0; row < rows.size(); ++row) keys[row] = KeyOfPair(0, row);
+    GraphWalk walk;
+    walk.compact = compact.layout;
+    walk.signs = compact.signs.data();
+    walk.codes = compact.codes.data();
+    walk.finer = {nibbles.data(), norms.data()};
+    walk.query = &query;
+    walk.results = keys.data();
+    walk.result_size = static_cast<uint32_t>(keys.size());
+    kernels.compact.refine(walk);
+    return keys;
+  }
+  std::vector<std::vector<float>> rows;
+  Coded coded;
+  std::vector<uint8_t> nibbles;
+  std::vector<float> norms;
+};
+
+TEST(GraphKernelsTest, FinerCodesAreTheSameEverywhereAndSixteenTimesAsNear) {
+  for (const uint32_t dim : {64u, 384u, 2112u, 16448u}) {
+    const uint32_t rows = dim > 2112 ? 3 : 30;
+    const std::vector<float> q = NormalFloats(1000, dim);
+    const Prepared p(kScalarGraphKernels, q);
+    const FinerCoded expected(kScalarGraphKernels, dim, rows, 100);
+    for (const GraphKernels* kernels : Sets()) {
+      const FinerCoded finer(*kernels, dim, rows, 100);
+      ASSERT_EQ(finer.nibbles, expected.nibbles) << kernels->name << " " << dim;
+      ASSERT_EQ(finer.norms, expected.norms) << kernels->name << " " << dim;
+      ASSERT_EQ(finer.Keys(*kernels, p.query), expected.Keys(kScalarGraphKernels, p.query))
+          << kernels->name << " " << dim;
+    }
+    std::vector<double> seen;  // the query as its levels say, which codes are compared with
+    for (uint32_t i = 0; i < dim; ++i) seen.push_back(static_cast<double>(p.query.level_scale) * p.levels[i]);
+    for (const int64_t key : expected.Keys(kScalarGraphKernels, p.query)) {
+      const uint32_t row = RowOfKey(key);
+      const float scale = expected.coded.scales[row];
+      double distance = 0, size = 0;
+      for (uint32_t i = 0; i < dim; ++i) {
+        const int nibble = expected.nibbles[size_t{row} * dim / 2 + i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
+        const float value = scale * (static_cast<float>(expected.coded.codes[size_t{row} * dim + i]) +
+                                     static_cast<float>(2 * nibble - 15) / 32);
+        ASSERT_NEAR(value, expected.rows[row][i], scale / 31) << dim << " " << i;
+        const double way = seen[i] - static_cast<double>(value);
+        distance += way * way;
+        size += seen[i] * seen[i] + static_cast<double>(value) * static_cast<double>(value);
+      }
+      ASSERT_NEAR(DistanceOfKey(key), distance, size * 1e-6) << dim << " " << row;
+    }
+  }
+}
+
 // The estimate of |q - o|^2 from one bit a dimension: unbiased, its error about |o - c| |q - c| / sqrt(dim).
 TEST(GraphKernelsTest, OneBitEstimatesAreUnbiased) {
   const uint32_t dim = 384;

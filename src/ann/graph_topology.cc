@@ -44,8 +44,9 @@ Status CheckIds(std::string_view what, const std::vector<uint32_t>& ids, uint32_
 }
 
 bool IsLayout(uint32_t layout) {
-  return layout == static_cast<uint32_t>(GraphLayoutKind::kCompact5) ||
-         layout == static_cast<uint32_t>(GraphLayoutKind::kCompact8);
+  constexpr GraphLayoutKind kKnown[] = {GraphLayoutKind::kCompact5, GraphLayoutKind::kCompact8,
+                                        GraphLayoutKind::kCompact12, GraphLayoutKind::kFast12};
+  return std::ranges::any_of(kKnown, [&](GraphLayoutKind known) { return layout == static_cast<uint32_t>(known); });
 }
 
 // The oldest that can say it.
@@ -83,7 +84,9 @@ Status ValidateGraphTopology(const GraphTopology& t) {
   if (t.layout != GraphLayoutKind::kFast && !IsLayout(static_cast<uint32_t>(t.layout))) {
     return DataLoss("graph: unknown layout " + std::to_string(static_cast<uint32_t>(t.layout)));
   }
-  if (t.layout != GraphLayoutKind::kFast && t.beams.empty()) return DataLoss("graph: a compact one without beams");
+  if (t.layout != GraphLayoutKind::kFast && t.beams.empty()) {
+    return DataLoss("graph: layout " + std::to_string(static_cast<uint32_t>(t.layout)) + " without beams");
+  }
   if (t.sweeps.size() != t.beams.size()) return DataLoss("graph: as many sweeps as beams are needed");
   AKI_RETURN_IF_ERROR(CheckBeams(t.beams));
   AKI_RETURN_IF_ERROR(CheckBeams(t.sweeps));

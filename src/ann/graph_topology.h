@@ -22,8 +22,15 @@ namespace akidb {
 inline constexpr double kRecallLevels[] = {0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999};
 
 // What a walk reads: blocks of a row and its neighbours' codes, or apart from each other edges, signs, and finer codes
-// of 8 or of 5 bits.
-enum class GraphLayoutKind : uint8_t { kFast = 0, kCompact5 = 5, kCompact8 = 8 };
+// of 8 or of 5 bits. Those of 12 have four more bits a dimension beside 8-bit codes, for answers without rows.
+enum class GraphLayoutKind : uint8_t { kFast = 0, kCompact5 = 5, kCompact8 = 8, kCompact12 = 12, kFast12 = 28 };
+
+constexpr bool IsCompact(GraphLayoutKind layout) {
+  return layout != GraphLayoutKind::kFast && layout != GraphLayoutKind::kFast12;
+}
+constexpr bool HasFinerCodes(GraphLayoutKind layout) {
+  return layout == GraphLayoutKind::kCompact12 || layout == GraphLayoutKind::kFast12;
+}
 
 struct GraphTopology {
   Distance distance = Distance::kCosine;

@@ -165,13 +165,12 @@ class AnnBench {
   };
   // The first that fits; rows that are not read need not be in memory.
   std::optional<Plan> ChoosePlan() const {
-    constexpr Plan kPlans[] = {{GraphLayoutKind::kFast, false},
-                               {GraphLayoutKind::kFast, true},
-                               {GraphLayoutKind::kCompact5, false},
-                               {GraphLayoutKind::kCompact8, true},
+    constexpr Plan kPlans[] = {{GraphLayoutKind::kFast, false},     {GraphLayoutKind::kFast12, true},
+                               {GraphLayoutKind::kFast, true},      {GraphLayoutKind::kCompact5, false},
+                               {GraphLayoutKind::kCompact12, true}, {GraphLayoutKind::kCompact8, true},
                                {GraphLayoutKind::kCompact5, true}};
     for (const Plan& plan : kPlans) {
-      const bool fast = plan.layout == GraphLayoutKind::kFast;
+      const bool fast = !IsCompact(plan.layout);
       if ((options_.layout == "fast" && !fast) || (options_.layout == "compact" && fast)) continue;
       if (options_.from_codes && !plan.from_codes) continue;
       const double bytes = static_cast<double>(GraphBytesPerRow(plan.layout, base_.view.dim)) +
@@ -189,6 +188,8 @@ class AnnBench {
       case GraphLayoutKind::kFast: return "fast";
       case GraphLayoutKind::kCompact5: return "compact, 5 bits";
       case GraphLayoutKind::kCompact8: return "compact, 8 bits";
+      case GraphLayoutKind::kCompact12: return "compact, 12 bits";
+      case GraphLayoutKind::kFast12: return "fast, 12 bits";
     }
     return "";
   }
