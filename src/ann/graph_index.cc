@@ -30,6 +30,9 @@ constexpr uint32_t kFilterBeamOfWanted = 3;
 constexpr double kFilterCost = 1.5;  // of a hop that looks for matches
 constexpr uint32_t kSweepRoom = 3;   // keys gathered, in multiples of those kept, before the best are chosen
 constexpr uint32_t kSweepRoomMin = 512;
+constexpr uint32_t kSampleHits = 24;  // rows of a sample that are expected below the bound
+constexpr uint32_t kSampleStepMin = 8;
+constexpr uint32_t kSampleBlocksMin = 16;
 
 // Of the codes that a compact walk's pool is put in order by.
 uint32_t CodeBits(GraphLayoutKind layout) { return layout == GraphLayoutKind::kCompact5 ? 5 : 8; }
@@ -197,12 +200,12 @@ class GraphIndexImpl final : public GraphIndex {
     const double rows = rows_.row_count;
     const double share = matches / rows;
     const double hop =
-        (is_compact() ? 300 + 1.9 * layout_.dim : 70 + 0.16 * static_cast<double>(layout_.block_bytes())) *
+        (is_compact() ? 200 + 1.35 * layout_.dim : 70 + 0.16 * static_cast<double>(layout_.block_bytes())) *
         (IsFiltered(matches) ? kFilterCost : 1);
     const double walk = (12 + 0.45 * PoolSize(beam.walk, wanted, matches)) * hop;
     const double blocks = rows / kGraphDegree * (1 - std::pow(1 - share, kGraphDegree));
-    const double sweep = blocks * (10 + 0.04 * static_cast<double>(SweepLayout{layout_.dim}.block_bytes())) +
-                         std::min(beam.sweep, matches) * (30 + 0.1 * layout_.dim);
+    const double sweep = blocks * (10 + 0.03 * static_cast<double>(SweepLayout{layout_.dim}.block_bytes())) +
+                         std::min(beam.sweep, matches) * (20 + 0.1 * layout_.dim);
     const double scan = matches * (20 + 0.035 * static_cast<double>(rows_.stride_bytes));
     if (scan <= std::min(walk, sweep)) return GraphWay::kScan;
     return sweep < walk ? GraphWay::kSweep : GraphWay::kWalk;
@@ -286,6 +289,35 @@ class GraphIndexImpl final : public GraphIndex {
            uint64_t{walk.pool_size} * compact.code_bytes();
   }
 
+  // A bound that about 1.6 times `count` of the rows are below, by a look at a few blocks; infinity where those would
+  // say too little. Choosing the best among fewer is a quarter of a sweep.
+  float BoundBySample(GraphSweep sweep, uint32_t count, uint32_t matches) const {
+    sweep.step = count / kSampleHits;
+    sweep.bound = INFINITY;
+    if (sweep.step < kSampleStepMin || sweep.block_count < kSampleBlocksMin * sweep.step || kernels_.sweep(sweep)) {
+      return INFINITY;
+    }
+    const double below = static_cast<double>(sweep.size) * count / matches;
+    const auto rank = static_cast<uint32_t>(below + 3 * std::sqrt(below));
+    if (rank < kSampleHits || rank >= sweep.size) return INFINITY;
+    std::nth_element(sweep.keys, sweep.keys + rank, sweep.keys + sweep.size);
+    return DistanceOfKey(sweep.keys[rank]);
+  }
+
+  // Leaves the `count` best of the rows below the bound in sweep->keys.
+  Status SweepBest(OpContext& ctx, uint32_t count, GraphSweep* sweep) const {
+    for (bool more = true; more;) {
+      more = kernels_.sweep(*sweep);
+      if (sweep->size > count) {
+        std::nth_element(sweep->keys, sweep->keys + count - 1, sweep->keys + sweep->size);
+        sweep->size = count;
+        sweep->bound = DistanceOfKey(sweep->keys[count - 1]);
+      }
+      AKI_RETURN_IF_ERROR(ctx.Check());
+    }
+    return OkStatus();
+  }
+
   // Looks at the sign codes of all eligible rows and scores the `count` best of them.
   Status Sweep(OpContext& ctx, const IndexQuery& query, uint32_t count, uint32_t wanted, std::vector<Candidate>* out,
                GraphSearchStats* stats) const {
@@ -299,17 +331,17 @@ class GraphIndexImpl final : public GraphIndex {
     sweep.dim = layout_.dim;
     sweep.query = walk.query;
     sweep.eligible = query.eligible == nullptr ? nullptr : query.eligible->words().data();
-    sweep.bound = INFINITY;
     sweep.keys = walk.pool;
     sweep.capacity = walk.pool_capacity;
-    for (bool more = true; more;) {
-      more = kernels_.sweep(sweep);
-      if (sweep.size > count) {
-        std::nth_element(sweep.keys, sweep.keys + count - 1, sweep.keys + sweep.size);
-        sweep.size = count;
-        sweep.bound = DistanceOfKey(sweep.keys[count - 1]);
-      }
-      AKI_RETURN_IF_ERROR(ctx.Check());
+    const uint32_t matches = query.eligible == nullptr ? rows_.row_count : query.eligible->Count();
+    sweep.bound = BoundBySample(sweep, count, matches);
+    const bool guessed = sweep.bound < INFINITY;
+    AKI_RETURN_IF_ERROR(SweepBest(ctx, count, &sweep));
+    if (guessed && sweep.size < count) {
+      sweep.size = 0;
+      sweep.next_block = 0;
+      sweep.bound = INFINITY;
+      AKI_RETURN_IF_ERROR(SweepBest(ctx, count, &sweep));
     }
     walk_kernels().score_own(walk, sweep.keys, sweep.size);
     ++stats->sweeps;

@@ -114,25 +114,51 @@ TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetWhereRowsAreEqual) {
   Serial serial;
   FixedClock clock;
   OpContext ctx(clock);
-  const auto built = Build(rows.view(), Distance::kEuclidean, serial);
-  const GraphTopology topology = built->topology();
-  for (const KernelSet* kernels : AllKernels()) {
-    if (!kernels->supported()) continue;
-    const auto opened = GraphIndex::OpenWith(ctx, rows.view(), Distance::kEuclidean, topology, *kernels, serial);
-    ASSERT_TRUE(opened) << opened.error().ToString();
-    for (uint32_t i = 0; i < 40; ++i) {
-      const auto query = std::span(queries).subspan(size_t{i} * kDim, kDim);
-      for (const uint32_t ef : {10, 16, 30, 48, 64, 120}) {
-        const IndexQuery asked{.vector = query, .k = 10, .ef_search = ef};
-        std::vector<Candidate> out, expected;
-        GraphSearchStats stats, expected_stats;
-        ASSERT_TRUE((*opened)->SearchWithStats(ctx, asked, &out, &stats).ok());
-        ASSERT_TRUE(built->SearchWithStats(ctx, asked, &expected, &expected_stats).ok());
-        EXPECT_EQ(stats.hops, expected_stats.hops) << kernels->name << " " << ef;
-        EXPECT_EQ(Rows(**opened, query, ef), Rows(*built, query, ef)) << kernels->name << " " << ef;
+  const auto fast = Build(rows.view(), Distance::kEuclidean, serial);
+  for (const GraphLayoutKind layout : {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5}) {
+    const auto built = InLayout(*fast, rows.view(), Distance::kEuclidean, layout);
+    const GraphTopology topology = built->topology();
+    for (const KernelSet* kernels : AllKernels()) {
+      if (!kernels->supported()) continue;
+      const auto opened = GraphIndex::OpenWith(ctx, rows.view(), Distance::kEuclidean, topology, *kernels, serial);
+      ASSERT_TRUE(opened) << opened.error().ToString();
+      for (uint32_t i = 0; i < 40; ++i) {
+        const auto query = std::span(queries).subspan(size_t{i} * kDim, kDim);
+        for (const uint32_t ef : {10, 16, 30, 48, 64, 120, 200}) {
+          const IndexQuery asked{.vector = query, .k = 10, .ef_search = ef};
+          std::vector<Candidate> out, expected;
+          GraphSearchStats stats, expected_stats;
+          ASSERT_TRUE((*opened)->SearchWithStats(ctx, asked, &out, &stats).ok());
+          ASSERT_TRUE(built->SearchWithStats(ctx, asked, &expected, &expected_stats).ok());
+          EXPECT_EQ(stats.hops, expected_stats.hops) << kernels->name << " " << ef;
+          EXPECT_EQ(Rows(**opened, query, ef), Rows(*built, query, ef)) << kernels->name << " " << ef;
+        }
       }
     }
   }
+}
+
+// Blocks are looked at beforehand to guess where the best rows end: here all of those are near, and few others.
+TEST(GraphIndexTest, ASweepFindsAsManyWhereItsSampleMisleads) {
+  constexpr uint32_t kDim = 32, kRows = 4800, kScored = 200, kWanted = 100;
+  const std::vector<float> query = NormalFloats(1, kDim);
+  std::vector<float> all;
+  for (uint32_t row = 0; row < kRows; ++row) {
+    const bool sampled = row / kGraphDegree % (kScored / 24) == 0;
+    const std::vector<float> noise = NormalFloats(2 + row, kDim);
+    for (uint32_t i = 0; i < kDim; ++i) all.push_back(sampled ? query[i] + 0.3f * noise[i] : 3 * noise[i]);
+  }
+  const StoredTestRows rows(VectorType::kF32, kDim, all);
+  Serial serial;
+  FixedClock clock;
+  OpContext ctx(clock);
+  const auto index = Build(rows.view(), Distance::kEuclidean, serial);
+  const IndexQuery asked{.vector = query, .k = kWanted, .ef_search = kScored - 1};
+  std::vector<Candidate> out;
+  GraphSearchStats stats;
+  ASSERT_TRUE(index->SearchWithout(ctx, kRows - 1, asked, GraphWay::kSweep, &out, &stats).ok());
+  EXPECT_EQ(stats.sweeps, 1u);
+  EXPECT_EQ(out.size(), kWanted);
 }
 
 TEST(GraphIndexTest, AnswersAlikeOnEveryInstructionSetAndAfterOpening) {

@@ -163,6 +163,7 @@ struct GraphSweep {
   const uint8_t* blocks = nullptr;
   uint32_t block_count = 0;
   uint32_t next_block = 0;
+  uint32_t step = 1;  // from one block to the next
   uint32_t row_count = 0;
   uint32_t dim = 0;  // padded
   const GraphQuery* query = nullptr;
