@@ -8,6 +8,8 @@ bool CommitWaiters::Add(Lsn lsn, MonotonicTime deadline, Done done, MonotonicTim
   waiters_.Add(lsn, deadline, std::move(done));
   if (lsn <= begun_lsn_) return false;
   ++waiting_;
+  // Who comes later waits for nobody.
+  if (now < wait_until_) wait_until_ = std::min(now + last_took_ / 4, last_ended_ + last_took_);
   return waiting_ == 1 || DueAt(now) <= now;
 }
 
@@ -27,6 +29,7 @@ bool CommitWaiters::TakeUpTo(Lsn lsn, MonotonicTime now, Finished* finished) {
     expected_ = finished->size() - others + waiting_;
     last_took_ = now - begun_.front().at;
     last_ended_ = now;
+    wait_until_ = now + last_took_ / 4;
   }
   return !waiters_.empty();
 }
@@ -44,9 +47,11 @@ void CommitWaiters::TakeAll(const Status& status, Finished* finished) {
 MonotonicTime CommitWaiters::DueAt(MonotonicTime now) const {
   if (waiting_ == 0) return MonotonicTime::max();
   const size_t under_way = waiters_.size() - waiting_;
-  if (under_way > 0) return waiting_ >= under_way ? now : MonotonicTime::max();
+  // Not with as many: two halves that take turns cost twice the requests of one whole, for ever, and nobody is answered
+  // sooner. Two who are alone may be strangers.
+  if (under_way > 0) return waiting_ > under_way || under_way == 1 ? now : MonotonicTime::max();
   if (waiting_ >= expected_) return now;
-  return std::max(now, last_ended_ + last_took_ / 4);
+  return std::max(now, wait_until_);
 }
 
 }  // namespace akidb

@@ -26,8 +26,9 @@ class CommitWaiters {
   void TakeExpired(MonotonicTime now, const Status& status, Finished* finished);
   void TakeAll(const Status& status, Finished* finished);
 
-  // When the next commit shall begin; max() if it is not known yet: nobody waits for it, or more are under way than
-  // wait. Else, those whom the last one answered are waited for, for a quarter of the time that it took.
+  // When the next commit shall begin; max() if it is not known yet: nobody waits for it, or no more than are under way,
+  // unless that is one. Else, those whom the last one answered are waited for while they come: until none did for a
+  // quarter of the time that it took, and no longer than that time.
   MonotonicTime DueAt(MonotonicTime now) const;
 
  private:
@@ -42,6 +43,7 @@ class CommitWaiters {
   size_t expected_ = 0;  // who was answered by the last commit, and who waited meanwhile
   Duration last_took_{};
   MonotonicTime last_ended_{};
+  MonotonicTime wait_until_{};  // for the next to come, of those who are expected
 };
 
 }  // namespace akidb

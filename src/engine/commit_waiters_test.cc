@@ -77,13 +77,43 @@ TEST_F(CommitWaitersTest, FewWaitForTheManyThatAreUnderWay) {
   Begin();
   EXPECT_TRUE(Add());
   EXPECT_FALSE(Add());
-  EXPECT_TRUE(Asleep());
-  EXPECT_TRUE(Add()) << "as many: a commit of their own, beside the other";
+  EXPECT_FALSE(Add());
+  EXPECT_TRUE(Asleep()) << "as many";
+  EXPECT_TRUE(Add()) << "more: a commit of their own, beside the other";
   EXPECT_TRUE(Due());
   Begin();
   EXPECT_TRUE(Asleep());
   EXPECT_EQ(End(3), 3u);
-  EXPECT_EQ(End(6), 3u);
+  EXPECT_EQ(End(7), 4u);
+}
+
+TEST_F(CommitWaitersTest, TwoHalvesThatTakeTurnsBecomeOneWhole) {
+  Add(4);
+  Begin();
+  Add(4);
+  EXPECT_TRUE(Asleep());
+  EXPECT_EQ(End(4), 4u);
+  Add(3);
+  EXPECT_FALSE(Due());
+  EXPECT_TRUE(Add()) << "all eight";
+  EXPECT_TRUE(Due());
+}
+
+TEST_F(CommitWaitersTest, WhileTheyComeTheyAreWaitedForAndNoLongerThanTheLastOneTook) {
+  Add(100);
+  Begin();
+  End(100);
+  const MonotonicTime ended = now_;
+  for (int i = 1; i <= 6; ++i) {
+    now_ += milliseconds(1);
+    Add();
+    EXPECT_EQ(waiters_.DueAt(now_), now_ + milliseconds(2)) << "a quarter after the last of them";
+  }
+  now_ += milliseconds(1);
+  Add();
+  EXPECT_EQ(waiters_.DueAt(now_), ended + milliseconds(8));
+  now_ += milliseconds(1);
+  EXPECT_TRUE(Due());
 }
 
 TEST_F(CommitWaitersTest, WhoWaitsAlreadyAndWhoWasAnsweredGoTogether) {
