@@ -18,13 +18,18 @@ uint64_t Xxh3(std::string_view data, uint64_t seed = 0);
 // Incremental SHA-256 (FIPS 180-4).
 class Sha256 {
  public:
-  Sha256();
+  // Of who computes it: this CPU's instructions, if it has them, or OpenSSL.
+  enum class Code { kFastest, kPortable };
+  explicit Sha256(Code code = Code::kFastest);
   ~Sha256();
   Sha256(Sha256&&) noexcept;
   Sha256& operator=(Sha256&&) noexcept;
   void Update(std::string_view data);
-  // 64 lower-case hexadecimal digits; call once.
-  std::string HexDigest();
+  // As if both were given `data`, at less than the cost of that where the CPU has the instructions.
+  static void UpdateBoth(Sha256& one, Sha256& other, std::string_view data);
+  // Call one of them, once.
+  std::array<unsigned char, 32> Digest();
+  std::string HexDigest();  // 64 lower-case digits
 
  private:
   struct State;

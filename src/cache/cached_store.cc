@@ -108,9 +108,7 @@ class CachedWriter final : public ObjectWriter, public KeptBytesWriter {
       : store_(store), key_(std::move(key)), base_(std::move(base)) {}
 
   Status Append(OpContext& ctx, std::string_view bytes) override { return base_->Append(ctx, bytes); }
-  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
-    return akidb::AppendKept(ctx, *base_, bytes, std::move(owner));
-  }
+  Status AppendKept(OpContext& ctx, const KeptBytes& kept) override { return akidb::AppendKept(ctx, *base_, kept); }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     Result<ObjectMeta> meta = base_->Commit(ctx, condition);
     store_.Changed(key_);

@@ -13,9 +13,13 @@ class WrittenBytes::Writer final : public ObjectWriter, public KeptBytesWriter {
     owner_.Remember(bytes);
     return writer_->Append(ctx, bytes);
   }
-  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
-    owner_.RememberKept(bytes, owner);
-    return akidb::AppendKept(ctx, *writer_, bytes, std::move(owner));
+  Status AppendKept(OpContext& ctx, const KeptBytes& kept) override {
+    if (kept.owner) {
+      owner_.RememberKept(kept.bytes, kept.owner);
+    } else {
+      owner_.Remember(kept.bytes);
+    }
+    return akidb::AppendKept(ctx, *writer_, kept);
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     auto committed = writer_->Commit(ctx, condition);

@@ -120,8 +120,8 @@ TEST_F(WrittenBytesTest, WhatIsKeptIsReadWhereItIs) {
     const auto writer = store_.OpenWriter(ctx_, "a");
     ASSERT_TRUE((*writer)->Append(ctx_, head).ok());
     const std::string_view bytes = *kept;
-    ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(0, 2 << 20), kept).ok());
-    ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(2 << 20), kept).ok());
+    ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(0, 2 << 20), kept}).ok());
+    ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(2 << 20), kept}).ok());
     ASSERT_TRUE((*writer)->Append(ctx_, tail).ok());
     ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::IfAbsent()));
   }

@@ -148,8 +148,8 @@ class BreakerStore::Writer final : public ObjectWriter, public KeptBytesWriter {
   Status Append(OpContext& ctx, std::string_view bytes) override {
     return store_.Guarded([&] { return base_->Append(ctx, bytes); });
   }
-  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
-    return store_.Guarded([&] { return akidb::AppendKept(ctx, *base_, bytes, std::move(owner)); });
+  Status AppendKept(OpContext& ctx, const KeptBytes& kept) override {
+    return store_.Guarded([&] { return akidb::AppendKept(ctx, *base_, kept); });
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     return store_.Guarded([&] { return base_->Commit(ctx, condition); });

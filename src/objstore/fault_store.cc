@@ -95,8 +95,8 @@ class FaultStore::Writer final : public ObjectWriter, public KeptBytesWriter {
   Status Append(OpContext& ctx, std::string_view bytes) override {
     return store_.Disturb(StoreOp::kAppend, [&](Fault) { return base_->Append(ctx, bytes); });
   }
-  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
-    return store_.Disturb(StoreOp::kAppend, [&](Fault) { return akidb::AppendKept(ctx, *base_, bytes, owner); });
+  Status AppendKept(OpContext& ctx, const KeptBytes& kept) override {
+    return store_.Disturb(StoreOp::kAppend, [&](Fault) { return akidb::AppendKept(ctx, *base_, kept); });
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     return store_.Disturb(StoreOp::kCommit, [&](Fault) { return base_->Commit(ctx, condition); });

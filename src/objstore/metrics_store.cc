@@ -60,8 +60,8 @@ class MetricsStore::Writer final : public ObjectWriter, public KeptBytesWriter {
   Status Append(OpContext& ctx, std::string_view bytes) override {
     return Counted(bytes, [&] { return base_->Append(ctx, bytes); });
   }
-  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
-    return Counted(bytes, [&] { return akidb::AppendKept(ctx, *base_, bytes, std::move(owner)); });
+  Status AppendKept(OpContext& ctx, const KeptBytes& kept) override {
+    return Counted(kept.bytes, [&] { return akidb::AppendKept(ctx, *base_, kept); });
   }
   Result<ObjectMeta> Commit(OpContext& ctx, const PutCondition& condition) override {
     return store_.Timed(StoreOp::kCommit, [&] { return base_->Commit(ctx, condition); });

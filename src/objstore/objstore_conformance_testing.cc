@@ -242,12 +242,26 @@ TEST_P(ObjectStoreConformanceTest, WhatIsKeptForAWriterIsWrittenLikeWhatItCopies
   const std::string_view bytes = *body;
   Result<std::unique_ptr<ObjectWriter>> writer = store_->OpenWriter(ctx_, "w/kept");
   ASSERT_TRUE(writer) << writer.error().ToString();
-  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(0, 1 << 20), body).ok());
-  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(1 << 20, 5), body).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(0, 1 << 20), body}).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(1 << 20, 5), body}).ok());
   ASSERT_TRUE((*writer)->Append(ctx_, std::string(bytes.substr((1 << 20) + 5, 3))).ok());
-  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr((1 << 20) + 8), body).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr((1 << 20) + 8), body}).ok());
   ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::IfAbsent()));
   EXPECT_TRUE(GetText("w/kept") == bytes);
+}
+
+TEST_P(ObjectStoreConformanceTest, ADigestIsGivenWhatIsWritten) {
+  const auto body = std::make_shared<const std::string>(Pattern((3 << 20) + 5));
+  const std::string_view bytes = *body;
+  Result<std::unique_ptr<ObjectWriter>> writer = store_->OpenWriter(ctx_, "w/digest");
+  ASSERT_TRUE(writer) << writer.error().ToString();
+  Sha256 whole;
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(0, 70), body, &whole}).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {std::string(bytes.substr(70, 1 << 20)), nullptr, &whole}).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(70 + (1 << 20)), body, &whole}).ok());
+  ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::IfAbsent()));
+  EXPECT_TRUE(GetText("w/digest") == bytes);
+  EXPECT_EQ(whole.HexDigest(), Sha256Hex(bytes));
 }
 
 TEST_P(ObjectStoreConformanceTest, AbandonedWriterLeavesNothing) {

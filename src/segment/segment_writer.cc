@@ -51,9 +51,7 @@ class Output {
   }
   Status Flush(OpContext& ctx) {
     if (!kept_.empty()) {
-      AKI_RETURN_IF_ERROR(ctx.Check());
-      hash_.Update(kept_);
-      AKI_RETURN_IF_ERROR(akidb::AppendKept(ctx, *writer_, std::exchange(kept_, {}), arena_));
+      AKI_RETURN_IF_ERROR(Send(ctx, std::exchange(kept_, {}), arena_));
     }
     if (pending_.empty()) return OkStatus();
     AKI_RETURN_IF_ERROR(Send(ctx, pending_));
@@ -65,10 +63,9 @@ class Output {
   Result<ObjectMeta> Commit(OpContext& ctx) { return writer_->Commit(ctx, PutCondition::IfAbsent()); }
 
  private:
-  Status Send(OpContext& ctx, std::string_view bytes) {
+  Status Send(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner = nullptr) {
     AKI_RETURN_IF_ERROR(ctx.Check());
-    hash_.Update(bytes);
-    return writer_->Append(ctx, bytes);
+    return akidb::AppendKept(ctx, *writer_, {bytes, std::move(owner), &hash_});
   }
 
   std::unique_ptr<ObjectWriter> writer_;

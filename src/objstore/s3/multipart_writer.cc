@@ -15,11 +15,24 @@ namespace {
 constexpr uint32_t kPartsMax = 10000;  // S3's limit
 constexpr uint64_t kAnswerBytesMax = 1u << 20;
 
-// What was appended and not sent yet: a copy, or a run of bytes that somebody keeps for us.
+// What was appended and not sent yet: a copy, or a run of bytes that somebody keeps for us; and the digest of its
+// beginning.
 class PartBytes {
  public:
   std::string_view view() const { return owner_ ? kept_ : std::string_view(copy_); }
   size_t size() const { return view().size(); }
+
+  // `bytes` are appended next, and `whole` wants them too.
+  void Hash(std::string_view bytes, Sha256* whole) {
+    if (hashed_ != size()) return whole->Update(bytes);
+    Sha256::UpdateBoth(*whole, sha256_, bytes);
+    hashed_ += bytes.size();
+  }
+  // Once.
+  Digest TakeSha256() {
+    sha256_.Update(view().substr(hashed_));
+    return sha256_.Digest();
+  }
 
   // At most `size_max` bytes are held.
   void Append(std::string_view bytes, size_t size_max) {
@@ -43,6 +56,8 @@ class PartBytes {
   std::string copy_;
   std::string_view kept_;
   std::shared_ptr<const void> owner_;  // of kept_; null: copy_ counts
+  Sha256 sha256_;
+  size_t hashed_ = 0;
 };
 
 // One part on its way. `done` and `result` belong to the writer's mutex.
@@ -51,7 +66,7 @@ struct PartInFlight {
       : ctx(clock), number(number_in), bytes(std::move(bytes_in)) {}
   OpContext ctx;  // its own: a context belongs to one thread
   const uint32_t number;
-  const PartBytes bytes;
+  PartBytes bytes;
   std::thread thread;
   bool done = false;
   Result<std::string> result = std::unexpected(Status());
@@ -69,20 +84,21 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
   MultipartWriter(const MultipartWriter&) = delete;
   MultipartWriter& operator=(const MultipartWriter&) = delete;
 
-  Status Append(OpContext& ctx, std::string_view bytes) override { return AppendKept(ctx, bytes, nullptr); }
+  Status Append(OpContext& ctx, std::string_view bytes) override { return AppendKept(ctx, {bytes}); }
 
-  Status AppendKept(OpContext& ctx, std::string_view bytes, std::shared_ptr<const void> owner) override {
+  Status AppendKept(OpContext& ctx, const KeptBytes& kept) override {
     AKI_RETURN_IF_ERROR(ctx.Check());
     if (closed_) return FailedPrecondition("the writer of " + full_key_ + " has failed or was committed");
     const size_t part_bytes = static_cast<size_t>(bucket_->options().part_bytes);
-    while (!bytes.empty()) {
+    for (std::string_view bytes = kept.bytes; !bytes.empty();) {
       // A full part is sent only when more follows: an object of exactly one part is one PUT.
       if (next_.size() == part_bytes) {
         if (Status sent = SendPart(ctx); !sent.ok()) return Fail(std::move(sent));
       }
       const std::string_view taken = bytes.substr(0, part_bytes - next_.size());
-      if (owner) {
-        next_.AppendKept(taken, owner, part_bytes);
+      if (kept.whole != nullptr) next_.Hash(taken, kept.whole);
+      if (kept.owner) {
+        next_.AppendKept(taken, kept.owner, part_bytes);
       } else {
         next_.Append(taken, part_bytes);
       }
@@ -97,7 +113,7 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
       return std::unexpected(FailedPrecondition("the writer of " + full_key_ + " has failed or was committed"));
     if (upload_id_.empty()) {
       closed_ = true;
-      return PutObject(ctx, *bucket_, key_, next_.view(), condition);
+      return PutObject(ctx, *bucket_, key_, next_.view(), next_.TakeSha256(), condition);
     }
     if (Status sent = SendPart(ctx); !sent.ok()) return std::unexpected(Fail(std::move(sent)));
     while (!in_flight_.empty()) {
@@ -154,7 +170,7 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
     part->ctx.set_deadline(ctx.deadline());
     part->ctx.set_request_id(ctx.request_id());
     part->thread = std::thread([this, in_flight = part.get(), upload_id = upload_id_] {
-      Result<std::string> result = UploadPart(in_flight->ctx, upload_id, in_flight->number, in_flight->bytes.view());
+      Result<std::string> result = UploadPart(in_flight->ctx, upload_id, in_flight->number, &in_flight->bytes);
       const MutexLock lock(mutex_);
       in_flight->result = std::move(result);
       in_flight->done = true;
@@ -164,12 +180,12 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
     return OkStatus();
   }
 
-  Result<std::string> UploadPart(OpContext& ctx, const std::string& upload_id, uint32_t number,
-                                 std::string_view bytes) {
+  Result<std::string> UploadPart(OpContext& ctx, const std::string& upload_id, uint32_t number, PartBytes* part) {
     constexpr int kTriesMax = 4;
+    const std::string_view bytes = part->view();
     // Signed with the request, so the store refuses other bytes. A checksum to keep would be one of checksums, which
     // no reader can use, and cost the store a second pass over every part.
-    const std::string sha256 = Hex(AsBytes(Sha256Of(bytes)));
+    const std::string sha256 = Hex(AsBytes(part->TakeSha256()));
     std::string etag;
     Duration pause = std::chrono::milliseconds(100);
     for (int attempt = 1;; ++attempt) {
@@ -295,9 +311,8 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
 }  // namespace
 
 Result<ObjectMeta> PutObject(OpContext& ctx, S3Bucket& bucket, const std::string& key, std::string_view body,
-                             const PutCondition& condition) {
+                             const Digest& sha256, const PutCondition& condition) {
   const std::string full_key = bucket.FullKey(key);
-  const Digest sha256 = Sha256Of(body);
   S3Request request{"PUT", bucket.ObjectPath(full_key)};
   AKI_RETURN_IF_ERROR(AddCondition(condition, &request.headers));
   AddChecksum(sha256, &request.headers);

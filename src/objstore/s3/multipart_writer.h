@@ -11,13 +11,15 @@
 #include <string>
 
 #include "objstore/object_store.h"
+#include "objstore/s3/digest.h"
 #include "objstore/s3/s3_bucket.h"
 
 namespace akidb::s3 {
 
-// One conditional PUT: head and body leave in one burst, because the store holds the key's lock while it reads.
+// One conditional PUT: head and body leave in one burst, because the store holds the key's lock while it reads. The
+// store refuses a body with another SHA-256.
 Result<ObjectMeta> PutObject(OpContext& ctx, S3Bucket& bucket, const std::string& key, std::string_view body,
-                             const PutCondition& condition);
+                             const Digest& sha256, const PutCondition& condition);
 
 // Destroying the writer before Commit has answered OK aborts the upload: one request, at most five seconds.
 std::unique_ptr<ObjectWriter> NewMultipartWriter(std::shared_ptr<S3Bucket> bucket, std::string key, Clock& clock,

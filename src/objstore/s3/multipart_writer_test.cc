@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "base/hash.h"
 #include "objstore/kept_bytes.h"
 #include "objstore/s3/fake_server_testing.h"
 #include "objstore/s3/s3_admin.h"
@@ -129,9 +130,9 @@ TEST_F(MultipartWriterTest, WhatIsKeptGoesUpLikeWhatIsCopied) {
   auto writer = store_->OpenWriter(ctx_, "k");
   // One and a half parts side by side, a copy in between, and the rest.
   const size_t half = kPart / 2;
-  for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(i * half, half), kept).ok());
+  for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(i * half, half), kept}).ok());
   ASSERT_TRUE((*writer)->Append(ctx_, std::string(bytes.substr(3 * half, 100))).ok());
-  ASSERT_TRUE(AppendKept(ctx_, **writer, bytes.substr(3 * half + 100), kept).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(3 * half + 100), kept}).ok());
   kept.reset();
   EXPECT_FALSE(alive.expired());
   ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::None()));
@@ -143,11 +144,35 @@ TEST_F(MultipartWriterTest, WhatIsKeptGoesUpLikeWhatIsCopied) {
 TEST_F(MultipartWriterTest, OneKeptPartIsOnePut) {
   const auto kept = std::make_shared<const std::string>(kPart, 'x');
   auto writer = store_->OpenWriter(ctx_, "k");
-  ASSERT_TRUE(AppendKept(ctx_, **writer, *kept, kept).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {*kept, kept}).ok());
   ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::None()));
   const auto requests = server_.Requests();
   ASSERT_EQ(requests.size(), 1u);
   EXPECT_TRUE(requests[0].body == *kept);
+}
+
+TEST_F(MultipartWriterTest, EveryPartIsSignedForItsOwnBytesWhoeverHashesThem) {
+  const auto kept = std::make_shared<const std::string>([] {
+    std::string bytes(2 * kPart + 1000, '\0');
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 / 1000);
+    return bytes;
+  }());
+  const std::string_view bytes = *kept;
+  auto writer = store_->OpenWriter(ctx_, "k");
+  Sha256 whole;
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(0, 100), kept, &whole}).ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(100, kPart), kept, &whole}).ok());
+  ASSERT_TRUE((*writer)->Append(ctx_, bytes.substr(100 + kPart, 300)).ok());
+  whole.Update(bytes.substr(100 + kPart, 300));
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {bytes.substr(400 + kPart), kept, &whole}).ok());
+  ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::None()));
+  EXPECT_EQ(whole.HexDigest(), Sha256Hex(bytes));
+  size_t sent = 0;
+  for (const FakeRequest& request : server_.Requests()) {
+    EXPECT_EQ(request.headers.at("x-amz-content-sha256"), Sha256Hex(request.body)) << request.target;
+    if (request.method == "PUT") sent += request.body.size();
+  }
+  EXPECT_EQ(sent, bytes.size());
 }
 
 TEST_F(MultipartWriterTest, SlowPartDoesNotKeepOthersWaiting) {
