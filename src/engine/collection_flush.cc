@@ -31,6 +31,7 @@ class GrowingSource final : public SegmentSource {
     return std::string_view(reinterpret_cast<const char*>(At(row).vector), vector_bytes_);
   }
   float Scale(RowIndex row) override { return At(row).scale; }
+  float InverseNorm(RowIndex row) override { return At(row).inv_norm; }
   Result<std::string_view> Payload(OpContext&, RowIndex row) override { return At(row).payload; }
   Lsn lsn_max() const override { return lsn_max_; }
 
@@ -70,6 +71,15 @@ std::vector<Origin> LiveInOrderOfId(const std::vector<GrowingReader>& groups, Ls
   return origins;
 }
 
+// Of all rows, or none.
+std::vector<float> KnownInverseNorms(SegmentSource& source) {
+  std::vector<float> norms;
+  if (source.InverseNorm(0) == 0) return norms;
+  norms.resize(source.row_count());
+  for (RowIndex row = 0; row < source.row_count(); ++row) norms[row] = source.InverseNorm(row);
+  return norms;
+}
+
 }  // namespace
 
 std::string CollectionImpl::MintId(ManifestVersion start) {
@@ -90,7 +100,8 @@ Result<CollectionImpl::NewSegment> CollectionImpl::WriteNewSegment(OpContext& ct
   SegmentUnit::Shared opened;
   const auto open = [&](const SegmentEntry& entry, const std::shared_ptr<const HugeArena>& kept) -> Status {
     if (!store->remembers()) return OkStatus();
-    AKI_ASSIGN_OR_RETURN(opened.reader, OpenKeptSegment(ctx, store, key, entry, deps_.payload_cache, kept));
+    AKI_ASSIGN_OR_RETURN(opened.reader,
+                         OpenKeptSegment(ctx, store, key, entry, deps_.payload_cache, kept, KnownInverseNorms(source)));
     opened.index = std::make_shared<IndexSlot>();
     store->Forget();
     return OkStatus();

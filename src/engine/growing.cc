@@ -387,6 +387,7 @@ GrowingReader::Row GrowingReader::At(RowIndex row) const {
           .payload = place.payload,
           .vector = chunk.vectors.get() + offset * chunk.stride,
           .scale = chunk.scales ? chunk.scales[offset] : 0,
+          .inv_norm = chunk.inv_norms ? chunk.inv_norms[offset] : 0,
           .inserted_at = place.inserted_at,
           .deleted_at = Lsn(place.deleted_at.load(std::memory_order_acquire))};
 }

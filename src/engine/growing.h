@@ -114,6 +114,7 @@ class GrowingReader {
     std::string_view payload;  // followed by at least 64 readable bytes
     const std::byte* vector;
     float scale;
+    float inv_norm;  // 0 where the distance needs none
     Lsn inserted_at;
     Lsn deleted_at;
   };

@@ -6,16 +6,19 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/huge_arena.h"
 #include "segment/segment_reader.h"
 
 namespace akidb {
 
-// `kept` are header and vectors as BeforeCommit got them (segment_writer.h); null: everything is read.
+// `kept` are header and vectors as BeforeCommit got them (segment_writer.h); null: everything is read. `inverse_norms`:
+// those of all rows, in their order; empty: they are computed where they are needed.
 Result<std::shared_ptr<const SegmentReader>> OpenKeptSegment(OpContext& ctx, std::shared_ptr<ObjectStore> store,
                                                              const std::string& key, const SegmentEntry& entry,
                                                              std::shared_ptr<PayloadBlockCache> cache,
-                                                             std::shared_ptr<const HugeArena> kept);
+                                                             std::shared_ptr<const HugeArena> kept,
+                                                             std::vector<float> inverse_norms = {});
 
 }  // namespace akidb

@@ -20,12 +20,13 @@ constexpr uint64_t kVectorsReadBytesMax = 128ull << 20;
 class OpenSegment final : public SegmentReader {
  public:
   OpenSegment(SegmentObject object, const SegmentEntry& entry, std::shared_ptr<PayloadBlockCache> cache,
-              std::shared_ptr<const HugeArena> kept)
+              std::shared_ptr<const HugeArena> kept, std::vector<float> inverse_norms)
       : object_(std::move(object)),
         entry_(entry),
         cache_(std::move(cache)),
         cache_owner_(cache_->NewOwner()),
-        arena_(std::move(kept)) {}
+        arena_(std::move(kept)),
+        inverse_norms_(std::move(inverse_norms)) {}
   ~OpenSegment() override { cache_->Drop(cache_owner_); }
 
   Status Load(OpContext& ctx);
@@ -114,8 +115,9 @@ Status OpenSegment::Load(OpContext& ctx) {
   columns_.emplace(object_, directory.Find(SegmentSection::kColumns), vectors_.row_count, cache_->columns(),
                    [this](std::string_view id) { return ids_->Find(id); });
   if (distance_ == Distance::kCosine) {
+    const bool known = inverse_norms_.size() == vectors_.row_count;
     inverse_norms_.resize(vectors_.row_count);
-    for (RowIndex row = 0; row < vectors_.row_count; ++row) {
+    for (RowIndex row = 0; row < vectors_.row_count && !known; ++row) {
       inverse_norms_[row] =
           InverseNorm(vectors_.type, vectors_.Row(row), vectors_.dim, scales_.empty() ? 0 : scales_[row]);
     }
@@ -314,10 +316,11 @@ uint64_t OpenSegment::memory_bytes() const {
 Result<std::shared_ptr<const SegmentReader>> OpenKeptSegment(OpContext& ctx, std::shared_ptr<ObjectStore> store,
                                                              const std::string& key, const SegmentEntry& entry,
                                                              std::shared_ptr<PayloadBlockCache> cache,
-                                                             std::shared_ptr<const HugeArena> kept) {
+                                                             std::shared_ptr<const HugeArena> kept,
+                                                             std::vector<float> inverse_norms) {
   return ReadAgainIfBad(ctx, [&]() -> Result<std::shared_ptr<const SegmentReader>> {
-    auto segment =
-        std::make_shared<OpenSegment>(SegmentObject(store, key, entry.object.version_id), entry, cache, kept);
+    auto segment = std::make_shared<OpenSegment>(SegmentObject(store, key, entry.object.version_id), entry, cache, kept,
+                                                 inverse_norms);
     AKI_RETURN_IF_ERROR(segment->Load(ctx));
     return segment;
   });

@@ -123,6 +123,16 @@ TEST_P(SegmentRoundTripTest, WhatIsKeptOfTheWritingIsWhatIsStored) {
     const VectorRows& vectors = (*segment)->vectors();
     ASSERT_EQ(vectors.row_count, count);
     EXPECT_EQ(std::memcmp(vectors.data, (*read)->vectors().data, count * vectors.stride_bytes), 0);
+    if (vectors.inv_norms != nullptr) {
+      const std::vector<float> norms((*read)->vectors().inv_norms, (*read)->vectors().inv_norms + count);
+      const auto told = OpenKeptSegment(ctx_, store_, kKey + "2", *entry, cache_, kept, norms);
+      ASSERT_TRUE(told) << told.error().ToString();
+      EXPECT_EQ(std::memcmp((*told)->vectors().inv_norms, norms.data(), count * sizeof(float)), 0);
+      // As many as there are rows, or they are computed.
+      const auto mistold = OpenKeptSegment(ctx_, store_, kKey + "2", *entry, cache_, kept, {1.0F, 2.0F, 3.0F});
+      ASSERT_TRUE(mistold) << mistold.error().ToString();
+      EXPECT_EQ(std::memcmp((*mistold)->vectors().inv_norms, norms.data(), count * sizeof(float)), 0);
+    }
     ASSERT_TRUE(store_->Delete(ctx_, kKey).ok());
     ASSERT_TRUE(store_->Delete(ctx_, kKey + "2").ok());
   }

@@ -49,6 +49,8 @@ class SegmentSource {
   virtual Result<std::string_view> Vector(OpContext& ctx, RowIndex row) = 0;
   // kInt8 only.
   virtual float Scale(RowIndex row) = 0;
+  // As ann/exact_score.h has it, from whoever knows it of all rows already; 0: unknown.
+  virtual float InverseNorm(RowIndex /*row*/) { return 0; }
   // JSON object; empty means {}.
   virtual Result<std::string_view> Payload(OpContext& ctx, RowIndex row) = 0;
   // Greatest LSN over all rows.
