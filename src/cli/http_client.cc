@@ -1,12 +1,19 @@
 #include "cli/http_client.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <cerrno>
 #include <charconv>
 
 #include "cli/interrupt.h"
@@ -27,6 +34,70 @@ Duration RetryAfterOf(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   return error == std::errc() && end == text.data() + text.size() ? std::chrono::seconds(seconds) : Duration{};
 }
+
+// A connected socket whose bytes are waited for until a deadline, or until Ctrl-C. Without an event loop, which costs
+// more than the request: with many connections on one machine the server would have that processor time.
+class WaitedSocket {
+ public:
+  WaitedSocket(int fd, Clock& clock, MonotonicTime deadline) : fd_(fd), clock_(clock), deadline_(deadline) {}
+
+  ErrorCode Write(std::string_view first, std::string_view second) {
+    ErrorCode error;
+    while (!error && (!first.empty() || !second.empty())) {
+      std::array<iovec, 2> parts{
+          {{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), second.size()}}};
+      msghdr message{};
+      message.msg_iov = parts.data();
+      message.msg_iovlen = parts.size();
+      const size_t sent = Try(POLLOUT, &error, [&] { return ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT); });
+      const size_t of_first = std::min(sent, first.size());
+      first.remove_prefix(of_first);
+      second.remove_prefix(sent - of_first);
+    }
+    return error;
+  }
+
+  // What Beast wants of a stream to read from.
+  template <class Buffers>
+  size_t read_some(const Buffers& buffers, ErrorCode& error) {
+    const asio::mutable_buffer into = *asio::buffer_sequence_begin(buffers);
+    error = {};
+    const size_t got = Try(POLLIN, &error, [&] { return ::recv(fd_, into.data(), into.size(), MSG_DONTWAIT); });
+    if (!error && got == 0 && into.size() > 0) error = asio::error::eof;
+    return got;
+  }
+  template <class Buffers>
+  size_t read_some(const Buffers& buffers) {
+    ErrorCode error;
+    const size_t got = read_some(buffers, error);
+    if (error) throw boost::system::system_error(error);
+    return got;
+  }
+
+ private:
+  template <class Call>
+  size_t Try(short events, ErrorCode* error, const Call& call) {
+    constexpr Duration kSlice = std::chrono::milliseconds(100);  // how late Ctrl-C may be noticed
+    for (;;) {
+      const ssize_t done = call();
+      if (done >= 0) return static_cast<size_t>(done);
+      if (errno != EAGAIN && errno != EINTR) {
+        *error = ErrorCode(errno, boost::system::system_category());
+        return 0;
+      }
+      const Duration left = std::min(kSlice, deadline_ - clock_.Now());
+      if (Interrupted()) *error = asio::error::operation_aborted;
+      if (left <= Duration{}) *error = beast::error::timeout;
+      if (*error) return 0;
+      pollfd entry{fd_, events, 0};
+      ::poll(&entry, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+    }
+  }
+
+  const int fd_;
+  Clock& clock_;
+  const MonotonicTime deadline_;
+};
 
 }  // namespace
 
@@ -52,8 +123,13 @@ struct HttpClient::Connection {
       io.run();
       return CheckInterrupt();
     }
+    return Ended(result, what);
+  }
+
+  Status Ended(ErrorCode result, std::string_view what) {
     if (!result) return OkStatus();
     open = false;
+    if (result == asio::error::operation_aborted) return CheckInterrupt();
     if (result == beast::error::timeout) return DeadlineExceeded(std::string(what) + ": no answer in time");
     return Unavailable(std::string(what) + ": " + result.message());
   }
@@ -106,25 +182,23 @@ Result<HttpReply> HttpClient::Try(std::string_view method, std::string_view targ
     connection_->stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
     connection_->open = true;
   }
-  http::request<http::span_body<const char>> request;
-  request.version(11);
-  request.method_string({method.data(), method.size()});
-  request.target({target.data(), target.size()});
-  request.set(http::field::host, where);
-  request.set(http::field::user_agent, "akidb-cli");
-  request.set(http::field::accept, "application/json");
-  if (!content_type.empty()) request.set(http::field::content_type, {content_type.data(), content_type.size()});
-  request.body() = {body.data(), body.size()};
-  if (!body.empty() || method == "POST" || method == "PATCH" || method == "PUT") request.content_length(body.size());
+  std::string head;
+  head.append(method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(where);
+  head.append("\r\nUser-Agent: akidb-cli\r\nAccept: application/json\r\n");
+  if (!content_type.empty()) head.append("Content-Type: ").append(content_type).append("\r\n");
+  if (!body.empty() || method == "POST" || method == "PATCH" || method == "PUT") {
+    head.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
+  }
+  head.append("\r\n");
 
   const std::string what = std::string(method) + " " + where + std::string(target);
-  AKI_RETURN_IF_ERROR(connection_->Run(
-      options_.timeout, what, [&](auto done) { http::async_write(connection_->stream, request, std::move(done)); }));
+  WaitedSocket socket(connection_->stream.socket().native_handle(), clock_, clock_.Now() + options_.timeout);
+  AKI_RETURN_IF_ERROR(connection_->Ended(socket.Write(head, body), what));
   http::response_parser<http::string_body> parser;
   parser.body_limit(kReplyBytesMax);
-  AKI_RETURN_IF_ERROR(connection_->Run(options_.timeout, what, [&](auto done) {
-    http::async_read(connection_->stream, connection_->buffer, parser, std::move(done));
-  }));
+  ErrorCode failed;
+  http::read(socket, connection_->buffer, parser, failed);
+  AKI_RETURN_IF_ERROR(connection_->Ended(failed, what));
   auto response = parser.release();
   connection_->open = response.keep_alive();
   connection_->used = true;
