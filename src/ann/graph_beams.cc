@@ -19,6 +19,8 @@ constexpr uint32_t kK = 10;
 constexpr uint32_t kBeamsTried[] = {10,  12,  14,  16,  20,  24,  28,  32,  40,  48,  56,   64,   80,   96,
                                     112, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 4096};
 
+constexpr size_t kBeamsOfSweep = 10;
+
 // As on embeddings, for graphs that were stored before they measured themselves.
 constexpr uint32_t kGuessedBeams[] = {16, 24, 40, 64, 96, 192, 384, 1024};
 constexpr uint32_t kGuessedSweeps[] = {16, 24, 32, 48, 64, 128, 256, 512};
@@ -35,6 +37,15 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
   std::vector<std::vector<Candidate>> truths(samples);
   std::vector<uint32_t> found(samples);
   std::vector<float> reaches(samples);
+  const auto hits_of = [&](uint32_t i, std::span<const Candidate> near) {
+    const std::vector<Candidate>& truth = truths[i];
+    if (truth.empty()) return 0u;
+    // Rows as near as the last true one count, whichever of them the truth names.
+    const auto hits = std::ranges::count_if(near, [&](const Candidate& c) {
+      return LargerIsNearer(distance) ? c.score >= truth.back().score : c.score <= truth.back().score;
+    });
+    return static_cast<uint32_t>(std::min<size_t>(static_cast<size_t>(hits), truth.size()));
+  };
   // Every sample in one way; `found` counts its hits.
   const auto search_all = [&](GraphWay way, uint32_t ef) {
     return ForPieces(ctx, parallel, samples, 1, [&](uint32_t i, uint32_t) {
@@ -44,15 +55,20 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
       GraphSearchStats stats;
       // A failure is that of ctx, which is asked again below.
       (void)index.SearchWithout(ctx, sampled[i], {.vector = values, .k = kK, .ef_search = ef}, way, &near, &stats);
-      std::vector<Candidate>& truth = truths[i];
-      if (way == GraphWay::kScan) truth = near;
-      if (truth.empty()) return;
-      // Rows as near as the last true one count, whichever of them the truth names.
-      const auto hits = std::ranges::count_if(near, [&](const Candidate& c) {
-        return LargerIsNearer(distance) ? c.score >= truth.back().score : c.score <= truth.back().score;
-      });
-      found[i] = static_cast<uint32_t>(std::min<size_t>(static_cast<size_t>(hits), truth.size()));
+      if (way == GraphWay::kScan) truths[i] = near;
+      found[i] = hits_of(i, near);
       if (way == GraphWay::kWalk) reaches[i] = stats.reach;
+    });
+  };
+  // A sweep looks at every row, however few of them it scores, so that one serves several beams.
+  std::vector<uint32_t> found_by_sweeps(size_t{samples} * kBeamsOfSweep);
+  const auto sweep_all = [&](std::span<const uint32_t> beams) {
+    return ForPieces(ctx, parallel, samples, 1, [&](uint32_t i, uint32_t) {
+      std::vector<float> values(rows.dim);
+      LoadRow(rows, sampled[i], values.data());
+      std::vector<std::vector<Candidate>> near(beams.size());
+      (void)index.SweepsWithout(ctx, sampled[i], {.vector = values, .k = kK}, beams, &near);
+      for (size_t j = 0; j < beams.size(); ++j) found_by_sweeps[j * samples + i] = hits_of(i, near[j]);
     });
   };
   const auto found_in_all = [&] {
@@ -61,17 +77,25 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
   AKI_RETURN_IF_ERROR(search_all(GraphWay::kScan, 0));
   const double total = found_in_all();
   MeasuredBeams out;
-  for (const GraphWay way : {GraphWay::kWalk, GraphWay::kSweep}) {
-    std::vector<uint32_t>& beams = way == GraphWay::kWalk ? out.beams : out.sweeps;
-    for (const uint32_t ef : kBeamsTried) {
-      AKI_RETURN_IF_ERROR(search_all(way, ef));
-      while (beams.size() < std::size(kRecallLevels) && found_in_all() >= kRecallLevels[beams.size()] * total) {
-        beams.push_back(ef);
-      }
-      if (beams.size() == std::size(kRecallLevels)) break;
-    }
-    beams.resize(std::size(kRecallLevels), *std::rbegin(kBeamsTried));
+  constexpr size_t kLevels = std::size(kRecallLevels);
+  const auto reach_levels = [&](uint32_t beam, double hits, std::vector<uint32_t>* beams) {
+    while (beams->size() < kLevels && hits >= kRecallLevels[beams->size()] * total) beams->push_back(beam);
+  };
+  for (const uint32_t beam : kBeamsTried) {
+    AKI_RETURN_IF_ERROR(search_all(GraphWay::kWalk, beam));
+    reach_levels(beam, found_in_all(), &out.beams);
+    if (out.beams.size() == kLevels) break;
   }
+  for (size_t at = 0; at < std::size(kBeamsTried) && out.sweeps.size() < kLevels; at += kBeamsOfSweep) {
+    const auto some = std::span(kBeamsTried).subspan(at, std::min(kBeamsOfSweep, std::size(kBeamsTried) - at));
+    AKI_RETURN_IF_ERROR(sweep_all(some));
+    for (size_t j = 0; j < some.size(); ++j) {
+      std::copy_n(found_by_sweeps.begin() + static_cast<std::ptrdiff_t>(j * samples), samples, found.begin());
+      reach_levels(some[j], found_in_all(), &out.sweeps);
+    }
+  }
+  out.beams.resize(kLevels, *std::rbegin(kBeamsTried));
+  out.sweeps.resize(kLevels, *std::rbegin(kBeamsTried));
   // Nothing is told of searches that were cut short: equal rows and seeds must measure alike.
   AKI_RETURN_IF_ERROR(ctx.Check());
   out.reach = std::max(0.0f, *std::ranges::max_element(reaches));

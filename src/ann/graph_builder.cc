@@ -15,21 +15,27 @@ namespace {
 
 constexpr uint32_t kPieceRows = 256;
 constexpr uint32_t kEntriesMax = 1024;
-constexpr uint32_t kEntriesKept = 4;
-constexpr size_t kCandidatesMax = 160;  // nearest candidates among which neighbours are chosen
-constexpr size_t kReverseMax = 128;     // rows that may ask one row to be their neighbour
-// Where older graphs know a row: of its near rows so many count, the first of them with their neighbours of old, and so
-// many candidates in all. More find little and cost much, as choosing grows with the candidates.
-constexpr size_t kNearMerged = 32;
+constexpr uint32_t kConnectRoundsMax = 32;
+constexpr size_t kReverseMax = 128;  // rows that may ask one row to be their neighbour
+// Where there are older graphs, leaves need only find what those could not know, and fewer do. A row that was in none
+// of them gets the neighbours of old of its nearest rows instead of leaves.
+constexpr NearOptions kNearOfMerged = {.kept = 64, .fanout = {3, 2}};
 constexpr size_t kJoinedMerged = 8;
-constexpr size_t kCandidatesMerged = 80;
+constexpr size_t kCandidatesMerged = 96;  // more find little and cost much, as choosing grows with them
 
-using Neighbours = std::vector<uint32_t>;
+// 200, which is usual, gives 24 leaves a row and 112 candidates.
+NearOptions NearOptionsFor(uint32_t ef_construction) {
+  return {.kept = std::clamp(ef_construction * 14 / 25, 48u, kNearKeptMax),
+          .fanout = {std::clamp(ef_construction / 25, 3u, 16u), std::clamp(ef_construction / 66, 2u, 4u)}};
+}
+
+// Keys (distance, row), kGraphDegree a row; the row itself fills places that are free.
+using Neighbours = std::vector<int64_t>;
 
 class GraphBuilder {
  public:
   GraphBuilder(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphSources& sources,
-               const GraphKernels& kernels, Parallel& parallel, GraphTopology* topology)
+               const GraphBuildKernels& kernels, Parallel& parallel, GraphTopology* topology)
       : ctx_(ctx),
         codes_(codes),
         slab_(codes.slab()),
@@ -42,21 +48,25 @@ class GraphBuilder {
 
   Status Run() {
     PickEntries();
-    AKI_ASSIGN_OR_RETURN(near_, MakeNearRows(ctx_, codes_, options_.seed, kernels_, parallel_));
+    const NearOptions near = sources_.known_count() > 0 ? kNearOfMerged : NearOptionsFor(options_.ef_construction);
+    AKI_ASSIGN_OR_RETURN(near_, MakeNearRows(ctx_, codes_, options_.seed, near, kernels_, parallel_));
     AKI_RETURN_IF_ERROR(ChooseNear());
     AKI_RETURN_IF_ERROR(AddReverse());
-    for (uint32_t round = 0; round < options_.rounds && sources_.known_count() < row_count_; ++round) {
-      AKI_RETURN_IF_ERROR(SearchAll());
-      AKI_RETURN_IF_ERROR(AddReverse());
-    }
     ConnectAll();
-    topology_.neighbours = std::move(neighbours_);
+    topology_.neighbours = Numbers();
     return OkStatus();
   }
 
  private:
-  uint32_t* Of(Neighbours& all, uint32_t row) const { return all.data() + size_t{row} * kGraphDegree; }
-  const uint32_t* Of(const Neighbours& all, uint32_t row) const { return all.data() + size_t{row} * kGraphDegree; }
+  static std::span<int64_t, kGraphDegree> Of(Neighbours& all, uint32_t row) {
+    return std::span<int64_t, kGraphDegree>(all.data() + size_t{row} * kGraphDegree, kGraphDegree);
+  }
+
+  std::vector<uint32_t> Numbers() const {
+    std::vector<uint32_t> out(neighbours_.size());
+    std::ranges::transform(neighbours_, out.begin(), RowOfKey);
+    return out;
+  }
 
   // About the square root of the rows: enough to begin near every query, few enough to cost little.
   void PickEntries() {
@@ -72,26 +82,54 @@ class GraphBuilder {
     }
   }
 
-  // Near rows by the leaves, neighbours in an older graph, and neighbours of the nearest in theirs compete.
+  // What one thread needs to choose neighbours of one row after the other.
+  struct Chooser {
+    explicit Chooser(const GraphBuilder& builder) : pruner(builder.slab_, builder.kernels_) {}
+    GraphPruner pruner;
+    std::vector<int64_t> keys;  // candidates
+    std::vector<uint32_t> ids;  // candidates whose distances are not known
+    std::vector<float> distances;
+  };
+
+  // Chooses among the nearest `most` of the candidates, which come in any order and may come twice, as may the row.
+  void Choose(uint32_t row, size_t most, Chooser* c, Neighbours* to) const {
+    if (!c->ids.empty()) {
+      std::ranges::sort(c->ids);
+      const auto repeated = std::ranges::unique(c->ids);
+      c->ids.erase(repeated.begin(), repeated.end());
+      c->distances.resize(c->ids.size());
+      kernels_.distances(slab_, row, c->ids.data(), c->ids.size(), c->distances.data());
+      for (size_t i = 0; i < c->ids.size(); ++i) c->keys.push_back(KeyOfPair(c->distances[i], c->ids[i]));
+    }
+    // The distance of two rows has the same bits wherever it comes from, so that what comes twice is equal.
+    std::ranges::sort(c->keys);
+    const auto repeated = std::ranges::unique(c->keys);
+    c->keys.erase(repeated.begin(), repeated.end());
+    std::erase_if(c->keys, [&](int64_t key) { return RowOfKey(key) == row; });
+    if (c->keys.size() > most) c->keys.resize(most);
+    const std::span<int64_t> chosen = Of(*to, row);
+    const uint32_t count = c->pruner.ChooseKeys(c->keys, chosen.data());
+    std::fill(chosen.begin() + count, chosen.end(), KeyOfPair(0, row));
+  }
+
+  // Near rows by the leaves compete, and with older graphs neighbours in those.
   Status ChooseNear() {
     neighbours_.resize(size_t{row_count_} * kGraphDegree);
     return ForPieces(ctx_, parallel_, row_count_, kPieceRows, [&](uint32_t begin, uint32_t end) {
-      GraphPruner pruner(slab_, kernels_);
-      Candidates candidates;
+      Chooser chooser(*this);
       for (uint32_t row = begin; row < end; ++row) {
-        if (!sources_.Knows(row)) {
-          pruner.Choose(row, near_.Of(row), Of(neighbours_, row));
+        const std::span<const int64_t> near = near_.Of(row);
+        chooser.keys.assign(near.begin(), near.end());
+        chooser.ids.clear();
+        if (sources_.known_count() == 0) {
+          Choose(row, near.size(), &chooser, &neighbours_);
           continue;
         }
-        candidates.ids.clear();
-        sources_.AppendNeighbours(row, &candidates.ids);
-        const std::span<const int64_t> near = near_.Of(row);
-        for (size_t i = 0; i < std::min(near.size(), kNearMerged); ++i) {
-          candidates.ids.push_back(RowOfKey(near[i]));
-          if (i < kJoinedMerged) sources_.AppendNeighbours(RowOfKey(near[i]), &candidates.ids);
+        sources_.AppendNeighbours(row, &chooser.ids);
+        for (size_t i = 0; i < std::min(near.size(), kJoinedMerged) && !sources_.Knows(row); ++i) {
+          sources_.AppendNeighbours(RowOfKey(near[i]), &chooser.ids);
         }
-        MakeKeys(row, kCandidatesMerged, &candidates);
-        pruner.Choose(row, candidates.keys, Of(neighbours_, row));
+        Choose(row, kCandidatesMerged, &chooser, &neighbours_);
       }
     });
   }
@@ -99,96 +137,40 @@ class GraphBuilder {
   // Each row is offered those that chose it, and chooses again among them and its own.
   Status AddReverse() {
     std::vector<uint32_t> starts(size_t{row_count_} + 1);
-    for (uint32_t row = 0; row < row_count_; ++row) {
-      for (uint32_t j = 0; j < kGraphDegree; ++j) ++starts[Of(neighbours_, row)[j] + size_t{1}];
-    }
+    for (const int64_t key : neighbours_) ++starts[RowOfKey(key) + size_t{1}];
     std::partial_sum(starts.begin(), starts.end(), starts.begin());
-    std::vector<uint32_t> sources(neighbours_.size());
+    Neighbours offers(neighbours_.size());
     std::vector<uint32_t> filled(starts.begin(), starts.end() - 1);
     for (uint32_t row = 0; row < row_count_; ++row) {
-      for (uint32_t j = 0; j < kGraphDegree; ++j) sources[filled[Of(neighbours_, row)[j]]++] = row;
+      for (const int64_t key : Of(neighbours_, row)) {
+        offers[filled[RowOfKey(key)]++] = KeyOfPair(DistanceOfKey(key), row);
+      }
     }
     Neighbours next(neighbours_.size());
     AKI_RETURN_IF_ERROR(ForPieces(ctx_, parallel_, row_count_, kPieceRows, [&](uint32_t begin, uint32_t end) {
-      GraphPruner pruner(slab_, kernels_);
-      Candidates candidates;
+      Chooser chooser(*this);
       for (uint32_t row = begin; row < end; ++row) {
-        candidates.ids.assign(Of(neighbours_, row), Of(neighbours_, row) + kGraphDegree);
-        candidates.ids.insert(candidates.ids.end(), sources.begin() + starts[row], sources.begin() + starts[row + 1]);
-        MakeKeys(row, kReverseMax, &candidates);
-        pruner.Choose(row, candidates.keys, Of(next, row));
+        const std::span<const int64_t> own = Of(neighbours_, row);
+        chooser.keys.assign(own.begin(), own.end());
+        chooser.keys.insert(chooser.keys.end(), offers.begin() + starts[row], offers.begin() + starts[row + 1]);
+        Choose(row, kReverseMax, &chooser, &next);
       }
     }));
     neighbours_ = std::move(next);
     return OkStatus();
   }
 
-  struct Candidates {
-    std::vector<uint32_t> ids;
-    std::vector<float> distances;
-    std::vector<int64_t> keys;
-  };
-
-  // From ids, in any order and with repetitions, to the nearest `most` keys.
-  void MakeKeys(uint32_t row, size_t most, Candidates* c) const {
-    std::ranges::sort(c->ids);
-    const auto repeated = std::ranges::unique(c->ids);
-    c->ids.erase(repeated.begin(), repeated.end());
-    std::erase(c->ids, row);
-    c->distances.resize(c->ids.size());
-    kernels_.distances(slab_, row, c->ids.data(), c->ids.size(), c->distances.data());
-    c->keys.clear();
-    for (size_t i = 0; i < c->ids.size(); ++i) c->keys.push_back(KeyOfPair(c->distances[i], c->ids[i]));
-    std::ranges::sort(c->keys);
-    if (c->keys.size() > most) c->keys.resize(most);
-  }
-
-  // Every row that no older graph had is searched for in the graph so far; what the walk saw, the near rows and the
-  // neighbours so far compete.
-  Status SearchAll() {
-    AKI_ASSIGN_OR_RETURN(const HugeArena blocks, MakeBlocks(ctx_, codes_, neighbours_, kernels_, parallel_));
-    AKI_ASSIGN_OR_RETURN(const HugeArena entries, MakeEntryBlocks(codes_, topology_.entries, kernels_));
-    Neighbours next(neighbours_.size());
-    ScratchPool scratches(row_count_, slab_.dim);
-    AKI_RETURN_IF_ERROR(ForPieces(ctx_, parallel_, row_count_, kPieceRows, [&](uint32_t begin, uint32_t end) {
-      const ScratchPool::Lease scratch(scratches);
-      GraphPruner pruner(slab_, kernels_);
-      Candidates candidates;
-      for (uint32_t row = begin; row < end; ++row) {
-        if (sources_.Knows(row)) {
-          std::copy_n(Of(neighbours_, row), kGraphDegree, Of(next, row));
-          continue;
-        }
-        const int8_t* code = codes_.code(row);
-        for (uint32_t i = 0; i < slab_.dim; ++i) {
-          scratch->query()[i] = slab_.scales[row] * static_cast<float>(code[i]);
-        }
-        GraphWalk walk = scratch->Begin(kernels_, options_.ef_construction, options_.ef_construction);
-        walk.blocks = reinterpret_cast<const uint8_t*>(blocks.data());
-        walk.entry_blocks = reinterpret_cast<const uint8_t*>(entries.data());
-        walk.entry_block_count = static_cast<uint32_t>(topology_.entries.size() / kGraphDegree);
-        walk.entries_kept = kEntriesKept;
-        walk.lookahead = 2;
-        kernels_.fast.start(walk);
-        while (kernels_.fast.run(walk, 1u << 20)) {
-        }
-        scratch->End(walk);
-        candidates.ids.clear();
-        for (uint32_t i = 0; i < walk.result_size; ++i) candidates.ids.push_back(RowOfKey(walk.results[i]));
-        for (const int64_t key : near_.Of(row)) candidates.ids.push_back(RowOfKey(key));
-        candidates.ids.insert(candidates.ids.end(), Of(neighbours_, row), Of(neighbours_, row) + kGraphDegree);
-        MakeKeys(row, kCandidatesMax, &candidates);
-        pruner.Choose(row, candidates.keys, Of(next, row));
-      }
-    }));
-    neighbours_ = std::move(next);
-    return OkStatus();
-  }
-
-  // Gives every row that no walk could reach a way to it: the last, least useful place of its nearest reached row.
+  // Gives every row that no walk could reach a way to it: the last, least useful place of its nearest reached row. That
+  // place may have been the only way to another row, so what is reached is looked at anew until all is.
   void ConnectAll() {
-    std::vector<uint8_t> reached(row_count_);
     std::vector<uint8_t> bridged(row_count_);
+    for (uint32_t round = 0; round < kConnectRoundsMax && !ConnectOnce(&bridged); ++round) {
+    }
+  }
+
+  // True if there was nothing to do.
+  bool ConnectOnce(std::vector<uint8_t>* bridged) {
+    std::vector<uint8_t> reached(row_count_);
     std::vector<uint32_t> pending(topology_.entries);
     const auto spread = [&] {
       while (!pending.empty()) {
@@ -196,29 +178,33 @@ class GraphBuilder {
         pending.pop_back();
         if (reached[row] != 0) continue;
         reached[row] = 1;
-        pending.insert(pending.end(), Of(neighbours_, row), Of(neighbours_, row) + kGraphDegree);
+        for (const int64_t key : Of(neighbours_, row)) pending.push_back(RowOfKey(key));
       }
     };
     spread();
-    uint32_t any = topology_.entries.front();
+    bool all = true;
+    uint32_t any = 0;
+    const auto is_free = [&](uint32_t row) { return reached[row] != 0 && (*bridged)[row] == 0; };
+    while (any + 1 < row_count_ && !is_free(any)) ++any;
     for (uint32_t row = 0; row < row_count_; ++row) {
       if (reached[row] != 0) continue;
+      all = false;
       uint32_t from = any;
       for (const int64_t key : near_.Of(row)) {
-        const uint32_t near = RowOfKey(key);
-        if (reached[near] == 0 || bridged[near] != 0) continue;
-        from = near;
+        if (!is_free(RowOfKey(key))) continue;
+        from = RowOfKey(key);
         break;
       }
-      if (bridged[from] == 0) {
-        bridged[from] = 1;
-        Of(neighbours_, from)[kGraphDegree - 1] = row;
+      if ((*bridged)[from] == 0) {
+        (*bridged)[from] = 1;
+        Of(neighbours_, from)[kGraphDegree - 1] = KeyOfPair(0, row);  // its distance does not matter any more
       }
       // A row of bridges: where one place is used up, the row just reached offers its own.
       any = row;
       pending.push_back(row);
       spread();
     }
+    return all;
   }
 
   OpContext& ctx_;
@@ -226,7 +212,7 @@ class GraphBuilder {
   const CodeSlab slab_;
   const GraphOptions options_;
   const GraphSources& sources_;
-  const GraphKernels& kernels_;
+  const GraphBuildKernels& kernels_;
   Parallel& parallel_;
   GraphTopology& topology_;
   const uint32_t row_count_;
@@ -238,7 +224,7 @@ class GraphBuilder {
 
 Status BuildGraph(OpContext& ctx, const GraphCodes& codes, const GraphOptions& options, const GraphSources& sources,
                   const GraphKernels& kernels, Parallel& parallel, GraphTopology* topology) {
-  return GraphBuilder(ctx, codes, options, sources, kernels, parallel, topology).Run();
+  return GraphBuilder(ctx, codes, options, sources, GraphBuildKernelsFor(kernels.name), parallel, topology).Run();
 }
 
 }  // namespace akidb

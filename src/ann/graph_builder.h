@@ -1,6 +1,6 @@
-// Builds the graph: near rows from leaves, neighbours chosen among them, then rounds in which every row is searched for
-// in the graph so far and chooses again. Each round reads one graph and writes the next, so the result does not depend
-// on the number of threads. Rows that an older graph had need no search: what it found is among what they choose from.
+// Builds the graph: near rows from leaves, neighbours chosen among them, and again among those that chose a row. Each
+// step reads one graph and writes the next, so the result does not depend on the number of threads. Rows that an older
+// graph had need fewer leaves: what it knew is among what they choose from.
 //
 // Threads: runs on the threads of `parallel`.
 // Errors:  those of ctx.Check(); kResourceExhausted.

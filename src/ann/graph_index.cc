@@ -140,7 +140,8 @@ class GraphIndexImpl final : public GraphIndex {
       if (out->size() >= wanted && !far && trusted) return OkStatus();
       if (far) beam.sweep = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{beam.sweep} * kFarQuery, matches));
     }
-    return Sweep(ctx, query, std::min(beam.sweep, matches), wanted, out, stats);
+    const uint32_t count = std::min(beam.sweep, matches);
+    return Sweep(ctx, query, {&count, 1}, wanted, {out, 1}, stats);
   }
 
   Status SearchWithout(OpContext& ctx, RowIndex hidden, const IndexQuery& query, GraphWay way,
@@ -150,17 +151,37 @@ class GraphIndexImpl final : public GraphIndex {
     ++more.k;
     const uint32_t wanted = std::min(more.k, rows_.row_count);
     if (way == GraphWay::kScan) AKI_RETURN_IF_ERROR(Scan(ctx, more, out, stats));
-    if (way == GraphWay::kSweep) AKI_RETURN_IF_ERROR(Sweep(ctx, more, query.ef_search + 1, wanted, out, stats));
+    if (way == GraphWay::kSweep) {
+      const uint32_t count = query.ef_search + 1;
+      AKI_RETURN_IF_ERROR(Sweep(ctx, more, {&count, 1}, wanted, {out, 1}, stats));
+    }
     if (way == GraphWay::kWalk) {
       AKI_RETURN_IF_ERROR(
           internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, false, hidden, out, stats)));
     }
-    std::erase_if(*out, [&](const Candidate& c) { return c.row == hidden; });
-    if (out->size() > query.k) out->resize(query.k);
+    DropHidden(hidden, query.k, out);
+    return OkStatus();
+  }
+
+  Status SweepsWithout(OpContext& ctx, RowIndex hidden, const IndexQuery& query, std::span<const uint32_t> counts,
+                       std::vector<std::vector<Candidate>>* out) const override {
+    IndexQuery more = query;
+    ++more.k;
+    std::vector<uint32_t> scored(counts.begin(), counts.end());
+    for (uint32_t& count : scored) ++count;
+    out->resize(counts.size());
+    GraphSearchStats stats;
+    AKI_RETURN_IF_ERROR(Sweep(ctx, more, scored, std::min(more.k, rows_.row_count), *out, &stats));
+    for (std::vector<Candidate>& found : *out) DropHidden(hidden, query.k, &found);
     return OkStatus();
   }
 
  private:
+  static void DropHidden(RowIndex hidden, uint32_t k, std::vector<Candidate>* out) {
+    std::erase_if(*out, [&](const Candidate& c) { return c.row == hidden; });
+    if (out->size() > k) out->resize(k);
+  }
+
   bool is_compact() const { return IsCompact(topology_.layout); }
   const GraphWalkKernels& walk_kernels() const { return is_compact() ? kernels_.compact : kernels_.fast; }
 
@@ -318,10 +339,10 @@ class GraphIndexImpl final : public GraphIndex {
     return OkStatus();
   }
 
-  // Looks at the sign codes of all eligible rows and scores the `count` best of them.
-  Status Sweep(OpContext& ctx, const IndexQuery& query, uint32_t count, uint32_t wanted, std::vector<Candidate>* out,
-               GraphSearchStats* stats) const {
-    out->clear();
+  // Looks at the sign codes of all eligible rows and scores the best of them: for each of `counts`, ascending, as many.
+  Status Sweep(OpContext& ctx, const IndexQuery& query, std::span<const uint32_t> counts, uint32_t wanted,
+               std::span<std::vector<Candidate>> outs, GraphSearchStats* stats) const {
+    const uint32_t count = counts.back();
     const ScratchPool::Lease scratch(*scratches_);
     GraphWalk walk = BeginWalk(query, kSweepRoom * count + kSweepRoomMin, wanted, *scratch);
     GraphSweep sweep;
@@ -343,10 +364,17 @@ class GraphIndexImpl final : public GraphIndex {
       sweep.bound = INFINITY;
       AKI_RETURN_IF_ERROR(SweepBest(ctx, count, &sweep));
     }
-    walk_kernels().score_own(walk, sweep.keys, sweep.size);
     ++stats->sweeps;
-    stats->bytes += sweep_blocks_.size_bytes() + uint64_t{sweep.size} * layout_.dim;
-    Rescore(query, walk, wanted, out, stats);
+    stats->bytes += sweep_blocks_.size_bytes();
+    if (counts.size() > 1) std::sort(sweep.keys, sweep.keys + sweep.size);
+    for (size_t i = 0; i < counts.size(); ++i) {
+      const uint32_t scored = std::min(counts[i], sweep.size);
+      walk.result_size = 0;
+      walk_kernels().score_own(walk, sweep.keys, scored);
+      stats->bytes += uint64_t{scored} * layout_.dim;
+      outs[i].clear();
+      Rescore(query, walk, wanted, &outs[i], stats);
+    }
     return OkStatus();
   }
 

@@ -20,8 +20,7 @@ namespace akidb {
 struct KernelSet;
 
 struct GraphOptions {
-  uint32_t ef_construction = 128;  // nodes that a row's own search looks at
-  uint32_t rounds = 1;             // of searching for every row
+  uint32_t ef_construction = 128;  // breadth of the look for near rows: candidates, and leaves that a row is in
   uint64_t seed = 1;
   GraphLayoutKind layout = GraphLayoutKind::kFast;
 };
@@ -45,7 +44,7 @@ uint64_t GraphBytesPerRow(GraphLayoutKind layout, uint32_t dim);
 class GraphIndex : public VectorIndex {
  public:
   // The view is copied, the memory behind it is borrowed and must outlive the index. `sources` are older graphs of some
-  // of the rows, which save searching for those; the graph depends on them, too.
+  // of the rows, which save looking for what those know; the graph depends on them, too.
   static Result<std::unique_ptr<GraphIndex>> Build(OpContext& ctx, const VectorRows& rows, Distance distance,
                                                    const GraphOptions& options, Parallel& parallel,
                                                    std::span<const GraphSource> sources = {});
@@ -67,6 +66,9 @@ class GraphIndex : public VectorIndex {
   // a walk or the number of rows scored after a sweep.
   virtual Status SearchWithout(OpContext& ctx, RowIndex hidden, const IndexQuery& query, GraphWay way,
                                std::vector<Candidate>* out, GraphSearchStats* stats) const = 0;
+  // What SearchWithout finds after a sweep for each of `counts`, ascending, as many rows scored, with a single sweep.
+  virtual Status SweepsWithout(OpContext& ctx, RowIndex hidden, const IndexQuery& query,
+                               std::span<const uint32_t> counts, std::vector<std::vector<Candidate>>* out) const = 0;
 };
 
 }  // namespace akidb

@@ -1,6 +1,8 @@
 #include "ann/graph_prune.h"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 
 #include "ann/graph_scratch.h"
 
@@ -10,48 +12,61 @@ namespace {
 // Squared ratios: at the first level a candidate must be nearer to the row than to any chosen neighbour, at later ones
 // it may be farther by the root of the level.
 constexpr float kLevels[] = {1.0f, 1.25f, 1.7f};
-constexpr float kLastLevel = kLevels[2];
+constexpr float kInfinite = std::numeric_limits<float>::infinity();
+constexpr float kNothing = 1e-30f;  // equal vectors cover each other, also where they are equal to the row
+constexpr uint32_t kTaken = 0xffffffff;
+constexpr size_t kCodesAhead = 4;
 
 }  // namespace
 
-void GraphPruner::Take(size_t chosen, std::span<const int64_t> candidates) {
-  taken_[chosen] = 1;
-  ids_.clear();
-  places_.clear();
-  for (size_t i = chosen + 1; i < candidates.size(); ++i) {
-    if (taken_[i] != 0 || cover_[i] > kLastLevel) continue;
-    ids_.push_back(RowOfKey(candidates[i]));
-    places_.push_back(static_cast<uint32_t>(i));
+GraphPruner::GraphPruner(const CodeSlab& slab, const GraphBuildKernels& kernels)
+    : slab_(slab), kernels_(kernels), codes_(size_t{kGraphDegree + kChosenSlack} * slab.dim + kGraphAlign) {
+  chosen_.dim = slab.dim;
+  chosen_.codes = codes_.data() + (kGraphAlign - reinterpret_cast<uintptr_t>(codes_.data()) % kGraphAlign);
+}
+
+bool GraphPruner::IsCovered(size_t at, std::span<const int64_t> candidates, float level) {
+  Candidate& state = states_[at];
+  const float bound = std::max(DistanceOfKey(candidates[at]) / level, kNothing);
+  if (state.least >= bound && state.seen < chosen_.count) {
+    state.seen = kernels_.nearest_chosen(slab_, RowOfKey(candidates[at]), chosen_, state.seen, bound, &state.least);
   }
-  distances_.resize(ids_.size());
-  kernels_.distances(slab_, RowOfKey(candidates[chosen]), ids_.data(), ids_.size(), distances_.data());
-  for (size_t i = 0; i < ids_.size(); ++i) {
-    const float to_row = DistanceOfKey(candidates[places_[i]]);
-    // Equal vectors cover each other completely.
-    const float ratio = distances_[i] > 0 ? to_row / distances_[i] : 1e30f;
-    cover_[places_[i]] = std::max(cover_[places_[i]], ratio);
+  return state.least < bound;
+}
+
+uint32_t GraphPruner::ChooseKeys(std::span<const int64_t> candidates, int64_t* chosen) {
+  if (candidates.size() <= kGraphDegree) {
+    std::ranges::copy(candidates, chosen);
+    return static_cast<uint32_t>(candidates.size());
   }
+  states_.assign(candidates.size(), {kInfinite, 0});
+  chosen_.count = 0;
+  std::ranges::fill(chosen_.norms_squared, kInfinite);
+  const auto ask_for = [&](size_t at) {
+    const int8_t* code = slab_.codes + size_t{RowOfKey(candidates[at])} * slab_.dim;
+    for (uint32_t line = 0; line < slab_.dim; line += kGraphAlign) __builtin_prefetch(code + line);
+  };
+  for (const float level : kLevels) {
+    const bool first = level == kLevels[0];
+    for (size_t i = 0; i < candidates.size() && chosen_.count < kGraphDegree; ++i) {
+      if (first && i + kCodesAhead < candidates.size()) ask_for(i + kCodesAhead);
+      if (states_[i].seen == kTaken || IsCovered(i, candidates, level)) continue;
+      states_[i].seen = kTaken;
+      chosen[chosen_.count] = candidates[i];
+      kernels_.choose(slab_, RowOfKey(candidates[i]), &chosen_);
+    }
+  }
+  uint32_t count = chosen_.count;
+  for (size_t i = 0; i < candidates.size() && count < kGraphDegree; ++i) {
+    if (states_[i].seen != kTaken) chosen[count++] = candidates[i];
+  }
+  return count;
 }
 
 void GraphPruner::Choose(uint32_t row, std::span<const int64_t> candidates, uint32_t* neighbours) {
-  uint32_t count = 0;
-  if (candidates.size() > kGraphDegree) {
-    cover_.assign(candidates.size(), 0.0f);
-    taken_.assign(candidates.size(), 0);
-    for (const float level : kLevels) {
-      for (size_t i = 0; i < candidates.size() && count < kGraphDegree; ++i) {
-        if (taken_[i] != 0 || cover_[i] > level) continue;
-        Take(i, candidates);
-        neighbours[count++] = RowOfKey(candidates[i]);
-      }
-    }
-    for (size_t i = 0; i < candidates.size() && count < kGraphDegree; ++i) {
-      if (taken_[i] == 0) neighbours[count++] = RowOfKey(candidates[i]);
-    }
-  } else {
-    for (const int64_t key : candidates) neighbours[count++] = RowOfKey(key);
-  }
-  while (count < kGraphDegree) neighbours[count++] = row;
+  std::array<int64_t, kGraphDegree> chosen;
+  const uint32_t count = ChooseKeys(candidates, chosen.data());
+  for (uint32_t i = 0; i < kGraphDegree; ++i) neighbours[i] = i < count ? RowOfKey(chosen[i]) : row;
 }
 
 }  // namespace akidb

@@ -10,28 +10,36 @@
 #include <span>
 #include <vector>
 
-#include "ann/graph_kernels.h"
+#include "ann/graph_build_kernels.h"
 
 namespace akidb {
 
 class GraphPruner {
  public:
-  GraphPruner(const CodeSlab& slab, const GraphKernels& kernels) : slab_(slab), kernels_(kernels) {}
+  GraphPruner(const CodeSlab& slab, const GraphBuildKernels& kernels);
+  GraphPruner(const GraphPruner&) = delete;
+  GraphPruner& operator=(const GraphPruner&) = delete;
 
   // `candidates` are keys (distance to `row`, row number), ascending, each row once and `row` not among them. Writes
-  // kGraphDegree neighbours; places for which there is no candidate get `row` itself.
+  // the keys of neighbours and returns how many; there are kGraphDegree unless there are fewer candidates.
+  uint32_t ChooseKeys(std::span<const int64_t> candidates, int64_t* chosen);
+  // The same as row numbers; places for which there is no candidate get `row` itself.
   void Choose(uint32_t row, std::span<const int64_t> candidates, uint32_t* neighbours);
 
  private:
-  void Take(size_t chosen, std::span<const int64_t> candidates);
+  bool IsCovered(size_t at, std::span<const int64_t> candidates, float level);
 
   const CodeSlab slab_;
-  const GraphKernels& kernels_;
-  std::vector<float> cover_;  // of each candidate: how much nearer a chosen one is to it than the row is
-  std::vector<uint8_t> taken_;
-  std::vector<uint32_t> ids_;  // candidates whose cover the next choice may raise
-  std::vector<uint32_t> places_;
-  std::vector<float> distances_;
+  const GraphBuildKernels& kernels_;
+  std::vector<int8_t> codes_;
+  ChosenCodes chosen_;
+  // Of each candidate. It is compared with chosen ones only until one covers it: at a later level, if there is one, it
+  // goes on from there.
+  struct Candidate {
+    float least = 0;    // squared distance to the nearest of those it was compared with
+    uint32_t seen = 0;  // how many those are, or kTaken
+  };
+  std::vector<Candidate> states_;
 };
 
 }  // namespace akidb

@@ -1,5 +1,5 @@
-// What older graphs that had some of the rows know of them: who is near whom, and the long edges that only searches
-// find. A graph that is made of them need not search for every row again.
+// What older graphs that had some of the rows know of them: who is near whom. A graph that is made of them need not
+// look for all of that again.
 //
 // Threads: immutable after construction.
 // Errors:  none: a graph that is of no use is left out.

@@ -53,7 +53,7 @@ GrowingGraph::GrowingGraph(uint32_t capacity, uint32_t dim, const GraphKernels& 
       chosen_by_(reinterpret_cast<uint16_t*>(arena_.data() + Parts(capacity, dim).chosen_by)),
       states_(reinterpret_cast<State*>(arena_.data() + Parts(capacity, dim).states)),
       slab_{codes_, scales_, norms_squared_, dim},
-      pruner_(slab_, kernels),
+      pruner_(slab_, GraphBuildKernelsFor(kernels.name)),
       scratch_(std::make_unique<GrowingScratch>(capacity, dim)) {}
 
 GrowingGraph::~GrowingGraph() = default;

@@ -1,0 +1,54 @@
+// Some rows laid out so that all of them are compared with others at the speed of the multiplier.
+//
+// Threads: one at a time.
+// Errors:  none.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ann/graph_build_kernels.h"
+
+namespace akidb {
+
+class GraphLeaf {
+ public:
+  static constexpr uint32_t kNoId = 0xffffffff;
+
+  GraphLeaf(const CodeSlab& slab, const GraphBuildKernels& kernels) : slab_(slab), kernels_(kernels) {}
+
+  // Forgets what it held. Keys name row i as ids[i].
+  void Fill(std::span<const uint32_t> rows, std::span<const uint32_t> ids);
+  // Calls body(i, keys) for each of `others`: keys (distance, id), ascending, of the nearest kLeafKeys of the leaf that
+  // are not beyond limit_of(i), without the id skipped_of(i).
+  template <class Skipped, class Limit, class Body>
+  void ForNearest(std::span<const uint32_t> others, Skipped skipped_of, Limit limit_of, Body body) {
+    int64_t keys[kLeafKeys];
+    for (size_t begin = 0; begin < others.size(); begin += kRowsAtOnce) {
+      MakeDots(others, begin);
+      for (size_t i = begin; i < others.size() && i < begin + kRowsAtOnce; ++i) {
+        const uint32_t count = kernels_.leaf_nearest(slab_, others[i], skipped_of(i), limit_of(i), codes_,
+                                                     dots_.data() + (i - begin) * codes_.padded(), keys);
+        body(i, std::span<const int64_t>(keys, count));
+      }
+    }
+  }
+
+ private:
+  // Of kRowsAtOnce rows from `begin` on; the last stands for those that are not there.
+  void MakeDots(std::span<const uint32_t> others, size_t begin);
+
+  const CodeSlab slab_;
+  const GraphBuildKernels& kernels_;
+  LeafCodes codes_;
+  std::vector<int8_t> tiles_;
+  std::vector<uint32_t> ids_;
+  std::vector<float> scales_;
+  std::vector<float> norms_squared_;
+  std::vector<int32_t> sums_;
+  std::vector<int32_t> dots_;
+  std::vector<uint8_t> room_;
+};
+
+}  // namespace akidb
