@@ -200,8 +200,6 @@ struct GraphKernels {
   void (*distances)(const CodeSlab& slab, uint32_t from, const uint32_t* ids, size_t count, float* out);
   // The same from a query, whose table is not needed.
   void (*query_distances)(const CodeSlab& slab, const GraphQuery& query, const uint32_t* ids, size_t count, float* out);
-  // Dot products of code a with count codes that lie side by side, all widened to 16 bits.
-  void (*dots16)(const int16_t* a, const int16_t* rows, size_t count, uint32_t dim, int32_t* out);
   // Writes the block of a node: `own` is its code (zeros for an entry block), ids its kGraphDegree neighbours.
   void (*encode_block)(const CodeSlab& slab, const int8_t* own, float own_scale, float own_norm_squared,
                        const uint32_t* ids, uint8_t* block);

@@ -75,33 +75,6 @@ struct V {
     return _mm512_reduce_add_epi32(_mm512_add_epi32(sum0, sum1));
   }
 
-  // Four rows at a time share the loads of `a`.
-  static void Dots16(const int16_t* a, const int16_t* rows, size_t count, uint32_t dim, int32_t* out) {
-    size_t j = 0;
-    for (; j + 4 <= count; j += 4) {
-      const int16_t* r = rows + j * dim;
-      __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
-      for (size_t i = 0; i < dim; i += 32) {
-        const __m512i x = LoadBytes(a + i);
-        s0 = _mm512_add_epi32(s0, _mm512_madd_epi16(x, LoadBytes(r + i)));
-        s1 = _mm512_add_epi32(s1, _mm512_madd_epi16(x, LoadBytes(r + dim + i)));
-        s2 = _mm512_add_epi32(s2, _mm512_madd_epi16(x, LoadBytes(r + 2 * size_t{dim} + i)));
-        s3 = _mm512_add_epi32(s3, _mm512_madd_epi16(x, LoadBytes(r + 3 * size_t{dim} + i)));
-      }
-      out[j] = _mm512_reduce_add_epi32(s0);
-      out[j + 1] = _mm512_reduce_add_epi32(s1);
-      out[j + 2] = _mm512_reduce_add_epi32(s2);
-      out[j + 3] = _mm512_reduce_add_epi32(s3);
-    }
-    for (; j < count; ++j) {
-      __m512i s = _mm512_setzero_si512();
-      for (size_t i = 0; i < dim; i += 32) {
-        s = _mm512_add_epi32(s, _mm512_madd_epi16(LoadBytes(a + i), LoadBytes(rows + j * dim + i)));
-      }
-      out[j] = _mm512_reduce_add_epi32(s);
-    }
-  }
-
   [[gnu::always_inline]] static uint32_t Below(Floats d, float bound) {
     __m512 lanes;
     __builtin_memcpy(&lanes, &d, sizeof lanes);

@@ -31,13 +31,6 @@ struct V {
     for (uint32_t i = 0; i < dim; ++i) sum += a[i] * b[i];
     return sum;
   }
-  static void Dots16(const int16_t* a, const int16_t* rows, size_t count, uint32_t dim, int32_t* out) {
-    for (size_t j = 0; j < count; ++j) {
-      int32_t sum = 0;
-      for (uint32_t i = 0; i < dim; ++i) sum += a[i] * rows[j * dim + i];
-      out[j] = sum;
-    }
-  }
   static uint32_t Below(Floats d, float bound) {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < 16; ++i) bits |= d[i] < bound ? 1u << i : 0;

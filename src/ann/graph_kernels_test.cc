@@ -179,12 +179,6 @@ TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
       kernels->query_distances(coded.slab, p.query, others.data(), others.size(), near2.data());
       ASSERT_EQ(near, near2) << kernels->name << " " << dim;
 
-      std::vector<int16_t> wide(coded.codes.begin(), coded.codes.end());
-      std::vector<int32_t> dots(39), dots2(39);
-      kScalarGraphKernels.dots16(wide.data(), wide.data() + dim, 39, dim, dots.data());
-      kernels->dots16(wide.data(), wide.data() + dim, 39, dim, dots2.data());
-      ASSERT_EQ(dots, dots2) << kernels->name << " " << dim;
-
       std::vector<uint8_t> block(layout.block_bytes(), 1), block2(layout.block_bytes(), 2);
       kScalarGraphKernels.encode_block(coded.slab, coded.codes.data(), coded.scales[0], coded.norms[0], ids.data(),
                                        block.data());
