@@ -33,9 +33,9 @@ GraphTopology Measured() {
   return t;
 }
 
-GraphTopology Compact() {
+GraphTopology Compact(GraphLayoutKind layout = GraphLayoutKind::kCompact5) {
   GraphTopology t = Measured();
-  t.layout = GraphLayoutKind::kCompact5;
+  t.layout = layout;
   return t;
 }
 
@@ -60,6 +60,10 @@ void ExpectGolden(const std::string& name, const GraphTopology& expected) {
 TEST(GoldenGraphTest, V1) { ExpectGolden("graph_v1.bin", Small()); }
 TEST(GoldenGraphTest, V2) { ExpectGolden("graph_v2.bin", Measured()); }
 TEST(GoldenGraphTest, V3) { ExpectGolden("graph_v3.bin", Compact()); }
+TEST(GoldenGraphTest, V3WithFinerCodes) {
+  ExpectGolden("graph_v3_compact12.bin", Compact(GraphLayoutKind::kCompact12));
+  ExpectGolden("graph_v3_fast12.bin", Compact(GraphLayoutKind::kFast12));
+}
 
 TEST(GraphTopologyTest, RefusesEveryTruncationAndSurplus) {
   const std::string bytes = EncodeGraphTopology(Compact());
