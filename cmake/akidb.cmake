@@ -1,7 +1,8 @@
 # akidb_library(name DEPS a b LIBS x y): one static library akidb_<name> for the folder's *.cc, one unit-test
 # executable for its *_test.cc, one executable for each *_fuzz.cc and *_bench.cc.
 # DEPS are folders of a lower layer; a wrong arrow does not link. FUZZED are the sources that parse what the fuzz targets feed,
-# if not all of the folder: what libFuzzer watches runs at a fraction of its speed in all other tests too.
+# if not all of the folder: what libFuzzer watches runs at a fraction of its speed in all other tests too. WAITS: the folder's code
+# waits more than it computes, so for sanitizers it is compiled without optimisation, which takes half as long.
 
 # akidb_units(OUT NAME INCLUDE_DIR SOURCES): what to compile for the sources, which is fewer files with AKIDB_UNITY. A source with
 # options or definitions of its own stays alone.
@@ -35,7 +36,7 @@ function(akidb_test_flags target)
 endfunction()
 
 function(akidb_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_LIBS;FUZZED" ${ARGN})
+  cmake_parse_arguments(ARG "WAITS" "" "DEPS;LIBS;TEST_LIBS;FUZZED" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.cc)
   set(tests ${sources})
   set(fuzzers ${sources})
@@ -60,6 +61,9 @@ function(akidb_library name)
   if(sources)
     add_library(akidb_${name} STATIC ${sources})
     target_link_libraries(akidb_${name} PUBLIC ${deps} ${ARG_LIBS} akidb_flags)
+    if(AKIDB_SANITIZE AND ARG_WAITS)
+      target_compile_options(akidb_${name} PRIVATE -O0)
+    endif()
     if(AKIDB_FUZZ AND fuzzers AND NOT ARG_FUZZED)
       target_compile_options(akidb_${name} PRIVATE -fsanitize=fuzzer-no-link)
     endif()
@@ -101,7 +105,7 @@ function(akidb_fuzzer folder file)
   endif()
   string(REGEX REPLACE "\\.cc$" "" target ${file})
   add_executable(${target} ${file})
-  target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
+  target_compile_options(${target} PRIVATE -O0 -fsanitize=fuzzer)
   target_link_options(${target} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${target} PRIVATE akidb_${folder})
   add_test(NAME fuzz.${target}

@@ -104,7 +104,7 @@ def run(arguments, log, timeout=None, niceness=0, **extra_environment):
         _, status, usage = os.wait4(process.pid, 0)
         in_time = limit.is_alive() or status == 0
         limit.cancel()
-        COSTS[log.removesuffix(".log")] = usage.ru_utime + usage.ru_stime
+        COSTS[log.removesuffix(".log")] = COSTS.get(log.removesuffix(".log"), 0) + usage.ru_utime + usage.ru_stime
         if not in_time:
             output.write(f"\ntimed out after {timeout} s\n".encode())
             return None
