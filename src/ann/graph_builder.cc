@@ -19,7 +19,7 @@ constexpr uint32_t kConnectRoundsMax = 32;
 constexpr size_t kReverseMax = 128;  // rows that may ask one row to be their neighbour
 // Where there are older graphs, leaves need only find what those could not know, and fewer do. A row that was in none
 // of them gets the neighbours of old of its nearest rows instead of leaves.
-constexpr NearOptions kNearOfMerged = {.kept = 64, .fanout = {3, 2}};
+constexpr NearOptions kNearOfMerged = {.kept = 64, .fanout = {5, 2}};
 constexpr size_t kJoinedMerged = 8;
 constexpr size_t kCandidatesMerged = 96;  // more find little and cost much, as choosing grows with them
 
