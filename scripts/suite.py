@@ -100,15 +100,16 @@ def run(arguments, log, timeout=None, niceness=0, **extra_environment):
         process = subprocess.Popen(["nice", "-n", str(niceness), *(str(a) for a in arguments)], cwd=ROOT, stdout=output,
                                    stderr=subprocess.STDOUT, env={**os.environ, **extra_environment})
         limit = threading.Timer(timeout or threading.TIMEOUT_MAX, process.kill)
+        limit.daemon = True  # Ctrl-C does not wait for it
         limit.start()
         _, status, usage = os.wait4(process.pid, 0)
         in_time = limit.is_alive() or status == 0
         limit.cancel()
         COSTS[log.removesuffix(".log")] = COSTS.get(log.removesuffix(".log"), 0) + usage.ru_utime + usage.ru_stime
+        process.returncode = os.waitstatus_to_exitcode(status)
         if not in_time:
             output.write(f"\ntimed out after {timeout} s\n".encode())
             return None
-        process.returncode = os.waitstatus_to_exitcode(status)
         return process.returncode
 
 
