@@ -31,11 +31,12 @@ while [ $# -gt 0 ]; do
     --stop) action=stop ;;
     --no-start) action=build ;;
     --help | -h) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
+    *) usage >&2; say; say "error: there is no flag $1"; exit 2 ;;
   esac
   shift
 done
-case $port in *[!0-9]* | '') die "--port is '$port', expected a number" ;; esac
+case $port in *[!0-9]* | '' | ??????*) port_bad=yes ;; *) [ "$port" -ge 1 ] && [ "$port" -le 65535 ] || port_bad=yes ;; esac
+[ -z "${port_bad:-}" ] || die "--port is '$port', expected a number from 1 to 65535"
 
 # The id of the process that serves the data directory, if any. A pid file may outlive its process and the number may
 # belong to somebody else by then, so the command is looked at too.
@@ -45,6 +46,12 @@ running_pid() {
   pid=$(cat "$pid_file" 2>/dev/null) || return 1
   [ "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | awk '{ n = split($1, part, "/"); print part[n] " " $2 }')" = "akidb serve" ] || return 1
   echo "$pid"
+}
+
+stop_command() {
+  local stop="scripts/dev-init.sh --stop"
+  [ "$data_dir" = "$ROOT/akidb-data" ] || stop+=" --data-dir $data_dir"
+  echo "$stop"
 }
 
 stop_server() {
@@ -67,24 +74,40 @@ if [ "$action" = stop ]; then
   exit 0
 fi
 
+# What would stop the server is said before the build, which takes minutes.
+if [ "$action" = start ] && pid=$(running_pid); then
+  on_minio=''
+  ! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- '--store s3://' || on_minio=yes
+  [ "$minio" = "$on_minio" ] ||
+    die "a server with ${minio:+a directory}${on_minio:+MinIO} as its store is running on $data_dir; stop it first: $(stop_command)"
+elif [ "$action" = start ]; then
+  mkdir -p "$data_dir" || die "the data directory $data_dir cannot be made; choose another with --data-dir"
+  ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port is in use by another process; choose another with --port"
+fi
+
 mkdir -p "$BUILD"
 install_packages dev
-install_python dev "$ROOT/scripts/requirements.txt"
-configure release "-DAKIDB_PYARROW_PYTHON=$VENV/bin/python"
-say "building (build/release)"
-ninja -C "$BUILD/release" akidb >"$BUILD/build-release.log" 2>&1 ||
-  { grep -A 12 -m 3 -E 'error:|FAILED' "$BUILD/build-release.log" >&2 || true; die "the build failed; see build/build-release.log"; }
+if (install_python dev "$ROOT/scripts/requirements.txt"); then
+  configure release "-DAKIDB_PYARROW_PYTHON=$VENV/bin/python"
+else
+  say "note: going on without Parquet, which needs it; JSONL and CSV work. The next start tries again"
+  configure release -DAKIDB_PYARROW_PYTHON=
+fi
 akidb=$BUILD/release/bin/akidb
+first_time=''
+[ -x "$akidb" ] || first_time=", ten minutes on two cores the first time"
+say "building (build/release$first_time)"
+with_progress "$BUILD/build-release.log" ninja -C "$BUILD/release" akidb ||
+  { grep -A 12 -m 3 -E 'error:|FAILED' "$BUILD/build-release.log" >&2 || true; die "the build failed; see build/build-release.log"; }
 [ -z "$minio" ] || "$ROOT/scripts/minio.sh" path >/dev/null
 [ "$action" = build ] && { say "built build/release/bin/akidb"; exit 0; }
 
 first_line() {
-  local stop="scripts/dev-init.sh --stop"
-  [ "$data_dir" = "$ROOT/akidb-data" ] || stop+=" --data-dir $data_dir"
   cat <<END
-AkiDB serves $data_dir on http://127.0.0.1:$1 (stop: $stop)
+AkiDB serves $data_dir on http://127.0.0.1:$1 (stop: $(stop_command))
 Try:  curl http://127.0.0.1:$1/version
 END
+  [ "$1" = 8080 ] || echo "      export AKIDB_SERVER=http://127.0.0.1:$1    # for build/release/bin/akidb"
 }
 
 if [ -n "$minio" ]; then
@@ -95,7 +118,7 @@ fi
 if pid=$(running_pid); then
   port=$(sed -n 's/.*:\([0-9]*\)$/\1/p' "$data_dir/ready" 2>/dev/null || true)
   [ -n "$port" ] || die "process $pid is starting on this data directory; try again"
-  say "a server is running already (process $pid)"
+  say "a server is running already (process $pid); --stop ends it"
   first_line "$port"
   exit 0
 fi
@@ -109,6 +132,7 @@ if [ -n "$minio" ]; then
   settings=$(minio_sh env)
   eval "$settings"
   store=(--store s3://akidb/dev)
+  [ ! -d "$data_dir/store" ] || say "note: what was written without --minio is in $data_dir/store and not served now"
 elif [ -d "$data_dir-minio" ]; then
   say "note: what was written with --minio is in $data_dir-minio and not served now"
 fi

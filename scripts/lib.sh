@@ -7,6 +7,30 @@ VENV=$BUILD/venv
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# with_progress LOG COMMAND...: runs the command, its output in LOG. The last line of that shows how far it is: in place
+# on a terminal, every half minute elsewhere.
+with_progress() {
+  local log=$1 reporter status=0
+  shift
+  : >"$log"
+  show_progress "$log" $$ &
+  reporter=$!
+  "$@" >"$log" 2>&1 || status=$?
+  kill "$reporter" 2>/dev/null || true
+  wait "$reporter" 2>/dev/null || true
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  return "$status"
+}
+show_progress() {
+  local every=30 begin='  ' end='\n' seconds=0
+  [ ! -t 2 ] || { every=1 begin='\r\033[K  ' end=''; }
+  # A sleep that outlives this must not hold a pipe that somebody reads to its end.
+  while sleep 1 >/dev/null 2>&1 && kill -0 "$2" 2>/dev/null; do
+    seconds=$((seconds + 1))
+    [ $((seconds % every)) -ne 0 ] || printf "$begin%s$end" "$(tail -n 1 "$1" | cut -c 1-100)" >&2
+  done
+}
+
 # packages_of dev|test: the names in packages.txt that the purpose needs.
 packages_of() {
   awk -v want="$1" '!/^#/ && NF && ($2 == "" || $2 == want) { print $1 }' "$ROOT/scripts/packages.txt"
@@ -25,9 +49,9 @@ install_packages() {
     command -v sudo >/dev/null || die "not root and no sudo: ask an administrator to install ${missing[*]}"
     as_root=(sudo)
   fi
-  say "installing ${#missing[@]} packages: ${missing[*]}"
+  say "installing ${#missing[@]} packages and what they need (a minute or more): ${missing[*]}"
   "${as_root[@]}" apt-get update -qq || die "apt-get update failed"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$BUILD/apt.log" 2>&1 ||
+  with_progress "$BUILD/apt.log" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
     die "apt-get install failed; see build/apt.log"
 }
 

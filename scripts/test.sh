@@ -4,7 +4,13 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-case " $* " in *" --help "* | *" -h "*) exec python3 "$ROOT/scripts/suite.py" --help ;; esac
+# What was asked for is looked at before anything is installed; where there is no Python yet, after that.
+if command -v python3 >/dev/null; then
+  case " $* " in *" --help "* | *" -h "*) exec python3 "$ROOT/scripts/suite.py" --help ;; esac
+  python3 "$ROOT/scripts/suite.py" "$@" --help >/dev/null || exit 2
+else
+  case " $* " in *" --help "* | *" -h "*) die "--help needs python3; scripts/dev-init.sh installs it" ;; esac
+fi
 mkdir -p "$BUILD"
 install_packages dev
 install_packages test
