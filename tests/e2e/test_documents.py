@@ -34,8 +34,15 @@ def matches(expected, actual):
     return expected == actual
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide/getting-started.md"])
-def test_commands_do_what_the_text_says(document, tmp_path):
+# Pages that are read one after the other, of which later ones use what earlier ones made.
+JOURNEYS = {
+    "reference": ["README.md", *(f"docs/guide/{name}.md" for name in ("filters", "rest-api", "collections", "snapshots", "tuning"))],
+    "guide": ["docs/guide/getting-started.md"],
+}
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+def test_commands_do_what_the_text_says(journey, tmp_path):
     port, data = str(free_port()), str(tmp_path / "akidb-data")
     environment = {**os.environ, "AKIDB_SERVER": f"http://127.0.0.1:{port}", "NO_PROXY": "*", "no_proxy": "*"}
 
@@ -45,8 +52,11 @@ def test_commands_do_what_the_text_says(document, tmp_path):
         return subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True,
                               timeout=900, stdin=subprocess.DEVNULL)
 
-    blocks = BLOCK.findall((ROOT / document).read_text())
-    assert len(blocks) >= 5, f"{document} has {len(blocks)} tested blocks"
+    blocks = []
+    for document in JOURNEYS[journey]:
+        of_document = BLOCK.findall((ROOT / document).read_text())
+        assert of_document, f"{document} has no tested blocks"
+        blocks += of_document
     try:
         run("./scripts/dev-init.sh").check_returncode()
         for script, expected in blocks:
@@ -55,5 +65,7 @@ def test_commands_do_what_the_text_says(document, tmp_path):
             if expected:
                 actual = json.loads(result.stdout)
                 assert matches(json.loads(expected), actual), f"{script}\nanswered {json.dumps(actual, ensure_ascii=False, indent=1)}"
+            else:
+                assert '"type":"about:blank"' not in result.stdout, f"{script}\nwas refused: {result.stdout}"
     finally:
         run("./scripts/dev-init.sh --stop")
