@@ -184,11 +184,14 @@ struct CommandLine {
   Command command;
 };
 
-// A parsed command line, or the exit code and text of --help and of mistakes.
+// What --help and --version print, or with exit code 2 the mistake.
 struct ParseEnd {
   int exit_code = 0;
   std::string text;
+  OutputFormat format = OutputFormat::kHuman;
+  std::string command;  // the one whose --help helps: "akidb collection create"
 };
+// A parsed command line, or why there is none.
 std::variant<CommandLine, ParseEnd> ParseCommandLine(int argc, const char* const* argv);
 
 }  // namespace akidb

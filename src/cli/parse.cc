@@ -1,7 +1,11 @@
 // The only file that knows CLI11: it compiles for seconds, so it holds flags and nothing else.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string_view>
 
 #include "cli/options.h"
+#include "server/spelling.h"
+#include "server/version.h"
 
 namespace akidb {
 namespace {
@@ -51,6 +55,7 @@ class Parser {
     app_.require_subcommand(1);
     app_.fallthrough();
     app_.add_flag("--json", json_, "print JSON for machines");
+    app_.set_version_flag("--version", "akidb " + std::string(Version()), "print the version");
     AddServe();
     AddIngest();
     AddSearch();
@@ -70,13 +75,57 @@ class Parser {
     } catch (const CLI::ParseError& e) {
       std::ostringstream out;
       std::ostringstream error;
-      const bool help = app_.exit(e, out, error) == 0;
-      return ParseEnd{help ? 0 : 2, help ? out.str() : error.str()};
+      if (app_.exit(e, out, error) == 0) return ParseEnd{0, out.str(), OutputFormat::kHuman, {}};
+      // The flag itself is read only on a line without mistakes.
+      const bool json =
+          std::any_of(argv, argv + argc, [](const char* word) { return word == std::string_view("--json"); });
+      return ParseEnd{2, Mistake(e), json ? OutputFormat::kJson : OutputFormat::kHuman, PathOf(Reached())};
     }
     return CommandLine{json_ ? OutputFormat::kJson : OutputFormat::kHuman, std::move(command_)};
   }
 
  private:
+  // The innermost command that was named: what a mistake is about.
+  const CLI::App* Reached() const {
+    const CLI::App* app = &app_;
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+    return app;
+  }
+  static std::string PathOf(const CLI::App* app) {
+    return app->get_parent() == nullptr ? app->get_name() : PathOf(app->get_parent()) + " " + app->get_name();
+  }
+  static void AddFlagsOf(const CLI::App* app, std::vector<std::string>* flags) {
+    for (const CLI::Option* option : app->get_options()) {
+      for (const std::string& name : option->get_lnames()) flags->push_back("--" + name);
+    }
+    for (const CLI::App* group : app->get_subcommands([](const CLI::App* sub) { return sub->get_name().empty(); })) {
+      AddFlagsOf(group, flags);
+    }
+  }
+
+  // Where CLI11 does not say what was wrong, this does.
+  std::string Mistake(const CLI::ParseError& error) const {
+    const CLI::App* app = Reached();
+    const std::vector<std::string> unread = app_.remaining(true);
+    const auto is_flag = [](const std::string& word) { return word.starts_with('-'); };
+    if (app->get_require_subcommand_min() > 0 && (unread.empty() || !is_flag(unread.front()))) {
+      std::vector<std::string> names;
+      for (const CLI::App* sub : app->get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(sub->get_name());
+      const std::string known = "; it has " + CLI::detail::join(names, ", ");
+      if (unread.empty()) return PathOf(app) + " needs a command" + known;
+      const std::string meant = DidYouMean(unread.front(), names);
+      return PathOf(app) + " has no command '" + unread.front() + "'" + (meant.empty() ? known : meant);
+    }
+    const auto flag = std::ranges::find_if(unread, is_flag);
+    if (flag != unread.end()) {
+      std::vector<std::string> flags;
+      for (const CLI::App* at = app; at != nullptr; at = at->get_parent()) AddFlagsOf(at, &flags);
+      return PathOf(app) + " has no flag " + *flag + DidYouMean(*flag, flags);
+    }
+    return error.what();
+  }
+
   // The command of `app`, with its options, once it was named.
   template <class Options>
   std::shared_ptr<Options> Choose(CLI::App* app) {

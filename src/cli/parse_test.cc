@@ -122,6 +122,28 @@ TEST(ParseTest, TakesJsonBeforeAndAfterTheCommand) {
   }
 }
 
+TEST(ParseTest, SaysWhatWasWrongAndWhatMayHaveBeenMeant) {
+  const auto mistake = [](const std::vector<const char*>& arguments) {
+    return std::get<ParseEnd>(Parse(arguments)).text;
+  };
+  EXPECT_THAT(mistake({}), HasSubstr("akidb needs a command; it has serve, ingest"));
+  EXPECT_THAT(mistake({"serch", "c"}), HasSubstr("akidb has no command 'serch'; did you mean 'search'?"));
+  EXPECT_THAT(mistake({"serch", "c", "--like", "a"}), HasSubstr("did you mean 'search'?"));
+  EXPECT_THAT(mistake({"collection", "foo"}),
+              HasSubstr("akidb collection has no command 'foo'; it has create, list, describe"));
+  EXPECT_EQ(mistake({"search", "c", "--like", "a", "--topk", "3"}),
+            "akidb search has no flag --topk; did you mean '--top-k'?");
+  EXPECT_EQ(mistake({"search", "c", "--vectr", "1"}), "akidb search has no flag --vectr; did you mean '--vector'?");
+  EXPECT_THAT(mistake({"search", "c", "d", "--like", "a"}), HasSubstr("not expected: d"));
+  EXPECT_EQ(mistake({"collection", "create", "c"}), "--dim is required");
+  EXPECT_EQ(std::get<ParseEnd>(Parse({"collection", "create", "c"})).command, "akidb collection create");
+}
+
+TEST(ParseTest, MistakesAreJsonForMachinesToo) {
+  EXPECT_EQ(std::get<ParseEnd>(Parse({"search", "c", "--json"})).format, OutputFormat::kJson);
+  EXPECT_EQ(std::get<ParseEnd>(Parse({"search", "c"})).format, OutputFormat::kHuman);
+}
+
 TEST(ParseTest, EndsWithTwoOnMistakesAndZeroOnHelp) {
   for (const auto& bad : std::vector<std::vector<const char*>>{{},
                                                                {"nonsense"},
@@ -144,6 +166,9 @@ TEST(ParseTest, EndsWithTwoOnMistakesAndZeroOnHelp) {
     EXPECT_EQ(std::get<ParseEnd>(parsed).exit_code, 2);
     EXPECT_FALSE(std::get<ParseEnd>(parsed).text.empty());
   }
+  const auto version = std::get<ParseEnd>(Parse({"--version"}));
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.text, HasSubstr("akidb "));
   const auto help = Parse({"ingest", "--help"});
   EXPECT_EQ(std::get<ParseEnd>(help).exit_code, 0);
   EXPECT_THAT(std::get<ParseEnd>(help).text, HasSubstr("--vector-column"));

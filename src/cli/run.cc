@@ -43,7 +43,13 @@ Status RunGuarded(const Command& command, const Console& console) {
 int RunMain(int argc, const char* const* argv) {
   const auto parsed = ParseCommandLine(argc, argv);
   if (const auto* end = std::get_if<ParseEnd>(&parsed)) {
-    std::fputs(end->text.c_str(), end->exit_code == 0 ? stdout : stderr);
+    const Console console(end->format);
+    if (end->exit_code == 0) {
+      console.Print(end->text);
+    } else {
+      console.PrintError(InvalidArgument(end->text));
+      console.Note("'" + end->command + " --help' shows what there is");
+    }
     return end->exit_code;
   }
   const auto& line = std::get<CommandLine>(parsed);

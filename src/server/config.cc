@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "format/node_lease.h"
+#include "server/spelling.h"
 #include "server/store_url.h"
 #include "server/write_forwarder.h"
 
@@ -24,21 +25,6 @@ constexpr std::pair<std::string_view, std::string_view> kPromised[] = {
     {"AKIDB_S3_BUCKET", "s3.bucket"},         {"AKIDB_S3_ACCESS_KEY", "s3.access_key"},
     {"AKIDB_S3_SECRET_KEY", "s3.secret_key"},
 };
-
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
 
 class Loader {
  public:
@@ -65,15 +51,9 @@ const ConfigKey* Loader::Find(std::string_view name) const {
 }
 
 Status Loader::Unknown(const std::string& name, const std::string& origin) const {
-  std::string message = origin + ": unknown key '" + name + "'";
-  constexpr size_t kNear = 4;
-  const auto nearest = std::min_element(keys_.begin(), keys_.end(), [&](const ConfigKey& a, const ConfigKey& b) {
-    return EditDistance(a.name, name) < EditDistance(b.name, name);
-  });
-  if (nearest != keys_.end() && EditDistance(nearest->name, name) <= kNear) {
-    message += "; did you mean '" + nearest->name + "'?";
-  }
-  return InvalidArgument(message);
+  std::vector<std::string> known;
+  for (const ConfigKey& key : keys_) known.push_back(key.name);
+  return InvalidArgument(origin + ": unknown key '" + name + "'" + DidYouMean(name, known));
 }
 
 Status Loader::Set(const std::string& name, const std::string& value, const std::string& origin) {
