@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/json_writer.h"
+#include "cli/api_client.h"
 #include "cli/bench_stats.h"
 #include "cli/commands.h"
 #include "cli/table.h"
@@ -69,9 +70,9 @@ void CheckDataDir(const ServerConfig& config, std::vector<Finding>* findings) {
     return;
   }
   findings->push_back({"data directory", Outcome::kOk, config.data_dir + " is writable"});
-  findings->push_back(
-      {"fsync", sync->p99 > kSlowSync ? Outcome::kWarning : Outcome::kOk,
-       "4 KiB write + fdatasync: p50 " + HumanDuration(sync->p50) + ", p99 " + HumanDuration(sync->p99)});
+  findings->push_back({"fsync", sync->p99 > kSlowSync ? Outcome::kWarning : Outcome::kOk,
+                       "4 KiB write + fdatasync: p50 " + HumanDuration(sync->p50) + ", p99 " +
+                           HumanDuration(sync->p99) + (sync->p99 > kSlowSync ? "; writes wait for it" : "")});
   const auto free = fs.FreeBytes(config.data_dir);
   if (!free) {
     findings->push_back({"free space", Outcome::kWarning, std::string(free.error().message())});
@@ -81,6 +82,16 @@ void CheckDataDir(const ServerConfig& config, std::vector<Finding>* findings) {
                           : *free < kFreeBytesWanted ? Outcome::kWarning
                                                      : Outcome::kOk;
   findings->push_back({"free space", verdict, HumanBytes(*free)});
+}
+
+// "AkiDB 0.1.0" if that is who listens there, else "".
+std::string ServerAt(const ListenAddress& address) {
+  HttpOptions patience;
+  patience.timeout = std::chrono::seconds(2);
+  patience.retry_for = {};
+  ApiClient client({address.host, std::to_string(address.port)}, patience, RealClock());
+  const auto version = client.Get("/version");
+  return version && JsonText(*version, "name") == "akidb" ? "AkiDB " + JsonText(*version, "version") : "";
 }
 
 void CheckPort(const ServerConfig& config, std::vector<Finding>* findings) {
@@ -99,8 +110,13 @@ void CheckPort(const ServerConfig& config, std::vector<Finding>* findings) {
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&socket_address), sizeof(socket_address)) == 0;
   ::close(fd);
-  findings->push_back(
-      {"port", free ? Outcome::kOk : Outcome::kFailed, config.listen + (free ? " is free" : " is taken")});
+  if (free) {
+    findings->push_back({"port", Outcome::kOk, config.listen + " is free"});
+    return;
+  }
+  const std::string server = ServerAt(*address);
+  findings->push_back(server.empty() ? Finding{"port", Outcome::kFailed, config.listen + " is taken; choose another"}
+                                     : Finding{"port", Outcome::kOk, server + " is serving on " + config.listen});
 }
 
 void CheckLimits(std::vector<Finding>* findings) {
@@ -111,7 +127,8 @@ void CheckLimits(std::vector<Finding>* findings) {
                                                               : Outcome::kOk;
   findings->push_back({"open files", verdict,
                        "soft " + HumanCount(files.rlim_cur) + ", hard " + HumanCount(files.rlim_max) + ", wanted " +
-                           HumanCount(kOpenFilesWanted)});
+                           HumanCount(kOpenFilesWanted) +
+                           (verdict == Outcome::kOk ? "" : ": raise the hard limit (ulimit -Hn, LimitNOFILE)")});
 }
 
 std::string FirstLine(const char* path) {

@@ -156,7 +156,9 @@ Status Ingest::PrepareCollection() {
   const std::string target = CollectionPath(options_.collection);
   auto found = client.Get(target);
   if (!found && found.error().code() == StatusCode::kNotFound) {
-    if (!options_.create) return std::move(found).error().Annotate("use --create to create it");
+    if (!options_.create) {
+      return NotFound("collection '" + options_.collection + "' does not exist; --create makes it");
+    }
     AKI_RETURN_IF_ERROR(CreateCollection(client));
     found = client.Get(target);
   }
@@ -261,8 +263,8 @@ Status Ingest::Send() {
   if (status.ok()) status = logged;
   if (!status.ok()) {
     const Status saved = SaveState(sender);
-    return std::move(status).Annotate("after row " + HumanCount(state_.rows_acknowledged) +
-                                      (saved.ok() ? " (run again with --resume to go on)" : ""));
+    return std::move(status).Annotate("stopped after row " + HumanCount(state_.rows_acknowledged) +
+                                      (saved.ok() ? "; the same command with --resume goes on" : ""));
   }
   progress.Finish(sender.rows_upserted());
   fs_.Remove(state_path_)

@@ -136,7 +136,11 @@ Status ServerImpl::JudgeStore(OpContext& ctx) {
   };
   std::string endpoints;
   for (const std::string& endpoint : config_.s3.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
-  return judge().Annotate("S3 store " + config_.store_url() + " at " + endpoints);
+  Status judged = judge();
+  const std::string remedy = judged.reason() == "no_such_bucket"
+                                 ? " (`akidb store check " + config_.store_url() + " --create-bucket` makes the bucket)"
+                                 : "";
+  return std::move(judged).Annotate("S3 store " + config_.store_url() + " at " + endpoints + remedy);
 }
 
 Status ServerImpl::OpenService() {

@@ -90,6 +90,7 @@ BAD_SEARCHES = {
     "must that is no list": ({"vector": [1, 2, 3, 4], "filter": {"must": 3}}, "invalid_filter"),
     "an unknown operator": ({"vector": [1, 2, 3, 4], "filter": {"key": "n", "sounds_like": 1}}, "invalid_filter"),
     "unknown field": ({"vector": [1, 2, 3, 4], "topk": 3}, "unknown_field"),
+    "misspelt vector": ({"vetor": [1, 2, 3, 4]}, "unknown_field"),
     "a field twice": (b'{"vector":[1,2,3,4],"top_k":1,"top_k":2}', "duplicate_field"),
 }
 
@@ -297,3 +298,30 @@ def test_unknown_configuration_is_refused(tmp_path):
     config.write_text("server:\n  lissten: 127.0.0.1:0\n")
     result = run_cli("serve", "--data-dir", tmp_path / "data", "--config", config, timeout=30)
     assert result.returncode == 2 and "lissten" in result.stderr
+
+
+def test_a_mistyped_command_line_says_what_was_meant():
+    result = run_cli("search", "docs", "--like", "d1", "--topk", "3")
+    assert result.returncode == 2 and "did you mean '--top-k'" in result.stderr, result.stderr
+    result = run_cli("--json", "colection", "list")
+    assert result.returncode == 2
+    error = json.loads(result.stderr)["error"]
+    assert error["exit_code"] == 2 and "did you mean 'collection'" in error["message"]
+
+
+def test_ingest_without_the_collection_names_the_flag_that_makes_it(server, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": "a", "vector": [1, 2, 3, 4]}\n')
+    result = run_cli("ingest", path, "--collection", "none", "--server", server.url)
+    assert result.returncode == 3 and "collection 'none' does not exist; --create makes it" in result.stderr, result.stderr
+
+
+def test_doctor_knows_a_taken_port_from_a_server_of_its_own(server, tmp_path):
+    def port(number):
+        found = run_cli("doctor", "--json", "--data-dir", tmp_path / "data", "--listen", f"127.0.0.1:{number}")
+        return next(check for check in json.loads(found.stdout) if check["check"] == "port")
+
+    assert port(server.port)["verdict"] == "ok" and "is serving" in port(server.port)["detail"]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        assert port(other.getsockname()[1])["verdict"] == "FAILED"

@@ -81,7 +81,7 @@ def test_a_wrong_region(refused, bucket):
 
 def test_a_missing_bucket(refused):
     said = refused("no-such-bucket")
-    assert "no-such-bucket" in said and "bucket" in said
+    assert "no-such-bucket" in said and "--create-bucket" in said
 
 
 def test_a_bucket_name_that_is_none(refused):

@@ -46,7 +46,7 @@ class Fields {
   bool Has(std::string_view key) const;
 
   void Fail(std::string_view reason, std::string message);
-  // The first error; else an unknown field, with those that were asked for.
+  // The first error; else, or if it is a missing field, an unknown one with those that were asked for.
   Status Done();
 
  private:
