@@ -13,15 +13,17 @@ import re
 import sys
 
 SOURCES = pathlib.Path(__file__).resolve().parent.parent / "src"
-FILES_MAX = 12
-LINES_MAX = 2200
+FILES_MAX = 16
+LINES_MAX = 3000
 UNNAMED = re.compile(r"^namespace \{\n(.*?)^\}  // namespace$", re.MULTILINE | re.DOTALL)
 COMMENT_OR_TEXT = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
 # A declaration at file scope begins in the first column: the sources are formatted so.
 TYPE = re.compile(r"^(?:class|struct|union|enum class|enum|concept) (?:\[\[\w+\]\] )?(\w+)|^using (\w+) =", re.MULTILINE)
-VALUE = re.compile(r"^(?!class |struct |using |namespace |template |TEST|INSTANTIATE|#|\})[A-Za-z_][^(={;\n]*?\b(\w+)(?:\[\w*\])?\s*(?:[(={;]|$)",
+VALUE = re.compile(r"^(?!class |struct |enum |using |namespace |template |TEST|INSTANTIATE|#|\})[A-Za-z_][^(={;\n]*?\b(\w+)(?:\[\w*\])?\s*(?:[(={;]|$)",
                    re.MULTILINE)
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+# Not what is asked of a value or of a scope: that is looked up there.
+WORD = re.compile(r"(?<![.>:\w])\w+")
 MACRO = re.compile(r"^#define (\w+)", re.MULTILINE)
 
 
@@ -53,7 +55,7 @@ def join(texts):
     for name, text in texts.items():
         code = COMMENT_OR_TEXT.sub("", text)
         private, lines = private_names(text), text.count("\n")
-        words = set(re.findall(r"\w+", code)).union(*map(header_names, INCLUDE.findall(text)))
+        words = set(WORD.findall(code)).union(*map(header_names, INCLUDE.findall(text)))
         for group in groups:
             if (len(group["files"]) < FILES_MAX and group["lines"] + lines <= LINES_MAX and not group["private"] & words
                     and not group["words"] & private):

@@ -256,7 +256,7 @@ def part_tsan(options):
 
 
 def part_fuzz(options):
-    seconds = 60 if options.slow else 2 if options.quick else 5
+    seconds = 60 if options.slow else 2 if options.quick else 4
     return build("fuzz") or run_label("asan", "fuzz", environment={**SANITIZER_ENVIRONMENT, "AKIDB_FUZZ_SECONDS": str(seconds)})
 
 

@@ -12,19 +12,13 @@
 #include <vector>
 
 #include "ann/exact_score.h"
-#include "base/clock.h"
+#include "ann/rows_testing.h"
 
 namespace akidb {
 namespace {
 
 constexpr Distance kDistances[] = {Distance::kCosine, Distance::kEuclidean, Distance::kDotProduct};
 constexpr VectorType kTypes[] = {VectorType::kF32, VectorType::kF16, VectorType::kInt8};
-
-class FixedClock final : public Clock {
- public:
-  MonotonicTime Now() override { return MonotonicTime(Duration(1000)); }
-  WallTime WallNow() override { return {}; }
-};
 
 float HalfAsFloat(uint16_t half) { return static_cast<float>(std::bit_cast<_Float16>(half)); }
 

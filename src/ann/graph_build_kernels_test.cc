@@ -16,9 +16,9 @@
 namespace akidb {
 namespace {
 
-constexpr uint32_t kDims[] = {64, 128, 192, 384, 768, 1088, 16448};
+constexpr uint32_t kBuiltDims[] = {64, 128, 192, 384, 768, 1088, 16448};
 
-std::vector<const GraphBuildKernels*> Sets() {
+std::vector<const GraphBuildKernels*> BuildKernelSets() {
   std::vector<const GraphBuildKernels*> out = {&kScalarGraphBuildKernels};
 #if defined(__x86_64__)
   for (const GraphBuildKernels* kernels : {&kAvx2GraphBuildKernels, &kVnniGraphBuildKernels}) {
@@ -68,11 +68,11 @@ struct ChosenRoom {
 };
 
 TEST(GraphBuildKernelsTest, DistancesAreThoseOfTheCodesOnEveryInstructionSet) {
-  for (const uint32_t dim : kDims) {
+  for (const uint32_t dim : kBuiltDims) {
     const AnyCodes codes(dim, 23);
     std::vector<uint32_t> ids(22);
     std::iota(ids.begin(), ids.end(), 1u);
-    for (const GraphBuildKernels* kernels : Sets()) {
+    for (const GraphBuildKernels* kernels : BuildKernelSets()) {
       std::vector<float> distances(ids.size());
       kernels->distances(codes.slab, 0, ids.data(), ids.size(), distances.data());
       for (size_t i = 0; i < ids.size(); ++i) {
@@ -86,9 +86,9 @@ TEST(GraphBuildKernelsTest, DistancesAreThoseOfTheCodesOnEveryInstructionSet) {
 }
 
 TEST(GraphBuildKernelsTest, TheNearestOfTheChosenIsFoundFromAnyPlaceOn) {
-  for (const uint32_t dim : kDims) {
+  for (const uint32_t dim : kBuiltDims) {
     const AnyCodes codes(dim, 40);
-    for (const GraphBuildKernels* kernels : Sets()) {
+    for (const GraphBuildKernels* kernels : BuildKernelSets()) {
       ChosenRoom room(dim);
       for (uint32_t row = 1; row <= kGraphDegree; ++row) {
         kernels->choose(codes.slab, row, &room.chosen);
@@ -113,13 +113,13 @@ TEST(GraphBuildKernelsTest, TheNearestOfTheChosenIsFoundFromAnyPlaceOn) {
 
 TEST(GraphBuildKernelsTest, TheNearestOfALeafAreThoseOfASort) {
   constexpr uint32_t kRows = 150;
-  for (const uint32_t dim : kDims) {
+  for (const uint32_t dim : kBuiltDims) {
     const AnyCodes codes(dim, kRows);
     for (const uint32_t in_leaf : {1u, 15u, 64u, 65u, kRows}) {
       std::vector<uint32_t> rows(in_leaf);
       std::iota(rows.begin(), rows.end(), 0u);
       std::vector<uint32_t> others = {0, 1, 2, 3, 7, 77, 149};
-      for (const GraphBuildKernels* kernels : Sets()) {
+      for (const GraphBuildKernels* kernels : BuildKernelSets()) {
         GraphLeaf leaf(codes.slab, *kernels);
         leaf.Fill(std::vector<uint32_t>(kRows, 5), std::vector<uint32_t>(kRows, 5));  // which it must forget
         leaf.Fill(rows, rows);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr uint32_t kDims[] = {64, 128, 192, 384, 448, 768, 1024, 1088, 2112, 16448};
 
-std::vector<const GraphKernels*> Sets() {
+std::vector<const GraphKernels*> KernelSets() {
   std::vector<const GraphKernels*> out;
   for (const KernelSet* set : AllKernels()) {
     if (set->supported()) out.push_back(&GraphKernelsFor(set->name));
@@ -125,7 +125,7 @@ struct CompactCoded {
 };
 
 TEST(GraphKernelsTest, RotationKeepsAnglesAndSpreadsElements) {
-  for (const GraphKernels* kernels : Sets()) {
+  for (const GraphKernels* kernels : KernelSets()) {
     for (const uint32_t dim : kDims) {
       const std::vector<uint32_t> signs = Signs(dim);
       std::vector<float> a = NormalFloats(1, dim), b = NormalFloats(2, dim);
@@ -151,7 +151,7 @@ TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
     std::vector<uint32_t> ids(kGraphDegree);
     std::iota(ids.begin(), ids.end(), 1u);
     const GraphLayout layout{dim};
-    for (const GraphKernels* kernels : Sets()) {
+    for (const GraphKernels* kernels : KernelSets()) {
       std::vector<float> x = NormalFloats(3, dim), y = x;
       kScalarGraphKernels.rotate(x.data(), dim, signs.data());
       kernels->rotate(y.data(), dim, signs.data());
@@ -233,7 +233,7 @@ TEST(GraphKernelsTest, EverySetGivesTheSameBits) {
 }
 
 TEST(GraphKernelsTest, LargestSumsDoNotOverflow) {
-  for (const GraphKernels* kernels : Sets()) {
+  for (const GraphKernels* kernels : KernelSets()) {
     const uint32_t dim = 16448;
     const std::vector<uint8_t> codes(size_t{dim} * 4, 0xff), lut(size_t{dim} * 4, kLutMax);
     std::vector<uint32_t> sums(32);
@@ -244,11 +244,11 @@ TEST(GraphKernelsTest, LargestSumsDoNotOverflow) {
 
 TEST(GraphKernelsTest, DistancesAreThoseOfTheCodes) {
   for (const uint32_t dim : {64u, 384u, 1088u}) {
-    const Coded coded(*Sets().front(), dim, 20, 5);
+    const Coded coded(*KernelSets().front(), dim, 20, 5);
     std::vector<uint32_t> ids(19);
     std::iota(ids.begin(), ids.end(), 1u);
     std::vector<float> near(19);
-    Sets().front()->distances(coded.slab, 0, ids.data(), ids.size(), near.data());
+    KernelSets().front()->distances(coded.slab, 0, ids.data(), ids.size(), near.data());
     for (uint32_t i = 0; i < 19; ++i) {
       const double expected = Dot(coded.decoded[0], coded.decoded[0]) +
                               Dot(coded.decoded[i + 1], coded.decoded[i + 1]) -
@@ -315,7 +315,7 @@ TEST(GraphKernelsTest, FinerCodesAreTheSameEverywhereAndSixteenTimesAsNear) {
     const std::vector<float> q = NormalFloats(1000, dim);
     const Prepared p(kScalarGraphKernels, q);
     const FinerCoded expected(kScalarGraphKernels, dim, rows, 100);
-    for (const GraphKernels* kernels : Sets()) {
+    for (const GraphKernels* kernels : KernelSets()) {
       const FinerCoded finer(*kernels, dim, rows, 100);
       ASSERT_EQ(finer.nibbles, expected.nibbles) << kernels->name << " " << dim;
       ASSERT_EQ(finer.norms, expected.norms) << kernels->name << " " << dim;
@@ -345,7 +345,7 @@ TEST(GraphKernelsTest, FinerCodesAreTheSameEverywhereAndSixteenTimesAsNear) {
 // The estimate of |q - o|^2 from one bit a dimension: unbiased, its error about |o - c| |q - c| / sqrt(dim).
 TEST(GraphKernelsTest, OneBitEstimatesAreUnbiased) {
   const uint32_t dim = 384;
-  const GraphKernels& kernels = *Sets().front();
+  const GraphKernels& kernels = *KernelSets().front();
   const Coded coded(kernels, dim, 33, 100);
   std::vector<uint32_t> ids(kGraphDegree);
   std::iota(ids.begin(), ids.end(), 1u);
@@ -385,7 +385,7 @@ TEST(GraphKernelsTest, OneBitEstimatesAreUnbiased) {
 // What rows of signs and finer codes say of |q - o|^2 is right on average, and as near as their bits allow.
 TEST(GraphKernelsTest, CompactEstimatesAreUnbiased) {
   const uint32_t dim = 384, rows = 40;
-  const GraphKernels& kernels = *Sets().front();
+  const GraphKernels& kernels = *KernelSets().front();
   const Coded coded(kernels, dim, rows, 100);
   for (const auto& [bits, fine, error_max] : {std::tuple{5u, false, 0.1}, {5u, true, 0.01}, {8u, true, 0.001}}) {
     const CompactCoded compact(kernels, coded, bits);
@@ -413,7 +413,7 @@ TEST(GraphKernelsTest, CompactEstimatesAreUnbiased) {
 TEST(GraphKernelsTest, LargestCompactSumsDoNotOverflow) {
   const uint32_t dim = 16448;
   const CompactLayout layout{dim, 5};
-  for (const GraphKernels* kernels : Sets()) {
+  for (const GraphKernels* kernels : KernelSets()) {
     const std::vector<float> x(dim, 1.0f);
     const Prepared p(*kernels, x);
     std::vector<int8_t> code(dim, 127);

@@ -16,15 +16,15 @@
 namespace akidb {
 namespace {
 
-constexpr uint32_t kDim = 64;
+constexpr uint32_t kCodeDim = 64;
 
 struct CodedRows {
-  explicit CodedRows(uint32_t count) : codes(size_t{count} * kDim), scales(count), norms(count) {
+  explicit CodedRows(uint32_t count) : codes(size_t{count} * kCodeDim), scales(count), norms(count) {
     for (uint32_t row = 0; row < count; ++row) {
-      const std::vector<float> x = NormalFloats(row / 2 * 2 + (row % 7 == 0 ? 1 : 0), kDim);  // some are equal
-      kScalarGraphKernels.encode(x.data(), kDim, codes.data() + size_t{row} * kDim, &scales[row], &norms[row]);
+      const std::vector<float> x = NormalFloats(row / 2 * 2 + (row % 7 == 0 ? 1 : 0), kCodeDim);  // some are equal
+      kScalarGraphKernels.encode(x.data(), kCodeDim, codes.data() + size_t{row} * kCodeDim, &scales[row], &norms[row]);
     }
-    slab = {codes.data(), scales.data(), norms.data(), kDim};
+    slab = {codes.data(), scales.data(), norms.data(), kCodeDim};
   }
   float Distance(uint32_t a, uint32_t b) const {
     float out;

@@ -17,7 +17,7 @@
 namespace akidb {
 namespace {
 
-constexpr uint32_t kDim = 48;
+constexpr uint32_t kSourceDim = 48;
 constexpr uint32_t kEfConstruction = 64;
 
 GraphTopology Ring(uint32_t row_count) {
@@ -78,20 +78,21 @@ class Segments {
   // Of row i the segment that has it, or none if that is `count` or more.
   template <class SegmentOf>
   Segments(const std::vector<float>& values, uint32_t count, SegmentOf segment_of) {
-    const auto row_count = static_cast<uint32_t>(values.size() / kDim);
+    const auto row_count = static_cast<uint32_t>(values.size() / kSourceDim);
     places_.resize(count);
     std::vector<std::vector<float>> parts(count);
     for (RowIndex row = 0; row < row_count; ++row) {
       const uint32_t segment = segment_of(row);
       if (segment >= count) continue;
       places_[segment].push_back(row);
-      parts[segment].insert(parts[segment].end(), values.begin() + row * kDim, values.begin() + (row + 1) * kDim);
+      parts[segment].insert(parts[segment].end(), values.begin() + row * kSourceDim,
+                            values.begin() + (row + 1) * kSourceDim);
     }
     FixedClock clock;
     OpContext ctx(clock);
     Serial serial;
     for (const auto& part : parts) {
-      const StoredTestRows rows(VectorType::kF32, kDim, part);
+      const StoredTestRows rows(VectorType::kF32, kSourceDim, part);
       auto index =
           BuildIndex(ctx, kGraphKind, rows.view(), Distance::kCosine, {.ef_construction = kEfConstruction}, serial);
       EXPECT_TRUE(index) << index.error().ToString();
@@ -132,12 +133,12 @@ std::unique_ptr<VectorIndex> Build(const VectorRows& rows, std::span<const Index
 
 // Of the true ten nearest of queries.
 double Recall(const VectorIndex& index, uint32_t ef_search) {
-  static const std::vector<float> kQueries = ClusteredFloats(2, 300, kDim);
+  static const std::vector<float> kQueries = ClusteredFloats(2, 300, kSourceDim);
   FixedClock clock;
   OpContext ctx(clock);
   size_t hits = 0;
-  for (size_t at = 0; at < kQueries.size(); at += kDim) {
-    IndexQuery query{.vector = std::span(kQueries).subspan(at, kDim), .k = 10, .ef_search = ef_search};
+  for (size_t at = 0; at < kQueries.size(); at += kSourceDim) {
+    IndexQuery query{.vector = std::span(kQueries).subspan(at, kSourceDim), .k = 10, .ef_search = ef_search};
     std::vector<Candidate> found, truth;
     GraphSearchStats stats;
     EXPECT_TRUE(
@@ -162,8 +163,8 @@ struct Split {
 
 TEST(MergedGraphTest, FindsAsMuchAsOneBuiltAnew) {
   constexpr uint32_t kRows = 3200;
-  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
-  const StoredTestRows rows(VectorType::kF32, kDim, values);
+  const std::vector<float> values = ClusteredFloats(1, kRows, kSourceDim);
+  const StoredTestRows rows(VectorType::kF32, kSourceDim, values);
   const auto anew = Build(rows.view(), {});
   const Split splits[] = {
       {"four equal ones", 4, [](RowIndex row) { return row % 4; }},
@@ -185,12 +186,12 @@ TEST(MergedGraphTest, FindsAsMuchAsOneBuiltAnew) {
 TEST(MergedGraphTest, FindsAsMuchWhereRowsAreGone) {
   constexpr uint32_t kRows = 3500;
   const auto gone = [](RowIndex row) { return row % 7 == 3 || row % 10 == 0; };
-  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
+  const std::vector<float> values = ClusteredFloats(1, kRows, kSourceDim);
   std::vector<float> left;
   for (RowIndex row = 0; row < kRows; ++row) {
-    if (!gone(row)) left.insert(left.end(), values.begin() + row * kDim, values.begin() + (row + 1) * kDim);
+    if (!gone(row)) left.insert(left.end(), values.begin() + row * kSourceDim, values.begin() + (row + 1) * kSourceDim);
   }
-  const StoredTestRows rows(VectorType::kF32, kDim, left);
+  const StoredTestRows rows(VectorType::kF32, kSourceDim, left);
   const auto anew = Build(rows.view(), {});
   const auto merged =
       Build(rows.view(), Segments(values, 3, [](RowIndex row) { return row % 3; }).Sources(kRows, gone));
@@ -203,8 +204,8 @@ struct PartlyKnown {
   static constexpr uint32_t kRows = 1500;
   static constexpr GraphOptions kOptions = {.ef_construction = kEfConstruction};
 
-  std::vector<float> values = ClusteredFloats(1, kRows, kDim);
-  StoredTestRows rows{VectorType::kF32, kDim, values};
+  std::vector<float> values = ClusteredFloats(1, kRows, kSourceDim);
+  StoredTestRows rows{VectorType::kF32, kSourceDim, values};
   std::vector<IndexSource> encoded =
       Segments(values, 2, [](RowIndex row) { return row % 3; }).Sources(kRows, kNothingGone);
   std::vector<GraphSource> sources;
@@ -252,8 +253,8 @@ TEST(MergedGraphTest, IsTheSameOnAnyInstructionSet) {
 
 TEST(MergedGraphTest, SourcesOfNoUseAreLeftOut) {
   constexpr uint32_t kRows = 600;
-  const std::vector<float> values = ClusteredFloats(1, kRows, kDim);
-  const StoredTestRows rows(VectorType::kF32, kDim, values);
+  const std::vector<float> values = ClusteredFloats(1, kRows, kSourceDim);
+  const StoredTestRows rows(VectorType::kF32, kSourceDim, values);
   const std::string anew = Build(rows.view(), {})->Encode();
   const IndexSource good = Segments(values, 1, [](RowIndex) { return 0; }).Sources(kRows, kNothingGone)[0];
   EXPECT_NE(Build(rows.view(), std::vector{good})->Encode(), anew);

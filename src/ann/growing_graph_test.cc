@@ -16,7 +16,7 @@
 namespace akidb {
 namespace {
 
-constexpr uint32_t kDim = 32, kBeam = 48;
+constexpr uint32_t kGrownDim = 32, kBeam = 48;
 
 class GrowingGraphTest : public testing::Test {
  protected:
@@ -57,7 +57,7 @@ class GrowingGraphTest : public testing::Test {
 
 TEST_F(GrowingGraphTest, EveryRowIsFoundFromTheMomentItIsLinked) {
   constexpr uint32_t kRows = 1000;
-  const StoredTestRows rows(VectorType::kF32, kDim, ClusteredFloats(1, kRows, kDim));
+  const StoredTestRows rows(VectorType::kF32, kGrownDim, ClusteredFloats(1, kRows, kGrownDim));
   const auto graph = Make(rows.view(), Best());
   for (uint32_t row = 0; row < kRows; ++row) {
     graph->Link(row, kBeam);
@@ -69,7 +69,7 @@ TEST_F(GrowingGraphTest, EveryRowIsFoundFromTheMomentItIsLinked) {
 
 TEST_F(GrowingGraphTest, ListsNameRowsOnceAndNeverTheirOwn) {
   constexpr uint32_t kRows = 800;
-  const StoredTestRows rows(VectorType::kF32, kDim, ClusteredFloats(2, kRows, kDim));
+  const StoredTestRows rows(VectorType::kF32, kGrownDim, ClusteredFloats(2, kRows, kGrownDim));
   const auto graph = Make(rows.view(), Best());
   for (uint32_t row = 0; row < kRows; ++row) graph->Link(row, kBeam);
   for (uint32_t row = 0; row < kRows; ++row) {
@@ -82,7 +82,7 @@ TEST_F(GrowingGraphTest, ListsNameRowsOnceAndNeverTheirOwn) {
 
 TEST_F(GrowingGraphTest, OnceMendedNoListNamesARowThatWasUnlinked) {
   constexpr uint32_t kRows = 600;
-  const StoredTestRows rows(VectorType::kF32, kDim, ClusteredFloats(3, kRows, kDim));
+  const StoredTestRows rows(VectorType::kF32, kGrownDim, ClusteredFloats(3, kRows, kGrownDim));
   const auto graph = Make(rows.view(), Best());
   for (uint32_t row = 0; row < kRows; ++row) graph->Link(row, kBeam);
   std::mt19937_64 random(4);
@@ -109,7 +109,7 @@ TEST_F(GrowingGraphTest, OnceMendedNoListNamesARowThatWasUnlinked) {
 
 TEST_F(GrowingGraphTest, AllRowsMayLeaveAndComeBack) {
   constexpr uint32_t kRows = 300;
-  const StoredTestRows rows(VectorType::kF32, kDim, ClusteredFloats(5, kRows, kDim));
+  const StoredTestRows rows(VectorType::kF32, kGrownDim, ClusteredFloats(5, kRows, kGrownDim));
   const auto graph = Make(rows.view(), Best());
   EXPECT_FALSE(graph->Mend(10, kBeam)) << "nothing was unlinked";
   for (uint32_t row = 0; row < kRows; ++row) graph->Link(row, kBeam);
@@ -124,7 +124,7 @@ TEST_F(GrowingGraphTest, AllRowsMayLeaveAndComeBack) {
 // Of rows that are all alike few can be in another's list: the others are where walks begin, as far as there is room.
 TEST_F(GrowingGraphTest, RowsThatAreAllAlikeAreTaken) {
   constexpr uint32_t kRows = 1000;
-  const StoredTestRows rows(VectorType::kF32, kDim, std::vector<float>(kRows * kDim, 0.5f));
+  const StoredTestRows rows(VectorType::kF32, kGrownDim, std::vector<float>(kRows * kGrownDim, 0.5f));
   const auto graph = Make(rows.view(), Best());
   for (uint32_t row = 0; row < kRows; ++row) graph->Link(row, kBeam);
   for (uint32_t row = 0; row < kRows; row += 2) graph->Unlink(row);
@@ -135,7 +135,7 @@ TEST_F(GrowingGraphTest, RowsThatAreAllAlikeAreTaken) {
 
 TEST_F(GrowingGraphTest, EveryInstructionSetMakesTheSameLists) {
   constexpr uint32_t kRows = 400;
-  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(6, kRows, kDim));
+  const StoredTestRows rows(VectorType::kF16, kGrownDim, ClusteredFloats(6, kRows, kGrownDim));
   std::vector<std::vector<uint32_t>> expected;
   for (const KernelSet* set : AllKernels()) {
     if (!set->supported()) continue;

@@ -10,7 +10,7 @@ namespace akidb {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr size_t kDim = 384;
+constexpr size_t kScoredDim = 384;
 
 struct Lines {
   std::vector<float> low, high;
@@ -18,15 +18,15 @@ struct Lines {
 
 Lines Cosine(const std::vector<float>& scores, const std::vector<float>& inv_norms, const float* scales = nullptr) {
   Lines out{std::vector<float>(scores.size()), std::vector<float>(scores.size())};
-  CosineIntervals(ErrorBound::ForCosine(kDim), scores.data(), inv_norms.data(), scales, scores.size(),
+  CosineIntervals(ErrorBound::ForCosine(kScoredDim), scores.data(), inv_norms.data(), scales, scores.size(),
                   {out.low.data(), out.high.data()});
   return out;
 }
 
 // gamma(n + 48) and what underflow may cost, in double precision.
 double CosineError(double inverse) {
-  const double steps = static_cast<double>(kDim + 48) * 0x1p-24;
-  return steps / (1 - steps) + static_cast<double>(kDim) * 0x1p-149 * inverse;
+  const double steps = static_cast<double>(kScoredDim + 48) * 0x1p-24;
+  return steps / (1 - steps) + static_cast<double>(kScoredDim) * 0x1p-149 * inverse;
 }
 
 TEST(CosineIntervalsTest, AreAsWideAsTheBoundAtEveryNorm) {
@@ -78,7 +78,7 @@ TEST(CosineIntervalsTest, AreTheWholeLineWhereTheScoreSaysNothing) {
 }
 
 TEST(DotIntervalsTest, GrowWithTheNorm) {
-  const ErrorBound bound = ErrorBound::ForDot(kDim, 1.0, false);
+  const ErrorBound bound = ErrorBound::ForDot(kScoredDim, 1.0, false);
   const std::vector<float> scores = {1, 1}, norms = {1, 100};
   std::vector<float> low(2), high(2);
   DotIntervals(bound, scores.data(), norms.data(), nullptr, 2, {low.data(), high.data()});

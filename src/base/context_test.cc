@@ -1,25 +1,19 @@
 #include "base/context.h"
+#include "base/manual_clock_testing.h"
 
 #include <gtest/gtest.h>
 
 namespace akidb {
 namespace {
 
-class ManualClock final : public Clock {
- public:
-  MonotonicTime Now() override { return now; }
-  WallTime WallNow() override { return WallTime(now.time_since_epoch()); }
-  MonotonicTime now{};
-};
-
 TEST(OpContextTest, DeadlinePassesAtItsInstant) {
   ManualClock clock;
   OpContext ctx(clock);
   EXPECT_TRUE(ctx.Check().ok());
   ctx.set_timeout(Duration(10));
-  clock.now += Duration(9);
+  clock.Advance(Duration(9));
   EXPECT_TRUE(ctx.Check().ok());
-  clock.now += Duration(1);
+  clock.Advance(Duration(1));
   EXPECT_EQ(ctx.Check().code(), StatusCode::kDeadlineExceeded);
 }
 

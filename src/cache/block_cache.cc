@@ -12,7 +12,7 @@ namespace {
 // A reader that waits looks at its context this often, because Cancel() wakes nobody.
 constexpr Duration kCancelSeenWithin = std::chrono::milliseconds(20);
 
-using Outcome = BlockFiles::Outcome;
+using ReadOutcome = BlockFiles::Outcome;
 
 // Lets go of a mutex for a while, whatever way the while ends.
 class Unlocked {
@@ -178,7 +178,7 @@ BlockCache::FlightPtr BlockCache::Launch(const Object& object, ByteRange range, 
 bool BlockCache::ReadCached(const CacheBlockName& name, const Object& object, ByteRange range, char* out) {
   const uint64_t begin = BlockBegin(name.id.number);
   const auto outcome = files_->Read(name, object, {range.begin - begin, range.end - begin}, out);
-  if (outcome != Outcome::kOk) {
+  if (outcome != ReadOutcome::kOk) {
     DropBad(name, outcome);
     return false;
   }
@@ -193,10 +193,10 @@ void BlockCache::DropBad(const CacheBlockName& name, BlockFiles::Outcome outcome
   if (index_.Find(name.id) != name) return;  // evicted or replaced while it was read
   index_.Erase(name.id);
   switch (outcome) {
-    case Outcome::kOk: break;
-    case Outcome::kMissing: ++stats_.lost; break;
-    case Outcome::kBad: ++stats_.corruptions; break;
-    case Outcome::kError: ++stats_.io_errors; break;
+    case ReadOutcome::kOk: break;
+    case ReadOutcome::kMissing: ++stats_.lost; break;
+    case ReadOutcome::kBad: ++stats_.corruptions; break;
+    case ReadOutcome::kError: ++stats_.io_errors; break;
   }
   RemoveFile(name);
 }
@@ -274,7 +274,7 @@ std::optional<ObjectBody> BlockCache::FindWhole(const Object& object) {
   ObjectBody body;
   body.bytes.resize(name->data_bytes);
   const auto outcome = files_->ReadWhole(*name, object, &whole);
-  if (outcome != Outcome::kOk) {
+  if (outcome != ReadOutcome::kOk) {
     DropBad(*name, outcome);
     return std::nullopt;
   }
@@ -315,10 +315,10 @@ void BlockCache::Reconcile(const Object& object, ByteRange range, const char* by
     if (part.begin >= part.end) continue;
     copy.resize(part.size());
     const auto outcome = files_->Read(*name, object, {part.begin - begin, part.end - begin}, copy.data());
-    if (outcome != Outcome::kOk) {
+    if (outcome != ReadOutcome::kOk) {
       DropBad(*name, outcome);
     } else if (copy != std::string_view(bytes + (part.begin - range.begin), part.size())) {
-      DropBad(*name, Outcome::kBad);
+      DropBad(*name, ReadOutcome::kBad);
     }
   }
 }

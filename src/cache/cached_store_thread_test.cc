@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr uint64_t kMib = 1u << 20;
+constexpr uint64_t kMebibyte = 1u << 20;
 
 class CachedStoreThreadTest : public testing::Test {
  protected:
@@ -57,14 +57,14 @@ class CachedStoreThreadTest : public testing::Test {
 
 TEST_F(CachedStoreThreadTest, OneOfManyReadersFetchesABlock) {
   constexpr int kReaders = 8;
-  Open(64 * kMib, nullptr);
-  const std::string bytes = Put(1, kMib);
+  Open(64 * kMebibyte, nullptr);
+  const std::string bytes = Put(1, kMebibyte);
   HoldFetches();
   std::vector<std::thread> readers;
   const auto read = [&] {
     OpContext ctx(RealClock());
     std::string out;
-    EXPECT_TRUE(Read(ctx, 1, {0, kMib}, &out).ok());
+    EXPECT_TRUE(Read(ctx, 1, {0, kMebibyte}, &out).ok());
     EXPECT_TRUE(out == bytes);
   };
   readers.emplace_back(read);
@@ -79,13 +79,13 @@ TEST_F(CachedStoreThreadTest, OneOfManyReadersFetchesABlock) {
 }
 
 TEST_F(CachedStoreThreadTest, WhoWaitsForAnothersFetchWaitsUntilItsDeadlineOnly) {
-  Open(64 * kMib, nullptr);
-  Put(1, kMib);
+  Open(64 * kMebibyte, nullptr);
+  Put(1, kMebibyte);
   HoldFetches();
   std::thread leader([&] {
     OpContext ctx(RealClock());
     std::string out;
-    EXPECT_TRUE(Read(ctx, 1, {0, kMib}, &out).ok());
+    EXPECT_TRUE(Read(ctx, 1, {0, kMebibyte}, &out).ok());
   });
   arrived_.wait();
   ManualClock clock;
@@ -93,18 +93,18 @@ TEST_F(CachedStoreThreadTest, WhoWaitsForAnothersFetchWaitsUntilItsDeadlineOnly)
   ctx.set_timeout(seconds(1));
   clock.Advance(seconds(1));
   std::string out;
-  EXPECT_EQ(Read(ctx, 1, {0, kMib}, &out).code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Read(ctx, 1, {0, kMebibyte}, &out).code(), StatusCode::kDeadlineExceeded);
   OpContext cancelled(RealClock());
   std::thread canceller([&] { cancelled.Cancel(); });
-  EXPECT_EQ(Read(cancelled, 1, {0, kMib}, &out).code(), StatusCode::kCancelled);
+  EXPECT_EQ(Read(cancelled, 1, {0, kMebibyte}, &out).code(), StatusCode::kCancelled);
   canceller.join();
   go_.count_down();
   leader.join();
 }
 
 TEST_F(CachedStoreThreadTest, CancelledLeaderDoesNotFailThoseWhoWait) {
-  Open(64 * kMib, nullptr);
-  const std::string bytes = Put(1, kMib);
+  Open(64 * kMebibyte, nullptr);
+  const std::string bytes = Put(1, kMebibyte);
   std::atomic<int> fetches = 0;
   below_->before_range = [&] {
     if (fetches++ > 0) return OkStatus();
@@ -115,13 +115,13 @@ TEST_F(CachedStoreThreadTest, CancelledLeaderDoesNotFailThoseWhoWait) {
   std::thread leader([&] {
     OpContext ctx(RealClock());
     std::string out;
-    EXPECT_EQ(Read(ctx, 1, {0, kMib}, &out).code(), StatusCode::kCancelled);
+    EXPECT_EQ(Read(ctx, 1, {0, kMebibyte}, &out).code(), StatusCode::kCancelled);
   });
   arrived_.wait();
   std::thread follower([&] {
     OpContext ctx(RealClock());
     std::string out;
-    EXPECT_TRUE(Read(ctx, 1, {0, kMib}, &out).ok());
+    EXPECT_TRUE(Read(ctx, 1, {0, kMebibyte}, &out).ok());
     EXPECT_TRUE(out == bytes);
   });
   go_.count_down();
@@ -131,8 +131,8 @@ TEST_F(CachedStoreThreadTest, CancelledLeaderDoesNotFailThoseWhoWait) {
 }
 
 TEST_F(CachedStoreThreadTest, PartsOfALargeRangeAreFetchedAtTheSameTime) {
-  Open(64 * kMib, nullptr, NewThreadExecutor(RealClock(), 3));
-  const std::string bytes = Put(1, 16 * kMib);
+  Open(64 * kMebibyte, nullptr, NewThreadExecutor(RealClock(), 3));
+  const std::string bytes = Put(1, 16 * kMebibyte);
   Mutex mutex;
   CondVar changed;
   int under_way = 0;
@@ -146,7 +146,7 @@ TEST_F(CachedStoreThreadTest, PartsOfALargeRangeAreFetchedAtTheSameTime) {
   };
   OpContext ctx(RealClock());
   std::string out;
-  const Status status = Read(ctx, 1, {0, 16 * kMib}, &out);
+  const Status status = Read(ctx, 1, {0, 16 * kMebibyte}, &out);
   EXPECT_TRUE(status.ok()) << status.ToString();
   EXPECT_TRUE(out == bytes);
   EXPECT_EQ(below_->range_count(), 4u);
@@ -158,44 +158,44 @@ TEST_F(CachedStoreThreadTest, AReaderThatNobodyHelpsFetchesEverythingItself) {
     void Wake(TaskId) override {}
     void Remove(TaskId) override {}
   };
-  Open(64 * kMib, nullptr, std::make_unique<Deaf>());
-  const std::string bytes = Put(1, 50 * kMib);
+  Open(64 * kMebibyte, nullptr, std::make_unique<Deaf>());
+  const std::string bytes = Put(1, 50 * kMebibyte);
   OpContext ctx(RealClock());
   std::string out;
-  ASSERT_TRUE(Read(ctx, 1, {kMib, 2 * kMib}, &out).ok());
+  ASSERT_TRUE(Read(ctx, 1, {kMebibyte, 2 * kMebibyte}, &out).ok());
   below_->TakeRanges();
-  ASSERT_TRUE(Read(ctx, 1, {100, 50 * kMib}, &out).ok());
+  ASSERT_TRUE(Read(ctx, 1, {100, 50 * kMebibyte}, &out).ok());
   EXPECT_TRUE(out == bytes.substr(100));
   EXPECT_THAT(below_->TakeRanges(), testing::StartsWith("[0,1) [2,6) [6,10)")) << "what is cached is not fetched";
 }
 
 TEST_F(CachedStoreThreadTest, WhatAReaderLaunchedAndGaveUpIsFetchedByThoseWhoWant) {
-  Open(64 * kMib, nullptr, NewThreadExecutor(RealClock(), 2));
-  const std::string bytes = Put(1, 40 * kMib);
+  Open(64 * kMebibyte, nullptr, NewThreadExecutor(RealClock(), 2));
+  const std::string bytes = Put(1, 40 * kMebibyte);
   OpContext impatient(RealClock());
   below_->before_range = [&] {
     impatient.Cancel();
     return Unavailable("away");
   };
   std::string out;
-  EXPECT_FALSE(Read(impatient, 1, {0, 40 * kMib}, &out).ok());
+  EXPECT_FALSE(Read(impatient, 1, {0, 40 * kMebibyte}, &out).ok());
   below_->before_range = nullptr;
   OpContext ctx(RealClock());
-  ASSERT_TRUE(Read(ctx, 1, {0, 40 * kMib}, &out).ok());
+  ASSERT_TRUE(Read(ctx, 1, {0, 40 * kMebibyte}, &out).ok());
   EXPECT_TRUE(out == bytes);
 }
 
 TEST_F(CachedStoreThreadTest, BlocksAreWrittenInTheBackground) {
   const auto executor = NewThreadExecutor(RealClock(), 1);
-  Open(64 * kMib, executor.get());
-  const std::string bytes = Put(1, 3 * kMib);
+  Open(64 * kMebibyte, executor.get());
+  const std::string bytes = Put(1, 3 * kMebibyte);
   OpContext ctx(RealClock());
   std::string out;
-  ASSERT_TRUE(Read(ctx, 1, {0, 3 * kMib}, &out).ok());
-  ASSERT_TRUE(Read(ctx, 1, {0, 3 * kMib}, &out).ok());
+  ASSERT_TRUE(Read(ctx, 1, {0, 3 * kMebibyte}, &out).ok());
+  ASSERT_TRUE(Read(ctx, 1, {0, 3 * kMebibyte}, &out).ok());
   EXPECT_EQ(below_->range_count(), 1u) << "what is not on disk yet is answered from memory";
   while (cache_->Stats().blocks < 3) std::this_thread::yield();
-  ASSERT_TRUE(Read(ctx, 1, {0, 3 * kMib}, &out).ok());
+  ASSERT_TRUE(Read(ctx, 1, {0, 3 * kMebibyte}, &out).ok());
   EXPECT_TRUE(out == bytes);
   EXPECT_EQ(below_->range_count(), 1u);
   store_.reset();
@@ -206,10 +206,10 @@ TEST_F(CachedStoreThreadTest, BlocksAreWrittenInTheBackground) {
 TEST_F(CachedStoreThreadTest, EverythingAtOnceStillReadsTheRightBytes) {
   constexpr int kObjects = 6;
   const auto executor = NewThreadExecutor(RealClock(), 1);
-  request_bytes_max_ = kMib;
-  Open(10 * kMib, executor.get(), NewThreadExecutor(RealClock(), 4));
+  request_bytes_max_ = kMebibyte;
+  Open(10 * kMebibyte, executor.get(), NewThreadExecutor(RealClock(), 4));
   std::vector<std::string> bytes;
-  for (int i = 0; i < kObjects; ++i) bytes.push_back(Put(i, 3 * kMib + 777));
+  for (int i = 0; i < kObjects; ++i) bytes.push_back(Put(i, 3 * kMebibyte + 777));
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
   for (int reader = 0; reader < 4; ++reader) {
@@ -219,7 +219,7 @@ TEST_F(CachedStoreThreadTest, EverythingAtOnceStillReadsTheRightBytes) {
         OpContext ctx(RealClock());
         const auto object = static_cast<int>(random->Below(kObjects));
         const uint64_t begin = random->Below(bytes[object].size());
-        const uint64_t size = 1 + random->Below(std::min<uint64_t>(bytes[object].size() - begin, 3 * kMib));
+        const uint64_t size = 1 + random->Below(std::min<uint64_t>(bytes[object].size() - begin, 3 * kMebibyte));
         if (random->Below(20) == 0) ctx.set_read_source(ReadSource::kStore);
         std::string out;
         ASSERT_TRUE(Read(ctx, object, {begin, begin + size}, &out).ok());
@@ -238,7 +238,7 @@ TEST_F(CachedStoreThreadTest, EverythingAtOnceStillReadsTheRightBytes) {
   stop = true;
   vandal.join();
   EXPECT_EQ(cache_->Stats().corruptions, 0u);
-  EXPECT_LE(cache_->Stats().used_bytes, 10 * kMib);
+  EXPECT_LE(cache_->Stats().used_bytes, 10 * kMebibyte);
   store_.reset();
   cache_.reset();
 }

@@ -9,19 +9,19 @@ namespace akidb {
 namespace {
 
 namespace dom = simdjson::dom;
-using Action = AliasOptions::Action;
+using AliasAction = AliasOptions::Action;
 
-Result<dom::element> Ask(const AliasOptions& options, ApiClient& client) {
+Result<dom::element> AskAlias(const AliasOptions& options, ApiClient& client) {
   std::string body;
   JsonWriter writer(&body);
   writer.BeginObject();
   switch (options.action) {
-    case Action::kList: return client.Get("/aliases");
-    case Action::kDelete: return client.Call("DELETE", AliasPath(options.alias), {}, {}, Repeat::kUnsafe);
-    case Action::kSet:
+    case AliasAction::kList: return client.Get("/aliases");
+    case AliasAction::kDelete: return client.Call("DELETE", AliasPath(options.alias), {}, {}, Repeat::kUnsafe);
+    case AliasAction::kSet:
       writer.Key("collection").Value(options.collection).EndObject();
       return client.Call("PUT", AliasPath(options.alias), "application/json", body, Repeat::kSafe);
-    case Action::kSwitch:
+    case AliasAction::kSwitch:
       writer.Key("alias").Value(options.alias).Key("from").Value(options.from).Key("to").Value(options.collection);
       writer.EndObject();
       return client.Post("/aliases:switch", body, Repeat::kUnsafe);
@@ -29,7 +29,7 @@ Result<dom::element> Ask(const AliasOptions& options, ApiClient& client) {
   return std::unexpected(Internal("no such action"));
 }
 
-void PrintList(const dom::element& answer, const Console& console) {
+void PrintAliases(const dom::element& answer, const Console& console) {
   Table table({{"ALIAS"}, {"COLLECTION"}});
   dom::array aliases;
   if (answer["aliases"].get(aliases) != simdjson::SUCCESS) return;
@@ -42,12 +42,12 @@ void PrintList(const dom::element& answer, const Console& console) {
 Status RunAlias(const AliasOptions& options, const Console& console) {
   AKI_ASSIGN_OR_RETURN(const ServerUrl url, ParseServerUrl(options.client.server));
   ApiClient client(url, HttpOptionsOf(options.client), RealClock());
-  AKI_ASSIGN_OR_RETURN(const dom::element answer, Ask(options, client));
+  AKI_ASSIGN_OR_RETURN(const dom::element answer, AskAlias(options, client));
   if (console.json()) {
     console.PrintJson(client.text().empty() ? "{}" : client.text());
-  } else if (options.action == Action::kList) {
-    PrintList(answer, console);
-  } else if (options.action == Action::kDelete) {
+  } else if (options.action == AliasAction::kList) {
+    PrintAliases(answer, console);
+  } else if (options.action == AliasAction::kDelete) {
     console.Print("deleted alias '" + options.alias + "'\n");
   } else {
     console.Print("alias '" + options.alias + "' points to '" + options.collection + "'\n");

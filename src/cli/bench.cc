@@ -17,7 +17,7 @@
 namespace akidb {
 namespace {
 
-using Action = BenchOptions::Action;
+using BenchAction = BenchOptions::Action;
 
 void FillVector(Random& random, float* out, uint32_t dim) {
   double norm = 0;
@@ -128,7 +128,7 @@ std::string Bench::SearchBody(const Rows& rows, uint64_t number) const {
 
 void Bench::Drive(const Rows& rows) {
   ApiClient client(url_, HttpOptionsOf(options_.client), RealClock());
-  const bool upsert = options_.action == Action::kUpsert;
+  const bool upsert = options_.action == BenchAction::kUpsert;
   const std::string target = target_ + (upsert ? "/vectors" : "/search");
   const std::string_view type = upsert && options_.body == "columns" ? kColumnsContentType : "application/json";
   std::vector<Duration> latencies;
@@ -152,7 +152,7 @@ void Bench::Print(Duration elapsed, const Console& console) {
   MutexLock lock(mutex_);
   const double seconds = std::max(1e-9, std::chrono::duration<double>(elapsed).count());
   const double requests = static_cast<double>(latencies_.size());
-  const bool upsert = options_.action == Action::kUpsert;
+  const bool upsert = options_.action == BenchAction::kUpsert;
   const double rows = upsert ? requests * options_.batch_rows : 0;
   const LatencySummary summary = Summarise(latencies_);
   if (console.json()) {
@@ -188,7 +188,7 @@ Status Bench::Run(const Console& console) {
   AKI_RETURN_IF_ERROR(Prepare(client));
   constexpr uint32_t kQueries = 1000;
   const std::unique_ptr<Random> random = NewSeededRandom(options_.seed);
-  const Rows rows = MakeRows(*random, options_.action == Action::kUpsert ? options_.batch_rows : kQueries, dim_);
+  const Rows rows = MakeRows(*random, options_.action == BenchAction::kUpsert ? options_.batch_rows : kQueries, dim_);
   const MonotonicTime started = RealClock().Now();
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < options_.connections; ++i) threads.emplace_back([&] { Drive(rows); });

@@ -1,5 +1,4 @@
 // `akidb bench ann`: the index alone, on vectors from files: builds it, sweeps ef_search, prints recall and speed.
-#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,6 +16,7 @@
 #include "base/json_writer.h"
 #include "cli/ann_vectors.h"
 #include "cli/bench_stats.h"
+#include "cli/bench_time.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/table.h"
@@ -36,16 +36,6 @@ constexpr double kOrderCpuSeconds = 0.1;
 constexpr double kTie = 1e-6;
 constexpr uint64_t kIndexFileBytesMax = 16ull << 30;
 constexpr double kSpareBytes = 24;  // a vector: entries, the memory of a walk, pages begun
-
-// Of the calling thread or the whole process, without the time in which it did not run: other programs are compared in
-// this on busy machines.
-double CpuSeconds(clockid_t clock) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 struct Point {
   uint32_t ef_search = 0;

@@ -10,6 +10,7 @@
 #include "base/json_writer.h"
 #include "base/random.h"
 #include "cli/ann_vectors.h"
+#include "cli/bench_time.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/table.h"
@@ -21,10 +22,8 @@ constexpr uint32_t kChangedOneIn = 10;
 constexpr uint32_t kQueriesMax = 500;  // their true nearest are found anew every round
 constexpr uint32_t kRowsAStep = 1024;
 constexpr double kRecall = 0.95;  // the first beam that reaches it is used throughout
-constexpr uint32_t kBeams[] = {10,  12,  16,  20,  24,  32,  40,  48,  64,  80,
-                               100, 128, 160, 200, 256, 320, 400, 512, 800, 1200};
-
-double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+constexpr uint32_t kChurnBeams[] = {10,  12,  16,  20,  24,  32,  40,  48,  64,  80,
+                                    100, 128, 160, 200, 256, 320, 400, 512, 800, 1200};
 
 struct Round {
   uint32_t number = 0;
@@ -132,7 +131,7 @@ class ChurnBench {
 
   Status ChooseBeam(Round* round) {
     const double wanted = options_.recalls.empty() ? kRecall : options_.recalls.front();
-    for (const uint32_t ef : kBeams) {
+    for (const uint32_t ef : kChurnBeams) {
       ef_ = options_.beams.empty() ? std::max(ef, options_.k) : options_.beams.front();
       AKI_RETURN_IF_ERROR(Search(ef_, round));
       if (round->recall >= wanted || !options_.beams.empty()) break;

@@ -1,7 +1,6 @@
 // `akidb bench ann --merge N`: the vectors are dealt to N segments, each gets its graph, and graphs are merged by
 // eights until one is left. The last merge against a build of the same rows: what either costs, and what is found with
 // equal beams.
-#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +13,7 @@
 #include "ann/index_kinds.h"
 #include "base/json_writer.h"
 #include "cli/ann_vectors.h"
+#include "cli/bench_time.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/table.h"
@@ -24,15 +24,7 @@ namespace akidb {
 namespace {
 
 constexpr size_t kMergedAtOnce = 8;
-constexpr uint32_t kBeams[] = {16, 32, 64, 128, 256};
-
-double CpuSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+constexpr uint32_t kMergeBeams[] = {16, 32, 64, 128, 256};
 
 // A segment: some of the vectors, and their index.
 struct Part {
@@ -46,7 +38,7 @@ struct Cost {
   double cpu_seconds = 0;
 };
 
-struct Point {
+struct MergePoint {
   uint32_t ef_search = 0;
   double merged = 0, built = 0;  // recalls
   double merged_qps = 0, built_qps = 0;
@@ -76,9 +68,9 @@ class MergeBench {
     AKI_ASSIGN_OR_RETURN(const auto built, BuildOver(base_.view, {}, &build_cost_));
     AKI_RETURN_IF_ERROR(FindTruth());
     std::vector<uint32_t> beams = options_.beams;
-    if (beams.empty()) beams.assign(std::begin(kBeams), std::end(kBeams));
+    if (beams.empty()) beams.assign(std::begin(kMergeBeams), std::end(kMergeBeams));
     for (const uint32_t ef : beams) {
-      Point point{.ef_search = std::max(ef, options_.k)};
+      MergePoint point{.ef_search = std::max(ef, options_.k)};
       AKI_RETURN_IF_ERROR(Search(*parts[0].index, point.ef_search, &point.merged, &point.merged_qps));
       AKI_RETURN_IF_ERROR(Search(*built, point.ef_search, &point.built, &point.built_qps));
       points_.push_back(point);
@@ -125,10 +117,10 @@ class MergeBench {
     build.seed = options_.seed;
     build.layout = options_.layout == "compact" ? GraphLayoutKind::kCompact5 : GraphLayoutKind::kFast;
     const MonotonicTime began = RealClock().Now();
-    const double cpu_began = CpuSeconds();
+    const double cpu_began = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID);
     AKI_ASSIGN_OR_RETURN(auto index, BuildIndex(ctx, kGraphKind, rows, distance_, build, *parallel_, sources));
     cost->seconds = Seconds(RealClock().Now() - began);
-    cost->cpu_seconds = CpuSeconds() - cpu_began;
+    cost->cpu_seconds = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_began;
     return index;
   }
 
@@ -202,7 +194,7 @@ class MergeBench {
                    {"BUILT", Align::kRight},
                    {"QUERIES/S", Align::kRight},
                    {"BUILT", Align::kRight}});
-      for (const Point& p : points_) {
+      for (const MergePoint& p : points_) {
         table.Add({std::to_string(p.ef_search), Fixed(p.merged, 4), Fixed(p.built, 4),
                    HumanCount(static_cast<uint64_t>(p.merged_qps)), HumanCount(static_cast<uint64_t>(p.built_qps))});
       }
@@ -218,7 +210,7 @@ class MergeBench {
     w.Key("merge_s").Value(merge_cost_.seconds).Key("merge_cpu_s").Value(merge_cost_.cpu_seconds);
     w.Key("build_s").Value(build_cost_.seconds).Key("build_cpu_s").Value(build_cost_.cpu_seconds);
     w.Key("points").BeginArray();
-    for (const Point& p : points_) {
+    for (const MergePoint& p : points_) {
       w.BeginObject().Key("ef_search").Value(p.ef_search).Key("recall_merged").Value(p.merged);
       w.Key("recall_built").Value(p.built).Key("qps_merged").Value(p.merged_qps).Key("qps_built").Value(p.built_qps);
       w.EndObject();
@@ -236,7 +228,7 @@ class MergeBench {
   std::unique_ptr<Parallel> parallel_;
   Cost part_cost_, merge_cost_, build_cost_;  // of the last one
   std::vector<double> worst_;
-  std::vector<Point> points_;
+  std::vector<MergePoint> points_;
 };
 
 }  // namespace

@@ -44,7 +44,7 @@ Result<std::string> CloneBody(const CollectionOptions& options) {
   return body;
 }
 
-void PrintList(const dom::element& answer, const Console& console) {
+void PrintCollections(const dom::element& answer, const Console& console) {
   Table table({{"NAME"}, {"DIM", Align::kRight}, {"DISTANCE"}, {"TYPE"}, {"ACK"}, {"CREATED"}});
   dom::array collections;
   if (answer["collections"].get(collections) != simdjson::SUCCESS) return;
@@ -85,7 +85,7 @@ void PrintRebind(const std::string& name, const dom::element& answer, const Cons
   if (wait_ms > 0) console.Print("it takes writes in " + std::to_string(wait_ms / 1000 + 1) + " s\n");
 }
 
-Result<dom::element> Ask(const CollectionOptions& options, ApiClient& client) {
+Result<dom::element> AskCollection(const CollectionOptions& options, ApiClient& client) {
   const std::string target = CollectionPath(options.name);
   switch (options.action) {
     case Action::kCreate: return client.Post("/collections", SettingsBody(options), Repeat::kUnsafe);
@@ -115,11 +115,11 @@ Status RunCollection(const CollectionOptions& options, const Console& console) {
                                       options.name, options.yes, console));
   }
   ApiClient client(url, HttpOptionsOf(options.client), RealClock());
-  AKI_ASSIGN_OR_RETURN(const dom::element answer, Ask(options, client));
+  AKI_ASSIGN_OR_RETURN(const dom::element answer, AskCollection(options, client));
   if (console.json()) {
     console.PrintJson(client.text().empty() ? "{}" : client.text());
   } else if (options.action == Action::kList) {
-    PrintList(answer, console);
+    PrintCollections(answer, console);
   } else if (options.action == Action::kDelete) {
     console.Print("deleted '" + options.name + "'\n");
   } else if (options.action == Action::kRebind) {

@@ -13,7 +13,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-Result<dom::element> Parse(dom::parser& parser, const std::string& json) {
+Result<dom::element> ParseReport(dom::parser& parser, const std::string& json) {
   dom::element document;
   if (parser.parse(json).get(document) == simdjson::SUCCESS) return document;
   return std::unexpected(Internal("the inspection's answer is not JSON"));
@@ -60,7 +60,7 @@ Status RunWalInspect(const WalInspectOptions& options, const Console& console) {
     console.Print(text);
   }
   dom::parser parser;
-  AKI_ASSIGN_OR_RETURN(const dom::element document, Parse(parser, json));
+  AKI_ASSIGN_OR_RETURN(const dom::element document, ParseReport(parser, json));
   if (JsonText(document, "status") != "corrupt") return OkStatus();
   return DataLoss(JsonText(document, "detail"));
 }
@@ -70,7 +70,7 @@ Status RunSegmentInspect(const SegmentInspectOptions& options, const Console& co
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<ObjectStore> store, OpenReadOnlyStore(PosixFileSystem(), options.path));
   AKI_ASSIGN_OR_RETURN(const std::string json, InspectSegmentJson(ctx, store, FileNameOf(options.path)));
   dom::parser parser;
-  AKI_ASSIGN_OR_RETURN(const dom::element document, Parse(parser, json));
+  AKI_ASSIGN_OR_RETURN(const dom::element document, ParseReport(parser, json));
   if (console.json()) {
     console.PrintJson(json);
   } else {

@@ -12,18 +12,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::IsEmpty;
 using testing::SizeIs;
-using RowMap = TestDatabase::RowMap;
-
-std::vector<TestRow> Rows(int begin, int end, const std::string& tag = "a") {
-  std::vector<TestRow> rows;
-  for (int i = begin; i < end; ++i) {
-    const auto x = static_cast<float>(i);
-    rows.push_back({"id" + std::to_string(i), {x, x * 2, 1, -x}, "{\"tag\":\"" + tag + "\"}"});
-  }
-  return rows;
-}
-
-ReadPoint Named(const std::string& name) { return AtSnapshot{name}; }
 
 void Pass(TestDatabase& test, int half_minutes) {
   for (int i = 0; i < half_minutes; ++i) {
@@ -64,11 +52,11 @@ constexpr const char* kOfSource = "t/default/c/1/";
 TEST(CloneTest, HasItsSourcesRowsAndALifeOfItsOwn) {
   TestDatabase test;
   auto source = test.Create("docs", 4);
-  test.Upsert(*source, Rows(0, 20));
+  test.Upsert(*source, TaggedRows(0, 20));
   test.Delete(*source, {"id3"});
   Snap(test, *source, "good");
   const RowMap then = test.Contents(*source);
-  test.Upsert(*source, Rows(5, 10, "later"));
+  test.Upsert(*source, TaggedRows(5, 10, "later"));
   auto clone = MakeClone(test, "docs", "copy", Named("good"));
   auto second = MakeClone(test, "docs", "now");
   const RowMap now = test.Contents(*source);
@@ -76,8 +64,8 @@ TEST(CloneTest, HasItsSourcesRowsAndALifeOfItsOwn) {
   EXPECT_EQ(test.Contents(*second), now);
   EXPECT_EQ(clone->stats().live_rows, then.size());
   test.Delete(*clone, {"id0"});
-  test.Upsert(*clone, Rows(1, 2, "clone"));
-  test.Upsert(*source, Rows(2, 3, "source"));
+  test.Upsert(*clone, TaggedRows(1, 2, "clone"));
+  test.Upsert(*source, TaggedRows(2, 3, "source"));
   RowMap expected = then;
   expected.erase("id0");
   expected["id1"] = R"({"tag":"clone"})";
@@ -103,7 +91,7 @@ TEST(CloneTest, CostsThreeWritesAndCopiesNothing) {
   TestDatabase test;
   auto source = test.Create("docs", 4);
   for (int round = 0; round < 3; ++round) {
-    test.Upsert(*source, Rows(round * 300, round * 300 + 300));
+    test.Upsert(*source, TaggedRows(round * 300, round * 300 + 300));
     ASSERT_TRUE(source->Flush(test.ctx()).ok());
     const uint64_t puts = test.store().calls(StoreOp::kPut);
     const uint64_t writers = test.store().calls(StoreOp::kOpenWriter);
@@ -117,10 +105,10 @@ TEST(CloneTest, CostsThreeWritesAndCopiesNothing) {
 TEST(CloneTest, KeepsWhatItNeedsWhenTheSourceIsMergedAwayOrDropped) {
   TestDatabase test;
   auto source = test.Create("docs", 4);
-  test.Upsert(*source, Rows(0, 20));
+  test.Upsert(*source, TaggedRows(0, 20));
   auto clone = MakeClone(test, "docs", "copy");
   const RowMap then = test.Contents(*clone);
-  test.Upsert(*source, Rows(0, 30, "b"));
+  test.Upsert(*source, TaggedRows(0, 30, "b"));
   ASSERT_TRUE(source->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
   Pass(test, 60);
   EXPECT_EQ(test.Contents(*clone), then);
@@ -147,7 +135,7 @@ TEST(CloneTest, KeepsWhatItNeedsWhenTheSourceIsMergedAwayOrDropped) {
 TEST(CloneTest, DroppingItLetsTheSourceGo) {
   TestDatabase test;
   auto source = test.Create("docs", 4);
-  test.Upsert(*source, Rows(0, 20));
+  test.Upsert(*source, TaggedRows(0, 20));
   auto clone = MakeClone(test, "docs", "copy");
   auto nested = MakeClone(test, "copy", "nested");
   EXPECT_THAT(ManifestText(test, *source), testing::HasSubstr(kClonePin));
@@ -169,7 +157,7 @@ TEST(CloneTest, ACrashInTheMiddleLeavesGarbageThatIsFound) {
   for (const uint64_t dies_at : {2, 3}) {
     TestDatabase test;
     auto source = test.Create("docs", 4);
-    test.Upsert(*source, Rows(0, 20));
+    test.Upsert(*source, TaggedRows(0, 20));
     ASSERT_TRUE(source->Flush(test.ctx()).ok());
     for (uint64_t nth = dies_at; nth < 40; ++nth) test.store().Script(StoreOp::kPut, nth, Fault::kRefuse);
     EXPECT_FALSE(test.db().Clone(test.ctx(), "docs", "copy", std::nullopt));
@@ -179,7 +167,7 @@ TEST(CloneTest, ACrashInTheMiddleLeavesGarbageThatIsFound) {
     source.reset();
     test.Crash();
     source = test.Get("docs");
-    test.Upsert(*source, Rows(20, 21));
+    test.Upsert(*source, TaggedRows(20, 21));
     ASSERT_TRUE(source->Flush(test.ctx()).ok());
     EXPECT_THAT(ManifestText(test, *source), testing::HasSubstr(kClonePin));
     EXPECT_THAT(test.db().List(), SizeIs(1));
@@ -248,8 +236,8 @@ class History {
       case 2:
       case 3: {
         const int end = at + 1 + static_cast<int>(Below(8));
-        test_.Upsert(*c, Rows(at, end, tag));
-        for (const TestRow& row : Rows(at, end, tag)) table.rows[row.id] = row.payload;
+        test_.Upsert(*c, TaggedRows(at, end, tag));
+        for (const TestRow& row : TaggedRows(at, end, tag)) table.rows[row.id] = row.payload;
         break;
       }
       case 4:

@@ -19,7 +19,6 @@ using testing::ElementsAre;
 using testing::Pair;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
-using RowMap = TestDatabase::RowMap;
 
 class FlushTest : public testing::Test {
  protected:

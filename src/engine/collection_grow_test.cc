@@ -14,7 +14,7 @@ constexpr int kRows = 576;  // fill the chunks of 64 and 512 rows
 
 class CollectionGrowTest : public testing::Test {
  protected:
-  static EngineOptions Options() {
+  static EngineOptions GrowOptions() {
     EngineOptions options = TestDatabase::SmallOptions();
     options.wal_file_bytes = 1 << 20;
     options.seal_bytes = 16 << 20;
@@ -23,7 +23,7 @@ class CollectionGrowTest : public testing::Test {
     options.growing_scans_per_row = 0;
     return options;
   }
-  static std::vector<TestRow> Rows(int first, int count) {
+  static std::vector<TestRow> RandomRows(int first, int count) {
     const auto random = NewSeededRandom(3 + static_cast<uint64_t>(first));
     std::vector<TestRow> rows;
     for (int i = 0; i < count; ++i) {
@@ -41,7 +41,7 @@ class CollectionGrowTest : public testing::Test {
     spec.ack = test.db().default_ack();
     spec.index.kind = kind;
     auto c = test.db().Create(test.ctx(), spec).value();
-    test.Upsert(*c, Rows(0, kRows));
+    test.Upsert(*c, RandomRows(0, kRows));
     return c;
   }
   static void Grow(TestDatabase& test, Duration after = std::chrono::seconds(100)) {
@@ -61,7 +61,7 @@ class CollectionGrowTest : public testing::Test {
   // Share of the true ten nearest that searches find.
   static double Recall(TestDatabase& test, const Snapshot& snapshot) {
     int found = 0;
-    for (const TestRow& query : Rows(5000, 20)) {
+    for (const TestRow& query : RandomRows(5000, 20)) {
       const auto truth = Nearest(test, snapshot, query.vector, true);
       const auto got = Nearest(test, snapshot, query.vector, false);
       EXPECT_EQ(got.size(), 10u);
@@ -72,7 +72,7 @@ class CollectionGrowTest : public testing::Test {
 };
 
 TEST_F(CollectionGrowTest, RowsGetAGraphOnceThereAreEnoughOfThem) {
-  TestDatabase test(Options());
+  TestDatabase test(GrowOptions());
   const auto c = Filled(test);
   EXPECT_EQ(c->stats().growing_indexed_rows, 0u);
   const uint64_t before = c->stats().memory_bytes;
@@ -85,27 +85,27 @@ TEST_F(CollectionGrowTest, RowsGetAGraphOnceThereAreEnoughOfThem) {
 }
 
 TEST_F(CollectionGrowTest, NothingIsIndexedBeforeSearchesHavePaidForIt) {
-  EngineOptions options = Options();
+  EngineOptions options = GrowOptions();
   options.growing_scans_per_row = 512;
   TestDatabase test(options);
   const auto c = Filled(test);
   Grow(test);
   EXPECT_EQ(c->stats().growing_indexed_rows, 0u);
   const auto snapshot = c->Read(test.ctx()).value();
-  for (int i = 0; i < 7; ++i) Nearest(test, *snapshot, Rows(5000, 1)[0].vector, false);
+  for (int i = 0; i < 7; ++i) Nearest(test, *snapshot, RandomRows(5000, 1)[0].vector, false);
   Grow(test);
   EXPECT_EQ(c->stats().growing_indexed_rows, 7u);
 }
 
 TEST_F(CollectionGrowTest, CollectionsThatWantToBeScannedAre) {
-  TestDatabase test(Options());
+  TestDatabase test(GrowOptions());
   const auto c = Filled(test, IndexKind::kFlat);
   Grow(test);
   EXPECT_EQ(c->stats().growing_indexed_rows, 0u);
 }
 
 TEST_F(CollectionGrowTest, RowsThatWillSoonBeSealedGetNoGraph) {
-  EngineOptions options = Options();
+  EngineOptions options = GrowOptions();
   options.seal_bytes = 200 << 10;
   TestDatabase test(options);
   const auto c = Filled(test);
@@ -119,21 +119,21 @@ TEST_F(CollectionGrowTest, RowsThatWillSoonBeSealedGetNoGraph) {
 }
 
 TEST_F(CollectionGrowTest, EveryReaderSeesItsRowsWhileOthersAreDeletedAndWritten) {
-  TestDatabase test(Options());
+  TestDatabase test(GrowOptions());
   const auto c = Filled(test);
   Grow(test);
-  const std::vector<TestRow> rows = Rows(0, kRows);
+  const std::vector<TestRow> rows = RandomRows(0, kRows);
   const auto early = c->Read(test.ctx()).value();
   std::vector<std::string> gone;
   for (int i = 0; i < kRows; i += 2) gone.push_back(rows[i].id);
   ASSERT_EQ(test.Delete(*c, gone), gone.size());
-  test.Upsert(*c, Rows(kRows, 300));
+  test.Upsert(*c, RandomRows(kRows, 300));
   Grow(test);
   EXPECT_GE(c->stats().growing_indexed_rows, 256u - 16 + 300u - 16) << "deleted rows have left the graph";
   for (int i = 0; i < kRows; i += 10) EXPECT_EQ(Nearest(test, *early, rows[i].vector, false, 1)[0], rows[i].id);
   EXPECT_GT(Recall(test, *early), 0.95);
   const auto late = c->Read(test.ctx()).value();
-  for (const TestRow& query : Rows(5000, 20)) {
+  for (const TestRow& query : RandomRows(5000, 20)) {
     for (const std::string& id : Nearest(test, *late, query.vector, false)) EXPECT_EQ(std::ranges::count(gone, id), 0);
   }
   EXPECT_GT(Recall(test, *late), 0.95);
@@ -141,17 +141,17 @@ TEST_F(CollectionGrowTest, EveryReaderSeesItsRowsWhileOthersAreDeletedAndWritten
 }
 
 TEST_F(CollectionGrowTest, MemoryOfGraphsCountsAgainstTheLimitUntilTheFlush) {
-  EngineOptions options = Options();
+  EngineOptions options = GrowOptions();
   options.limits.unflushed_bytes_max = 160 << 10;
   TestDatabase test(options);
   const auto c = Filled(test);
-  test.Upsert(*c, Rows(5000, 1));
+  test.Upsert(*c, RandomRows(5000, 1));
   Grow(test);
-  const auto refused = test.Write(*c, Rows(5001, 1));
+  const auto refused = test.Write(*c, RandomRows(5001, 1));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason(), "unflushed_full");
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
-  test.Upsert(*c, Rows(5001, 1));
+  test.Upsert(*c, RandomRows(5001, 1));
 }
 
 }  // namespace

@@ -18,16 +18,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
-using RowMap = TestDatabase::RowMap;
-
-std::vector<TestRow> Rows(int begin, int end, const std::string& tag = "a") {
-  std::vector<TestRow> rows;
-  for (int i = begin; i < end; ++i) {
-    const auto x = static_cast<float>(i);
-    rows.push_back({"id" + std::to_string(i), {x, x * 2, 1, -x}, "{\"tag\":\"" + tag + "\"}"});
-  }
-  return rows;
-}
 
 EngineOptions Retaining(uint32_t versions, Duration age) {
   EngineOptions options = TestDatabase::SmallOptions();
@@ -36,7 +26,6 @@ EngineOptions Retaining(uint32_t versions, Duration age) {
   return options;
 }
 
-ReadPoint Named(const std::string& name) { return AtSnapshot{name}; }
 ReadPoint Version(uint64_t version) { return AtVersion{ManifestVersion(version)}; }
 
 SnapshotInfo Take(TestDatabase& test, Collection& collection, const std::string& name) {
@@ -74,17 +63,17 @@ bool IsTombstone(TestDatabase& test, uint64_t version) {
 TEST(SnapshotTest, KeepsExactlyWhatWasThere) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 10));
+  test.Upsert(*c, TaggedRows(0, 10));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   test.Delete(*c, {"id3"});
-  test.Upsert(*c, Rows(8, 12, "b"));  // unflushed: published by the snapshot
+  test.Upsert(*c, TaggedRows(8, 12, "b"));  // unflushed: published by the snapshot
   const RowMap then = test.Contents(*c);
   const SnapshotInfo taken = Take(test, *c, "first");
   EXPECT_EQ(taken.name, "first");
   EXPECT_EQ(test.ContentsAt(*c, Named("first")), then);
   test.Delete(*c, {"id0", "id9"});
-  test.Upsert(*c, Rows(1, 3, "later"));
-  test.Upsert(*c, Rows(20, 30));
+  test.Upsert(*c, TaggedRows(1, 3, "later"));
+  test.Upsert(*c, TaggedRows(20, 30));
   const RowMap now = test.Contents(*c);
   for (int round = 0; round < 3; ++round) {
     EXPECT_EQ(test.ContentsAt(*c, Named("first")), then) << round;
@@ -116,7 +105,7 @@ TEST(SnapshotTest, CostsOneRequestWhateverTheSizeWhenNothingIsUnflushed) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
   for (int round = 0; round < 8; ++round) {
-    test.Upsert(*c, Rows(round * 200, round * 200 + 200));
+    test.Upsert(*c, TaggedRows(round * 200, round * 200 + 200));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
     const uint64_t before = test.requests();
     const uint64_t puts = test.store().calls(StoreOp::kPut);
@@ -161,7 +150,7 @@ TEST(SnapshotTest, NamesAreUniqueCheckedAndCounted) {
 TEST(SnapshotTest, ALostAnswerIsFoundOutAndNotRepeated) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 3));
+  test.Upsert(*c, TaggedRows(0, 3));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   test.store().Script(StoreOp::kPut, 1, Fault::kLoseAnswer);
   Take(test, *c, "a");
@@ -174,9 +163,9 @@ TEST(SnapshotTest, ALostAnswerIsFoundOutAndNotRepeated) {
 TEST(ReadAtTest, SharesOpenSegmentsAndStaysOpen) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 50));
+  test.Upsert(*c, TaggedRows(0, 50));
   const SnapshotInfo taken = Take(test, *c, "a");
-  test.Upsert(*c, Rows(50, 60));
+  test.Upsert(*c, TaggedRows(50, 60));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   const uint64_t memory = c->stats().memory_bytes;
   const uint64_t before = test.requests();
@@ -211,9 +200,9 @@ std::string EditedByHand(std::string manifest) {
 TEST(ReadAtTest, AVersionThatWasEditedByHandIsNeitherShownNorGoneBackTo) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 5));
+  test.Upsert(*c, TaggedRows(0, 5));
   const SnapshotInfo taken = Take(test, *c, "s");
-  test.Upsert(*c, Rows(5, 10));
+  test.Upsert(*c, TaggedRows(5, 10));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   const std::string key = ManifestKey(CollectionId(1), taken.version);
   const std::string bytes = test.store().Get(test.ctx(), key, 1 << 20)->bytes;
@@ -237,7 +226,7 @@ TEST(ReadAtTest, FindsTheVersionOfATimeWithFewRequests) {
   std::map<WallTime, RowMap> states;
   for (int round = 0; round < 64; ++round) {
     test.clock().Advance(seconds(10));
-    test.Upsert(*c, Rows(round, round + 2, "r" + std::to_string(round)));
+    test.Upsert(*c, TaggedRows(round, round + 2, "r" + std::to_string(round)));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
     states[test.clock().WallNow()] = test.Contents(*c);
   }
@@ -260,10 +249,10 @@ TEST(ReadAtTest, FindsTheVersionOfATimeWithFewRequests) {
 TEST(ReadAtTest, SaysWhatIsKept) {
   TestDatabase test(Retaining(3, hours(1)));
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 10));
+  test.Upsert(*c, TaggedRows(0, 10));
   const SnapshotInfo taken = Take(test, *c, "kept");
   for (int round = 0; round < 12; ++round) {
-    test.Upsert(*c, Rows(0, 10, std::to_string(round)));
+    test.Upsert(*c, TaggedRows(0, 10, std::to_string(round)));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
   }
   const auto beyond = c->ReadAt(test.ctx(), Version(c->stats().manifest_version.value() + 1));
@@ -284,11 +273,11 @@ TEST(ReadAtTest, SaysWhatIsKept) {
 TEST(RetentionTest, KeepsVersionsForTheirAgeThenCollectsThemAndGoesQuiet) {
   TestDatabase test(Retaining(100, minutes(30)));
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 40));
+  test.Upsert(*c, TaggedRows(0, 40));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   const ManifestVersion old_version = c->stats().manifest_version;
   const RowMap old = test.Contents(*c);
-  test.Upsert(*c, Rows(0, 40, "b"));
+  test.Upsert(*c, TaggedRows(0, 40, "b"));
   test.Delete(*c, {"id7"});
   ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
   RunBackground(test, 25);
@@ -309,7 +298,7 @@ TEST(RetentionTest, KeepsNoMoreVersionsThanAsked) {
   auto c = test.Create("docs", 4);
   std::map<uint64_t, RowMap> states;
   for (int round = 0; round < 30; ++round) {
-    test.Upsert(*c, Rows(round, round + 3, std::to_string(round)));
+    test.Upsert(*c, TaggedRows(round, round + 3, std::to_string(round)));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
     RunBackground(test, 1);
     states[c->stats().manifest_version.value()] = test.Contents(*c);
@@ -329,7 +318,7 @@ TEST(RetentionTest, EachVersionIsReadAtMostOnceAProcess) {
   auto c = test.Create("docs", 4);
   const uint64_t created = test.store().calls(StoreOp::kGet);
   for (int round = 0; round < 20; ++round) {
-    test.Upsert(*c, Rows(0, 5, std::to_string(round)));
+    test.Upsert(*c, TaggedRows(0, 5, std::to_string(round)));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
   }
   test.executor().Step("collect");
@@ -337,13 +326,13 @@ TEST(RetentionTest, EachVersionIsReadAtMostOnceAProcess) {
   c.reset();
   test.Crash();
   c = test.Get("docs");
-  test.Upsert(*c, Rows(0, 5, "again"));
+  test.Upsert(*c, TaggedRows(0, 5, "again"));
   const uint64_t before = test.store().calls(StoreOp::kGet);
   test.executor().Step("collect");
   const uint64_t first = test.store().calls(StoreOp::kGet) - before;
   EXPECT_GE(first, 15u);
   for (int i = 0; i < 5; ++i) {
-    test.Upsert(*c, Rows(0, 5, "more" + std::to_string(i)));
+    test.Upsert(*c, TaggedRows(0, 5, "more" + std::to_string(i)));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
     test.executor().Step("collect");
   }
@@ -353,11 +342,11 @@ TEST(RetentionTest, EachVersionIsReadAtMostOnceAProcess) {
 TEST(RetentionTest, AnUnpinnedVersionIsRetired) {
   TestDatabase test(Retaining(1, seconds(0)));
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 10));
+  test.Upsert(*c, TaggedRows(0, 10));
   const SnapshotInfo taken = Take(test, *c, "a");
   const RowMap then = test.Contents(*c);
   for (int round = 0; round < 5; ++round) {
-    test.Upsert(*c, Rows(0, 10, std::to_string(round)));
+    test.Upsert(*c, TaggedRows(0, 10, std::to_string(round)));
     ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
     RunBackground(test, 10);
   }
@@ -383,7 +372,7 @@ TEST(RetentionTest, ManifestsWhoseBasesAreGoneAreRetired) {
   auto c = test.Create("docs", 4);
   constexpr int kSegments = 160;  // more than a manifest without a base holds
   for (int i = 0; i < kSegments; ++i) {
-    test.Upsert(*c, Rows(i, i + 1));
+    test.Upsert(*c, TaggedRows(i, i + 1));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
   }
   const ManifestVersion based = c->stats().manifest_version;
@@ -404,14 +393,14 @@ TEST(RetentionTest, AWallClockThatJumpsBackBringsNoRetiredVersionBack) {
   TestDatabase test(Retaining(100, minutes(10)));
   auto c = test.Create("docs", 4);
   for (int round = 0; round < 6; ++round) {
-    test.Upsert(*c, Rows(0, 10, std::to_string(round)));
+    test.Upsert(*c, TaggedRows(0, 10, std::to_string(round)));
     ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
     RunBackground(test, 5);
   }
   test.clock().JumpWall(-hours(5));
   const RowMap now = test.Contents(*c);
   for (int round = 0; round < 6; ++round) {
-    test.Upsert(*c, Rows(20, 30, std::to_string(round)));
+    test.Upsert(*c, TaggedRows(20, 30, std::to_string(round)));
     ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
     RunBackground(test, 5);
     for (uint64_t v = c->stats().oldest_version.value(); v <= c->stats().manifest_version.value(); ++v)
@@ -422,14 +411,14 @@ TEST(RetentionTest, AWallClockThatJumpsBackBringsNoRetiredVersionBack) {
 TEST(RevertTest, BringsBackExactlyWhatWasThere) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 20));
+  test.Upsert(*c, TaggedRows(0, 20));
   test.Delete(*c, {"id5"});
   const RowMap then = test.Contents(*c);
   Take(test, *c, "good");
   test.Delete(*c, {"id1", "id2"});
-  test.Upsert(*c, Rows(3, 6, "bad"));
+  test.Upsert(*c, TaggedRows(3, 6, "bad"));
   ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
-  test.Upsert(*c, Rows(30, 40, "bad"));  // unflushed: published, then reverted
+  test.Upsert(*c, TaggedRows(30, 40, "bad"));  // unflushed: published, then reverted
   const RowMap bad = test.Contents(*c);
   const auto reverted = c->Revert(test.ctx(), Named("good"));
   ASSERT_TRUE(reverted) << reverted.error().ToString();
@@ -437,7 +426,7 @@ TEST(RevertTest, BringsBackExactlyWhatWasThere) {
   EXPECT_EQ(c->stats().live_rows, then.size());
   EXPECT_EQ(c->stats().manifest_version, *reverted);
   EXPECT_EQ(test.ContentsAt(*c, Version(reverted->value() - 1)), bad) << "the version before the revert is still there";
-  test.Upsert(*c, Rows(0, 2, "after"));
+  test.Upsert(*c, TaggedRows(0, 2, "after"));
   test.Delete(*c, {"id19"});
   const RowMap after = test.Contents(*c);
   EXPECT_EQ(after.size(), then.size() - 1);
@@ -457,10 +446,10 @@ TEST(RevertTest, CostsTwoRequestsWhileItsSegmentsAreOpen) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
   for (int round = 0; round < 3; ++round) {
-    test.Upsert(*c, Rows(round * 300, round * 300 + 300));
+    test.Upsert(*c, TaggedRows(round * 300, round * 300 + 300));
     const std::string name = "s" + std::to_string(round);
     Take(test, *c, name);
-    test.Upsert(*c, Rows(5000, 5010));
+    test.Upsert(*c, TaggedRows(5000, 5010));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
     const uint64_t before = test.requests();
     ASSERT_TRUE(c->Revert(test.ctx(), Named(name)));
@@ -472,11 +461,11 @@ TEST(RevertTest, CostsTwoRequestsWhileItsSegmentsAreOpen) {
 TEST(RevertTest, NothingRevertedIsReplayedAfterACrash) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 5));
+  test.Upsert(*c, TaggedRows(0, 5));
   const SnapshotInfo good = Take(test, *c, "good");
   const RowMap then = test.Contents(*c);
   // Still in the log, which is trimmed only later.
-  test.Upsert(*c, Rows(0, 10, "bad"));
+  test.Upsert(*c, TaggedRows(0, 10, "bad"));
   test.Delete(*c, {"id4"});
   ASSERT_TRUE(c->Revert(test.ctx(), AtVersion{good.version}));
   for (int round = 0; round < 2; ++round) {
@@ -494,12 +483,12 @@ TEST(RevertTest, AMergeAcrossItIsDiscarded) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
   for (int round = 0; round < 3; ++round) {
-    test.Upsert(*c, Rows(round * 10, round * 10 + 10));
+    test.Upsert(*c, TaggedRows(round * 10, round * 10 + 10));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
   }
   Take(test, *c, "good");
   const RowMap then = test.Contents(*c);
-  test.Upsert(*c, Rows(0, 3, "bad"));
+  test.Upsert(*c, TaggedRows(0, 3, "bad"));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   // The revert comes while the merge writes its segment, between building and committing.
   bool reverted = false;
@@ -516,16 +505,16 @@ TEST(RevertTest, AMergeAcrossItIsDiscarded) {
 TEST(RevertTest, AWriteThatComesMeanwhileComesAfterIt) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 6));
+  test.Upsert(*c, TaggedRows(0, 6));
   Take(test, *c, "good");
   RowMap expected = test.Contents(*c);
   test.Delete(*c, {"id0", "id1"});
-  test.Upsert(*c, Rows(2, 3, "bad"));
+  test.Upsert(*c, TaggedRows(2, 3, "bad"));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   // While the revert's commit is under way: a new row, an overwritten one, one deleted, one that only the snapshot has.
   test.DuringNext(StoreOp::kPut, [&] {
-    test.Upsert(*c, Rows(1, 4, "after"));
-    test.Upsert(*c, Rows(9, 10, "after"));
+    test.Upsert(*c, TaggedRows(1, 4, "after"));
+    test.Upsert(*c, TaggedRows(9, 10, "after"));
     test.Delete(*c, {"id4", "id3"});
   });
   ASSERT_TRUE(c->Revert(test.ctx(), Named("good")));
@@ -546,10 +535,10 @@ TEST(RevertTest, AnUnknownOutcomeIsSettledBeforeAnythingElse) {
   for (const bool arrived : {false, true}) {
     TestDatabase test;
     auto c = test.Create("docs", 4);
-    test.Upsert(*c, Rows(0, 6));
+    test.Upsert(*c, TaggedRows(0, 6));
     Take(test, *c, "good");
     const RowMap then = test.Contents(*c);
-    test.Upsert(*c, Rows(0, 8, "bad"));
+    test.Upsert(*c, TaggedRows(0, 8, "bad"));
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
     test.store().Script(StoreOp::kPut, 1, arrived ? Fault::kLoseAnswer : Fault::kLoseRequest);
     // No verdict while the store does not answer.
@@ -562,7 +551,7 @@ TEST(RevertTest, AnUnknownOutcomeIsSettledBeforeAnythingElse) {
     });
     EXPECT_EQ(c->Revert(test.ctx(), Named("good")).error().effect(), Effect::kUnknown);
     test.store().SetPlan(FaultPlan::Nothing());
-    test.Upsert(*c, Rows(20, 21, "after"));
+    test.Upsert(*c, TaggedRows(20, 21, "after"));
     RowMap expected = then;
     expected["id20"] = R"({"tag":"after"})";
     ASSERT_TRUE(c->Flush(test.ctx()).ok());
@@ -576,11 +565,11 @@ TEST(RevertTest, AnUnknownOutcomeIsSettledBeforeAnythingElse) {
 TEST(RevertTest, ARetiredVersionIsRefused) {
   TestDatabase test(Retaining(1, seconds(0)));
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 6));
+  test.Upsert(*c, TaggedRows(0, 6));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   const ManifestVersion old = c->stats().manifest_version;
   for (int round = 0; round < 4; ++round) {
-    test.Upsert(*c, Rows(0, 6, std::to_string(round)));
+    test.Upsert(*c, TaggedRows(0, 6, std::to_string(round)));
     ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
     RunBackground(test, 5);
   }

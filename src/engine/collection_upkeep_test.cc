@@ -13,9 +13,8 @@ namespace {
 using std::chrono::seconds;
 using testing::IsSupersetOf;
 using testing::SizeIs;
-using RowMap = TestDatabase::RowMap;
 
-std::vector<TestRow> Rows(int begin, int end, const std::string& tag = "a") {
+std::vector<TestRow> ShortRows(int begin, int end, const std::string& tag = "a") {
   std::vector<TestRow> rows;
   for (int i = begin; i < end; ++i) {
     const auto x = static_cast<float>(i);
@@ -52,7 +51,7 @@ class UpkeepTest : public testing::Test {
   // Four segments, merged into one that was not read back; the collector has seen them, and would delete them once it
   // has read that one. Returns their keys.
   std::vector<std::string> ReplacedByAMerge() {
-    for (int i = 0; i < 4; ++i) Flushed(Rows(i * 10, i * 10 + 10));
+    for (int i = 0; i < 4; ++i) Flushed(ShortRows(i * 10, i * 10 + 10));
     auto replaced = Segments();
     EXPECT_TRUE(docs_->Merge(test_->ctx(), Collection::MergeScope::kFull).ok());
     test_->executor().Step("collect");
@@ -72,10 +71,10 @@ class UpkeepTest : public testing::Test {
 };
 
 TEST_F(UpkeepTest, AFlushDoesNotWaitForAReadBack) {
-  Flushed(Rows(0, 10));
+  Flushed(ShortRows(0, 10));
   test_->clock().Advance(seconds(61));
   const ManifestVersion before = docs_->stats().manifest_version;
-  test_->DuringNext(StoreOp::kGetRange, [&] { Flushed(Rows(10, 20)); });
+  test_->DuringNext(StoreOp::kGetRange, [&] { Flushed(ShortRows(10, 20)); });
   test_->executor().Step("trim");
   ASSERT_FALSE(test_->ForgetInterruption());
   EXPECT_EQ(docs_->stats().manifest_version, before.Next());
@@ -91,18 +90,18 @@ TEST_F(UpkeepTest, AFlushDoesNotWaitForTheCollector) {
       test_->DuringNext(
           op,
           [&] {
-            Flushed(Rows(35, 45, "b"));
+            Flushed(ShortRows(35, 45, "b"));
             test_->Delete(*docs_, {"id3"});
             ASSERT_TRUE(docs_->Merge(test_->ctx(), Collection::MergeScope::kFull).ok());
-            Flushed(Rows(90, 91, "c"));
+            Flushed(ShortRows(90, 91, "c"));
           },
           nth);
       test_->executor().Step("collect");
       again = !test_->ForgetInterruption();
       if (again) {
         RowMap expected;
-        for (const TestRow& row : Rows(0, 35)) expected[row.id] = row.payload;
-        for (const TestRow& row : Rows(35, 45, "b")) expected[row.id] = row.payload;
+        for (const TestRow& row : ShortRows(0, 35)) expected[row.id] = row.payload;
+        for (const TestRow& row : ShortRows(35, 45, "b")) expected[row.id] = row.payload;
         expected["id90"] = R"({"tag":"c"})";
         expected.erase("id3");
         SCOPED_TRACE(testing::Message() << kStoreOpNames[Index(op)] << " " << nth);
@@ -124,7 +123,7 @@ TEST_F(UpkeepTest, AMergeDuringTheListingBeginsTheGraceOfWhatItsInputReplacedAne
         StoreOp::kList,
         [&] {
           // Neither the input nor the product of this merge was ever read back.
-          Flushed(Rows(50, 60));
+          Flushed(ShortRows(50, 60));
           ASSERT_TRUE(docs_->Merge(test_->ctx(), Collection::MergeScope::kFull).ok());
         },
         nth);
@@ -143,7 +142,7 @@ TEST_F(UpkeepTest, AMergeDuringTheListingBeginsTheGraceOfWhatItsInputReplacedAne
 TEST_F(UpkeepTest, ARevertWhileTheCollectorWorksKeepsItsObjects) {
   for (const StoreOp op : {StoreOp::kList, StoreOp::kGetRange, StoreOp::kGet}) {
     Fresh();
-    for (int i = 0; i < 4; ++i) Flushed(Rows(i * 10, i * 10 + 10));
+    for (int i = 0; i < 4; ++i) Flushed(ShortRows(i * 10, i * 10 + 10));
     const RowMap then = test_->Contents(*docs_);
     const ManifestVersion version = docs_->stats().manifest_version;
     ASSERT_TRUE(docs_->Merge(test_->ctx(), Collection::MergeScope::kFull).ok());
@@ -165,12 +164,12 @@ TEST_F(UpkeepTest, ARevertWhileTheCollectorWorksKeepsItsObjects) {
 }
 
 TEST_F(UpkeepTest, APinThatGoesWhileManifestsAreRetiredIsRetiredLater) {
-  Flushed(Rows(0, 10));
+  Flushed(ShortRows(0, 10));
   ASSERT_TRUE(docs_->CreateSnapshot(test_->ctx(), "one"));
   ASSERT_TRUE(docs_->CreateSnapshot(test_->ctx(), "two"));
   // The deletes of the second replace those of the first, which are garbage: the boundary moves.
-  Flushed(Rows(0, 5, "b"));
-  Flushed(Rows(5, 10, "b"));
+  Flushed(ShortRows(0, 5, "b"));
+  Flushed(ShortRows(5, 10, "b"));
   for (int i = 0; i < 5; ++i) {
     test_->clock().Advance(seconds(121));
     test_->executor().Step("collect");
@@ -192,9 +191,9 @@ TEST_F(UpkeepTest, APinThatGoesWhileManifestsAreRetiredIsRetiredLater) {
 
 TEST_F(UpkeepTest, AVersionThatLostItsPinHidesNoneThatAreStillToBeRetired) {
   const auto refuse = [&] { test_->store().SetPlan(FaultPlan::Everywhere({.refuse = 1})); };
-  for (int i = 0; i < 3; ++i) Flushed(Rows(0, 10, std::to_string(i)));
+  for (int i = 0; i < 3; ++i) Flushed(ShortRows(0, 10, std::to_string(i)));
   ASSERT_TRUE(docs_->CreateSnapshot(test_->ctx(), "one"));
-  for (int i = 3; i < 6; ++i) Flushed(Rows(0, 10, std::to_string(i)));
+  for (int i = 3; i < 6; ++i) Flushed(ShortRows(0, 10, std::to_string(i)));
   ASSERT_TRUE(docs_->Merge(test_->ctx(), Collection::MergeScope::kFull).ok());
   // The boundary, one tombstone, and no more.
   test_->DuringNext(StoreOp::kPut, refuse, 3);
@@ -212,7 +211,7 @@ TEST_F(UpkeepTest, AVersionThatLostItsPinHidesNoneThatAreStillToBeRetired) {
   docs_.reset();
   test_->Crash();
   docs_ = test_->Get("docs");
-  Flushed(Rows(0, 1, "x"));
+  Flushed(ShortRows(0, 1, "x"));
   for (int i = 0; i < 10; ++i) {
     test_->clock().Advance(seconds(121));
     test_->executor().Step("collect");

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 
-std::vector<TestRow> Rows(int begin, int end, const std::string& tag = "a") {
+std::vector<TestRow> NumberedRows(int begin, int end, const std::string& tag = "a") {
   std::vector<TestRow> rows;
   for (int i = begin; i < end; ++i) {
     const auto x = static_cast<float>(i);
@@ -37,7 +37,7 @@ std::shared_ptr<const Filter> MakeFilter(const std::string& json) {
 TEST(DatabaseTest, AcknowledgedRowsSurviveACrash) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 10));
+  test.Upsert(*c, NumberedRows(0, 10));
   EXPECT_EQ(test.Delete(*c, {"id3", "nowhere"}), 1u);
   const auto before = test.Contents(*c);
   EXPECT_EQ(before.size(), 9u);
@@ -49,11 +49,11 @@ TEST(DatabaseTest, AcknowledgedRowsSurviveACrash) {
 TEST(DatabaseTest, FlushedAndUnflushedRowsSurviveTogether) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 10));
+  test.Upsert(*c, NumberedRows(0, 10));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   EXPECT_EQ(c->stats().segment_count, 1u);
   EXPECT_EQ(c->stats().unflushed_bytes, 0u);
-  test.Upsert(*c, Rows(5, 12, "b"));
+  test.Upsert(*c, NumberedRows(5, 12, "b"));
   EXPECT_EQ(test.Delete(*c, {"id0", "id7"}), 2u);
   const auto before = test.Contents(*c);
   EXPECT_EQ(before.size(), 10u);
@@ -86,11 +86,11 @@ TEST(DatabaseTest, RowsAreNotVisibleBeforeTheyAreDurable) {
 TEST(DatabaseTest, AnOldSnapshotSeesNoLaterWriteFlushOrMerge) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 8));
+  test.Upsert(*c, NumberedRows(0, 8));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
-  test.Upsert(*c, Rows(8, 12));
+  test.Upsert(*c, NumberedRows(8, 12));
   const auto old = *c->Read(test.ctx());
-  test.Upsert(*c, Rows(4, 10, "new"));
+  test.Upsert(*c, NumberedRows(4, 10, "new"));
   test.Delete(*c, {"id0", "id11"});
   ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
   const auto count = Count(test.ctx(), *old, nullptr);
@@ -107,16 +107,16 @@ TEST(DatabaseTest, AnOldSnapshotSeesNoLaterWriteFlushOrMerge) {
 TEST(DatabaseTest, AFailedBatchChangesNothing) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 3));
+  test.Upsert(*c, NumberedRows(0, 3));
   const auto before = test.Contents(*c);
-  auto rows = Rows(2, 6);
+  auto rows = NumberedRows(2, 6);
   rows.back().vector = {1, 2, std::numeric_limits<float>::quiet_NaN(), 4};
   EXPECT_EQ(test.Write(*c, rows).error().reason(), "non_finite");
-  rows = Rows(2, 6);
+  rows = NumberedRows(2, 6);
   rows[2].id = rows[0].id;
   EXPECT_EQ(test.Write(*c, rows).error().reason(), "duplicate_id");
-  EXPECT_EQ(test.Write(*c, Rows(2, 6), WriteMode::kInsert).error().reason(), "id_exists");
-  EXPECT_EQ(test.Write(*c, Rows(2, 6), WriteMode::kUpdate).error().reason(), "id_not_found");
+  EXPECT_EQ(test.Write(*c, NumberedRows(2, 6), WriteMode::kInsert).error().reason(), "id_exists");
+  EXPECT_EQ(test.Write(*c, NumberedRows(2, 6), WriteMode::kUpdate).error().reason(), "id_not_found");
   EXPECT_EQ(test.Write(*c, {{"x", {1, 2}}}).error().reason(), "wrong_dimension");
   EXPECT_EQ(test.Write(*c, {{"", {1, 2, 3, 4}}}).error().reason(), "empty_id");
   EXPECT_EQ(test.Write(*c, {{std::string(600, 'x'), {1, 2, 3, 4}}}).error().reason(), "id_too_long");
@@ -139,7 +139,7 @@ TEST(DatabaseTest, ZeroVectorsAreRefusedOnlyUnderCosine) {
 TEST(DatabaseTest, APartialBatchReportsEachRefusedRow) {
   TestDatabase test;
   auto c = test.Create("docs", 4, Distance::kEuclidean, VectorType::kF16);
-  auto rows = Rows(0, 5);
+  auto rows = NumberedRows(0, 5);
   rows[1].id = "";
   rows[3].vector[0] = 1e9F;  // beyond f16
   const auto receipt = test.Write(*c, rows, WriteMode::kUpsert, BatchPolicy::kPartial);
@@ -148,7 +148,7 @@ TEST(DatabaseTest, APartialBatchReportsEachRefusedRow) {
   ASSERT_EQ(receipt->errors.size(), 2u);
   EXPECT_EQ(receipt->errors[0].index, 1u);
   EXPECT_EQ(receipt->errors[1].status.reason(), "vector_out_of_range");
-  const auto inserted = test.Write(*c, Rows(0, 6), WriteMode::kInsert, BatchPolicy::kPartial);
+  const auto inserted = test.Write(*c, NumberedRows(0, 6), WriteMode::kInsert, BatchPolicy::kPartial);
   ASSERT_TRUE(inserted);
   EXPECT_EQ(inserted->affected, 3u);
   EXPECT_EQ(test.Contents(*c).size(), 6u);
@@ -174,9 +174,9 @@ TEST(DatabaseTest, PayloadMergeFollowsRfc7386) {
 TEST(DatabaseTest, DeleteMatchingTakesExactlyTheMatches) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 20));
+  test.Upsert(*c, NumberedRows(0, 20));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
-  test.Upsert(*c, Rows(15, 30, "b"));
+  test.Upsert(*c, NumberedRows(15, 30, "b"));
   const auto filter = MakeFilter(R"({"must":[{"key":"n","range":{"gte":10}},{"key":"tag","match":{"value":"a"}}]})");
   const auto receipt = c->DeleteMatching(test.ctx(), *filter);
   ASSERT_TRUE(receipt) << receipt.error().ToString();
@@ -191,7 +191,7 @@ TEST(DatabaseTest, BackgroundStepsFlushMergeTrimAndCollect) {
   auto c = test.Create("docs", 4);
   std::map<std::string, std::string> expected;
   for (int round = 0; round < 40; ++round) {
-    test.Upsert(*c, Rows(round * 7, round * 7 + 60, "r" + std::to_string(round)));
+    test.Upsert(*c, NumberedRows(round * 7, round * 7 + 60, "r" + std::to_string(round)));
     test.Delete(*c, {"id" + std::to_string(round * 7 + 3)});
     expected = test.Contents(*c);
     test.clock().Advance(seconds(15));
@@ -216,9 +216,9 @@ TEST(DatabaseTest, BackgroundStepsFlushMergeTrimAndCollect) {
 TEST(DatabaseTest, ADroppedCollectionStaysDroppedAndItsNameIsFree) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 10));
+  test.Upsert(*c, NumberedRows(0, 10));
   ASSERT_TRUE(test.db().Drop(test.ctx(), "docs").ok());
-  EXPECT_EQ(test.Write(*c, Rows(0, 1)).error().code(), StatusCode::kNotFound);
+  EXPECT_EQ(test.Write(*c, NumberedRows(0, 1)).error().code(), StatusCode::kNotFound);
   EXPECT_EQ(test.db().Get(test.ctx(), "docs").error().reason(), "collection_not_found");
   auto again = test.Create("docs", 2);
   EXPECT_NE(again->id(), c->id());
@@ -244,7 +244,7 @@ TEST(DatabaseTest, UnflushedBytesPushBack) {
   int written = 0;
   Status refused;
   while (written < 1000 && refused.ok()) {
-    const auto receipt = test.Write(*c, Rows(written, written + 10));
+    const auto receipt = test.Write(*c, NumberedRows(written, written + 10));
     if (receipt) {
       written += 10;
     } else {
@@ -255,7 +255,7 @@ TEST(DatabaseTest, UnflushedBytesPushBack) {
   EXPECT_EQ(refused.reason(), "unflushed_full");
   EXPECT_EQ(test.Contents(*c).size(), static_cast<size_t>(written));
   test.executor().RunUntilIdle();
-  EXPECT_TRUE(test.Write(*c, Rows(written, written + 10)));
+  EXPECT_TRUE(test.Write(*c, NumberedRows(written, written + 10)));
 }
 
 TEST(DatabaseTest, ASecondDatabaseOnTheDirectoryIsRefused) {
@@ -271,7 +271,7 @@ TEST(DatabaseTest, AMissingSegmentIsUnavailableAndNotForgotten) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
   test.Create("other", 4);
-  test.Upsert(*c, Rows(0, 10));
+  test.Upsert(*c, NumberedRows(0, 10));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   c.reset();
   const auto page = test.store().List(test.ctx(), "t/default/c/1/segments/", "", 10);
@@ -287,9 +287,9 @@ TEST(DatabaseTest, AMissingSegmentIsUnavailableAndNotForgotten) {
 TEST(DatabaseTest, SearchIsExactOverSegmentsAndGrowingRows) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 50));
+  test.Upsert(*c, NumberedRows(0, 50));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
-  test.Upsert(*c, Rows(40, 90, "b"));
+  test.Upsert(*c, NumberedRows(40, 90, "b"));
   test.Delete(*c, {"id44"});
   SearchRequest request;
   request.vector = {44, 88, 1, -44};
@@ -313,9 +313,9 @@ TEST(DatabaseTest, SearchIsExactOverSegmentsAndGrowingRows) {
 TEST(DatabaseTest, ScrollVisitsEveryRowOnceInOrderOfId) {
   TestDatabase test;
   auto c = test.Create("docs", 4);
-  test.Upsert(*c, Rows(0, 50));
+  test.Upsert(*c, NumberedRows(0, 50));
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
-  test.Upsert(*c, Rows(30, 80, "b"));
+  test.Upsert(*c, NumberedRows(30, 80, "b"));
   const auto snapshot = *c->Read(test.ctx());
   std::vector<std::string> ids;
   ScrollRequest request;

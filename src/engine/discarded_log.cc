@@ -10,7 +10,7 @@ namespace {
 // Its presence says that the records before it are all there.
 constexpr std::string_view kComplete = "complete";
 // Records that are made durable together.
-constexpr uint64_t kGroupBytes = 1u << 20;
+constexpr uint64_t kDiscardedBytes = 1u << 20;
 
 Status RemoveFiles(FileSystem& fs, const std::string& dir, const std::function<bool(const std::string&)>& which) {
   AKI_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(dir));
@@ -70,7 +70,7 @@ Result<std::optional<DiscardedRecords>> PutAside(OpContext& ctx, const Environme
       AKI_RETURN_IF_ERROR(
           internal::ToStatus(aside->Append(ctx, record.collection, record.epoch, record.type, record.body)));
       pending += record.body.size();
-      if (pending < kGroupBytes) return OkStatus();
+      if (pending < kDiscardedBytes) return OkStatus();
       pending = 0;
       CommitAll(ctx, *aside);
       return OkStatus();

@@ -164,7 +164,16 @@ void TestDatabase::Delay(Duration by) {
   then();
 }
 
-TestDatabase::RowMap TestDatabase::Contents(const Snapshot& snapshot) {
+std::vector<TestRow> TaggedRows(int begin, int end, const std::string& tag) {
+  std::vector<TestRow> rows;
+  for (int i = begin; i < end; ++i) {
+    const auto x = static_cast<float>(i);
+    rows.push_back({"id" + std::to_string(i), {x, x * 2, 1, -x}, "{\"tag\":\"" + tag + "\"}"});
+  }
+  return rows;
+}
+
+RowMap TestDatabase::Contents(const Snapshot& snapshot) {
   RowMap out;
   for (const auto& unit : snapshot.units()) {
     for (RowIndex row = 0; row < unit->row_count(); ++row) {
@@ -178,13 +187,13 @@ TestDatabase::RowMap TestDatabase::Contents(const Snapshot& snapshot) {
   return out;
 }
 
-TestDatabase::RowMap TestDatabase::Contents(Collection& collection) {
+RowMap TestDatabase::Contents(Collection& collection) {
   const auto read = collection.Read(ctx_);
   EXPECT_TRUE(read) << (read ? "" : read.error().ToString());
   return read ? Contents(**read) : RowMap();
 }
 
-TestDatabase::RowMap TestDatabase::ContentsAt(Collection& collection, const ReadPoint& point) {
+RowMap TestDatabase::ContentsAt(Collection& collection, const ReadPoint& point) {
   const auto snapshot = collection.ReadAt(ctx_, point);
   EXPECT_TRUE(snapshot) << (snapshot ? "" : snapshot.error().ToString());
   return snapshot ? Contents(**snapshot) : RowMap();

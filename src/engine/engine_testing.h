@@ -11,24 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "base/manual_clock_testing.h"
 #include "engine/database.h"
 #include "objstore/fault_store.h"
 
 namespace akidb {
-
-class ManualClock final : public Clock {
- public:
-  MonotonicTime Now() override { return now_; }
-  WallTime WallNow() override {
-    return WallTime(std::chrono::seconds(1'700'000'000)) + now_.time_since_epoch() + wall_jump_;
-  }
-  void Advance(Duration by) { now_ += by; }
-  void JumpWall(Duration by) { wall_jump_ += by; }
-
- private:
-  MonotonicTime now_{};
-  Duration wall_jump_{};
-};
 
 // Runs steps only when asked, in order of task id.
 class ManualExecutor final : public Executor {
@@ -56,6 +43,13 @@ struct TestRow {
   std::vector<float> vector;
   std::string payload = "{}";
 };
+
+// `id<begin>` to before `id<end>`, four dimensions, the payload `{"tag":"<tag>"}`.
+std::vector<TestRow> TaggedRows(int begin, int end, const std::string& tag = "a");
+
+inline ReadPoint Named(const std::string& name) { return AtSnapshot{name}; }
+
+using RowMap = std::map<std::string, std::string>;
 
 class TestDatabase {
  public:
@@ -96,7 +90,6 @@ class TestDatabase {
   void Restart();
 
   // id -> payload of every live row.
-  using RowMap = std::map<std::string, std::string>;
   RowMap Contents(Collection& collection);
   RowMap Contents(const Snapshot& snapshot);
   // Of an earlier version; an error fails the test.

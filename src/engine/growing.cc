@@ -23,7 +23,7 @@ constexpr uint32_t kMendOneIn = 5;
 constexpr size_t kArenaBlockBytes = 256u << 10;
 constexpr size_t kReadablePadding = 64;
 constexpr size_t kVectorAlignment = 64;
-constexpr uint32_t kNoRow = UINT32_MAX;
+constexpr uint32_t kNoOlderRow = UINT32_MAX;
 
 // Bytes that stay where they are put; each piece is followed by kReadablePadding readable bytes.
 class Arena {
@@ -107,7 +107,7 @@ class GrowingChunk {
     std::string_view id;
     std::string_view payload;
     Lsn inserted_at;
-    uint32_t previous = kNoRow;  // older row of the same id in this GrowingRows
+    uint32_t previous = kNoOlderRow;  // older row of the same id in this GrowingRows
     std::atomic<uint64_t> deleted_at{Lsn::Max().value()};
   };
 
@@ -316,7 +316,7 @@ std::optional<RowIndex> GrowingRows::FindAt(std::string_view id, Lsn lsn) const 
   MutexLock lock(mutex_);
   if (slots_.empty()) return std::nullopt;
   const uint32_t entry = slots_[SlotOf(id)];
-  for (uint32_t row = entry == 0 ? kNoRow : entry - 1; row != kNoRow;) {
+  for (uint32_t row = entry == 0 ? kNoOlderRow : entry - 1; row != kNoOlderRow;) {
     const Place place = LocateLocked(row);
     if (place.chunk->LiveAt(place.offset, lsn)) return row;
     row = place.chunk->rows[place.offset].previous;

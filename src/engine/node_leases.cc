@@ -10,7 +10,7 @@
 namespace akidb {
 namespace {
 
-constexpr uint32_t kListKeys = 1000;
+constexpr uint32_t kLeasesListed = 1000;
 // The newest one is read after it was listed; the one before it stays until then.
 constexpr size_t kLeasesKept = 2;
 // What nobody asked about for so long is forgotten.
@@ -127,7 +127,7 @@ Status NodeLeases::Release(OpContext& ctx) {
 
 Status NodeLeases::Look(OpContext& ctx, const std::string& process) {
   uint64_t newest = 0;
-  AKI_ASSIGN_OR_RETURN(const ListPage page, store_->List(ctx, LeasePrefix(process), "", kListKeys));
+  AKI_ASSIGN_OR_RETURN(const ListPage page, store_->List(ctx, LeasePrefix(process), "", kLeasesListed));
   for (const ObjectMeta& object : page.objects) {
     const auto name = ParseLeaseKey(object.key);
     if (name && name->node == process) newest = std::max(newest, name->number);
@@ -243,7 +243,7 @@ void NodeLeases::CancelForDead() {
 }
 
 Status NodeLeases::DeleteLeases(OpContext& ctx, std::string_view process) {
-  AKI_ASSIGN_OR_RETURN(const ListPage page, store_->List(ctx, LeasePrefix(process), "", kListKeys));
+  AKI_ASSIGN_OR_RETURN(const ListPage page, store_->List(ctx, LeasePrefix(process), "", kLeasesListed));
   for (const ObjectMeta& object : page.objects) {
     // A listing names no versions.
     const auto there = store_->Head(ctx, object.key);
@@ -258,7 +258,7 @@ Status NodeLeases::Sweep(OpContext& ctx) {
   for (auto& [name, swept] : swept_) swept.seen = false;
   std::string after;
   while (true) {
-    AKI_ASSIGN_OR_RETURN(const ListPage page, store_->List(ctx, std::string(kNodesPrefix), after, kListKeys));
+    AKI_ASSIGN_OR_RETURN(const ListPage page, store_->List(ctx, std::string(kNodesPrefix), after, kLeasesListed));
     for (const ObjectMeta& object : page.objects) {
       const auto name = ParseLeaseKey(object.key);
       if (!name || name->node == process_) continue;

@@ -222,7 +222,7 @@ class Builder final : public ColumnBuilder {
     return std::min(kBytesMax, uint64_t{row_bytes} * std::max(rows_min, row_count_));
   }
   // Gives up what `column` has too much of.
-  void Bound(Growing* column, uint32_t rows_min);
+  void Prune(Growing* column, uint32_t rows_min);
 
   ColumnOptions options_;
   bool given_up_ = false;
@@ -259,12 +259,12 @@ void Builder::Add(std::string_view payload) {
   ++row_count_;
   for (const uint32_t column : touched_) {
     columns_[column]->EndRow(row_count_ - 1);
-    Bound(columns_[column].get(), options_.growing_rows_min);
+    Prune(columns_[column].get(), options_.growing_rows_min);
   }
   touched_.clear();
 }
 
-void Builder::Bound(Growing* column, uint32_t rows_min) {
+void Builder::Prune(Growing* column, uint32_t rows_min) {
   const uint64_t limit = LimitOf(options_.column_row_bytes_max, rows_min);
   if (column->list_bytes() > limit) column->GiveUpLists();
   if (column->dictionary_bytes() > limit) column->GiveUpDictionary();
@@ -353,7 +353,7 @@ void Builder::AddObjectsIn(uint32_t column, const JsonElement& value) {
 PayloadColumns Builder::Finish() {
   PayloadColumns out;
   if (given_up_ || columns_.empty()) return out;
-  for (const auto& column : columns_) Bound(column.get(), options_.rows_min);
+  for (const auto& column : columns_) Prune(column.get(), options_.rows_min);
   // The largest are given up first, until all together fit.
   const auto size_of = [](const std::unique_ptr<Growing>& c) { return c->dictionary_bytes() + c->list_bytes(); };
   const uint64_t limit = LimitOf(options_.row_bytes_max, options_.rows_min);

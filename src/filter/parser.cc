@@ -12,11 +12,11 @@
 namespace akidb::filter {
 namespace {
 
-using Step = Pointer::Step;
+using PathStep = Pointer::Step;
 
 Result<Path> ParsePath(const Field& key, ParseState& state) {
   AKI_ASSIGN_OR_RETURN(const JsonElement json, Required(key, state.at));
-  const Step step(state.at, key.name);
+  const PathStep step(state.at, key.name);
   std::string_view text;
   if (json.get(text)) return std::unexpected(state.at.Expected("a dotted path", json));
   Path path(1);
@@ -117,7 +117,7 @@ Result<Expr> TreeParser::Tree(std::span<const Field, 4> fields, uint32_t depth) 
 Result<Group> TreeParser::List(const Field& field, uint32_t depth) {
   Group group;
   if (!field.value) return group;
-  const Step step(state_.at, field.name);
+  const PathStep step(state_.at, field.name);
   simdjson::dom::array array;
   if (field.value->get(array)) {
     if (!field.value->is_object()) {
@@ -129,7 +129,7 @@ Result<Group> TreeParser::List(const Field& field, uint32_t depth) {
   }
   size_t index = 0;
   for (const JsonElement item : array) {
-    const Step item_step(state_.at, index++);
+    const PathStep item_step(state_.at, index++);
     AKI_ASSIGN_OR_RETURN(Expr child, Condition(item, depth + 1));
     group.children.push_back(std::move(child));
   }
@@ -140,7 +140,7 @@ Status TreeParser::AddShould(const Field& should, const Field& min_should, uint3
   AKI_ASSIGN_OR_RETURN(Group any, List(should, depth));
   const bool counts_should = min_should.value && !min_should.value->is_object();
   if (min_should.value) {
-    const Step step(state_.at, min_should.name);
+    const PathStep step(state_.at, min_should.name);
     AKI_RETURN_IF_ERROR(counts_should ? ReadMinCount(*min_should.value, &any)
                                       : AddMinShould(*min_should.value, depth, all));
   }
@@ -156,7 +156,7 @@ Status TreeParser::AddMinShould(const JsonElement& json, uint32_t depth, Group* 
   AKI_RETURN_IF_ERROR(Required(fields[0], state_.at));
   AKI_ASSIGN_OR_RETURN(const JsonElement min_count, Required(fields[1], state_.at));
   AKI_ASSIGN_OR_RETURN(Group group, List(fields[0], depth));
-  const Step step(state_.at, fields[1].name);
+  const PathStep step(state_.at, fields[1].name);
   AKI_RETURN_IF_ERROR(ReadMinCount(min_count, &group));
   all->children.push_back(Normalize(std::move(group)));
   return OkStatus();
@@ -196,13 +196,13 @@ Result<Expr> TreeParser::Leaf(const Field& key, const Field& test, uint32_t dept
 Result<Expr> TreeParser::EmptyOrNull(const Field& key, const Field& test) {
   bool wanted = true;
   std::array<Field, 1> inner = {key};
-  std::optional<Step> step;
+  std::optional<PathStep> step;
   if (!key.value) {
     step.emplace(state_.at, test.name);
     inner = {{{"key"}}};
     AKI_RETURN_IF_ERROR(ReadFields(*test.value, inner, state_.at));
   } else if (test.value->get(wanted)) {
-    const Step test_step(state_.at, test.name);
+    const PathStep test_step(state_.at, test.name);
     return std::unexpected(state_.at.Expected("true or false beside \"key\"", *test.value));
   }
   AKI_ASSIGN_OR_RETURN(Path path, ParsePath(inner[0], state_));
@@ -212,12 +212,12 @@ Result<Expr> TreeParser::EmptyOrNull(const Field& key, const Field& test) {
 }
 
 Result<Expr> TreeParser::NestedLeaf(const JsonElement& json, uint32_t depth) {
-  const Step step(state_.at, "nested");
+  const PathStep step(state_.at, "nested");
   std::array<Field, 2> fields = {{{"key"}, {"filter"}}};
   AKI_RETURN_IF_ERROR(ReadFields(json, fields, state_.at));
   AKI_ASSIGN_OR_RETURN(Path path, ParsePath(fields[0], state_));
   AKI_ASSIGN_OR_RETURN(const JsonElement inner, Required(fields[1], state_.at));
-  const Step inner_step(state_.at, fields[1].name);
+  const PathStep inner_step(state_.at, fields[1].name);
   AKI_ASSIGN_OR_RETURN(Expr filter, Condition(inner, depth + 1));
   return Normalize(Nested{.path = std::move(path), .filter = std::make_unique<Expr>(std::move(filter))});
 }

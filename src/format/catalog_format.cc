@@ -9,8 +9,8 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kFamily = "akidb.catalog";
-constexpr uint32_t kFormat = 2;
+constexpr std::string_view kCatalogFamily = "akidb.catalog";
+constexpr uint32_t kCatalogFormat = 2;
 constexpr size_t kEntriesMax = 1'000'000;
 
 CatalogEntry ReadEntry(const simdjson::dom::element& json, const std::string& path, Status* status) {
@@ -74,7 +74,7 @@ std::string WriteCatalog(const CatalogVersion& version, uint32_t format) {
   std::string out;
   JsonWriter w(&out);
   w.BeginObject();
-  w.Key("format").Value(std::string(kFamily) + "/" + std::to_string(format));
+  w.Key("format").Value(std::string(kCatalogFamily) + "/" + std::to_string(format));
   w.Key("version").Value(version.version.value());
   w.Key("previous_sha256").Value(version.previous_sha256);
   w.Key("attempt_id").Value(version.attempt_id);
@@ -152,11 +152,11 @@ Status CatalogVersion::Validate() const {
 
 std::string EncodeCatalogVersion(const CatalogVersion& version) {
   AKI_CHECK(version.Validate().ok());
-  return WriteCatalog(version, kFormat);
+  return WriteCatalog(version, kCatalogFormat);
 }
 
 Result<CatalogVersion> DecodeCatalogVersion(std::string_view bytes) {
-  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<CatalogVersion>("catalog", kFamily, kFormat, bytes,
+  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<CatalogVersion>("catalog", kCatalogFamily, kCatalogFormat, bytes,
                                                                      kCatalogBytesMax, ReadCatalog, WriteCatalog));
   AKI_RETURN_IF_ERROR(decoded.value.Validate());
   return std::move(decoded.value);

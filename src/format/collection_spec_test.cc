@@ -16,14 +16,14 @@ Result<CollectionSpec> Parse(std::string_view json) {
   return ParseCollectionSpec(root, Limits{});
 }
 
-std::string ErrorOf(std::string_view json) {
+std::string SpecError(std::string_view json) {
   const auto spec = Parse(json);
   if (spec) return "accepted";
   EXPECT_EQ(spec.error().code(), StatusCode::kInvalidArgument);
   return std::string(spec.error().message());
 }
 
-std::string With(std::string_view fields) {
+std::string SpecWith(std::string_view fields) {
   return R"({"name":"docs","vector_dim":384,"distance":"Cosine",)" + std::string(fields) + "}";
 }
 
@@ -59,32 +59,34 @@ TEST(CollectionSpecTest, WrittenSpecReadsBackEqual) {
 }
 
 TEST(CollectionSpecTest, ErrorsNameTheField) {
-  EXPECT_EQ(ErrorOf("[]"), "collection must be a JSON object");
-  EXPECT_EQ(ErrorOf(R"({"vector_dim":384,"distance":"Cosine"})"), "name is required");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","distance":"Cosine"})"), "vector_dim is required");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":384})"), "distance is required");
-  EXPECT_EQ(ErrorOf(With(R"("dim":3)")),
+  EXPECT_EQ(SpecError("[]"), "collection must be a JSON object");
+  EXPECT_EQ(SpecError(R"({"vector_dim":384,"distance":"Cosine"})"), "name is required");
+  EXPECT_EQ(SpecError(R"({"name":"x","distance":"Cosine"})"), "vector_dim is required");
+  EXPECT_EQ(SpecError(R"({"name":"x","vector_dim":384})"), "distance is required");
+  EXPECT_EQ(SpecError(SpecWith(R"("dim":3)")),
             "dim is not a known field; known are name, vector_dim, distance, vector_type, ack, index, recall, schema");
-  EXPECT_EQ(ErrorOf(With(R"("index":{"M":3})")),
+  EXPECT_EQ(SpecError(SpecWith(R"("index":{"M":3})")),
             "index.M is not a known field; known are kind, m, ef_construction, layout");
-  EXPECT_EQ(ErrorOf(With(R"("name":"y")")), "name is given twice");
-  EXPECT_EQ(ErrorOf(R"({"name":7,"vector_dim":384,"distance":"Cosine"})"), "name must be a string");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":0,"distance":"Cosine"})"), "vector_dim is 0, must be 1 to 16384");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":16385,"distance":"Cosine"})"),
+  EXPECT_EQ(SpecError(SpecWith(R"("name":"y")")), "name is given twice");
+  EXPECT_EQ(SpecError(R"({"name":7,"vector_dim":384,"distance":"Cosine"})"), "name must be a string");
+  EXPECT_EQ(SpecError(R"({"name":"x","vector_dim":0,"distance":"Cosine"})"), "vector_dim is 0, must be 1 to 16384");
+  EXPECT_EQ(SpecError(R"({"name":"x","vector_dim":16385,"distance":"Cosine"})"),
             "vector_dim is 16385, must be 1 to 16384");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":4294967297,"distance":"Cosine"})"),
+  EXPECT_EQ(SpecError(R"({"name":"x","vector_dim":4294967297,"distance":"Cosine"})"),
             "vector_dim is 4294967297, must be 0 to 4294967295");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":-1,"distance":"Cosine"})"), "vector_dim must be an unsigned integer");
-  EXPECT_EQ(ErrorOf(R"({"name":"x","vector_dim":1,"distance":"cosine"})"),
+  EXPECT_EQ(SpecError(R"({"name":"x","vector_dim":-1,"distance":"Cosine"})"), "vector_dim must be an unsigned integer");
+  EXPECT_EQ(SpecError(R"({"name":"x","vector_dim":1,"distance":"cosine"})"),
             R"(distance is "cosine", must be one of "Cosine", "Euclidean", "DotProduct")");
-  EXPECT_EQ(ErrorOf(With(R"("vector_type":"f64")")), R"(vector_type is "f64", must be one of "f32", "f16", "int8")");
-  EXPECT_EQ(ErrorOf(With(R"("ack":"none")")), R"(ack is "none", must be one of "local", "object", "committed")");
-  EXPECT_EQ(ErrorOf(With(R"("index":{"m":1})")), "index.m is 1, must be 2 to 128");
-  EXPECT_EQ(ErrorOf(With(R"("index":{"ef_construction":5000})")), "index.ef_construction is 5000, must be 8 to 4096");
-  EXPECT_THAT(ErrorOf(With(R"("recall":0)")), HasSubstr("recall is 0"));
-  EXPECT_THAT(ErrorOf(With(R"("recall":1.01)")), HasSubstr("recall is 1.01"));
-  EXPECT_EQ(ErrorOf(With(R"("schema":[])")), "schema must be a JSON object");
-  EXPECT_EQ(ErrorOf(With(R"("schema":{"a":")" + std::string(70000, 'x') + "\"}")),
+  EXPECT_EQ(SpecError(SpecWith(R"("vector_type":"f64")")),
+            R"(vector_type is "f64", must be one of "f32", "f16", "int8")");
+  EXPECT_EQ(SpecError(SpecWith(R"("ack":"none")")), R"(ack is "none", must be one of "local", "object", "committed")");
+  EXPECT_EQ(SpecError(SpecWith(R"("index":{"m":1})")), "index.m is 1, must be 2 to 128");
+  EXPECT_EQ(SpecError(SpecWith(R"("index":{"ef_construction":5000})")),
+            "index.ef_construction is 5000, must be 8 to 4096");
+  EXPECT_THAT(SpecError(SpecWith(R"("recall":0)")), HasSubstr("recall is 0"));
+  EXPECT_THAT(SpecError(SpecWith(R"("recall":1.01)")), HasSubstr("recall is 1.01"));
+  EXPECT_EQ(SpecError(SpecWith(R"("schema":[])")), "schema must be a JSON object");
+  EXPECT_EQ(SpecError(SpecWith(R"("schema":{"a":")" + std::string(70000, 'x') + "\"}")),
             "schema has 70008 bytes, the limit is 65536");
 }
 

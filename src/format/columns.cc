@@ -9,8 +9,8 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kMagic = "AKCB";
-constexpr uint16_t kVersion = 1;
+constexpr std::string_view kColumnsMagic = "AKCB";
+constexpr uint16_t kColumnsVersion = 1;
 constexpr size_t kHeaderBytes = 32;
 constexpr size_t kChecksumOffset = 24;
 
@@ -43,13 +43,13 @@ struct Header {
 };
 
 Result<Header> DecodeHeader(ByteReader& reader, const Limits& limits) {
-  if (reader.Bytes(kMagic.size()) != kMagic) {
+  if (reader.Bytes(kColumnsMagic.size()) != kColumnsMagic) {
     return std::unexpected(InvalidArgument("columns: does not begin with \"AKCB\""));
   }
   const auto version = reader.Read<uint16_t>();
-  if (reader.ok() && version != kVersion) {
+  if (reader.ok() && version != kColumnsVersion) {
     return std::unexpected(InvalidArgument("columns: version is " + std::to_string(version) + ", this akidb reads " +
-                                           std::to_string(kVersion)));
+                                           std::to_string(kColumnsVersion)));
   }
   Header header;
   const auto type = reader.Read<uint8_t>();
@@ -107,8 +107,8 @@ std::string EncodeColumns(const ColumnBatch& batch) {
   AKI_CHECK(batch.scales.size() == (batch.type == VectorType::kInt8 ? rows * sizeof(float) : 0));
   std::string out;
   out.reserve(kHeaderBytes + batch.vectors.size() + batch.scales.size() + rows * 6 + ids_bytes + payloads_bytes);
-  out += kMagic;
-  PutLe<uint16_t>(&out, kVersion);
+  out += kColumnsMagic;
+  PutLe<uint16_t>(&out, kColumnsVersion);
   PutLe<uint8_t>(&out, static_cast<uint8_t>(batch.type));
   PutLe<uint8_t>(&out, 0);
   PutLe<uint32_t>(&out, batch.dim);

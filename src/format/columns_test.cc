@@ -35,7 +35,7 @@ void ExpectEqual(const ColumnBatch& a, const ColumnBatch& b) {
   EXPECT_EQ(a.payloads, b.payloads);
 }
 
-std::string ErrorOf(const std::string& bytes, const Limits& limits = {}) {
+std::string ColumnsError(const std::string& bytes, const Limits& limits = {}) {
   const auto batch = DecodeColumns(bytes, limits);
   if (batch) return "accepted";
   EXPECT_EQ(batch.error().code(), StatusCode::kInvalidArgument);
@@ -91,32 +91,32 @@ TEST(ColumnsTest, EveryTruncationAndExtensionIsSeen) {
 }
 
 TEST(ColumnsTest, ErrorsNameFieldValueAndLimit) {
-  EXPECT_THAT(ErrorOf(With<uint16_t>(4, 2)), HasSubstr("version is 2, this akidb reads 1"));
-  EXPECT_THAT(ErrorOf(With<uint8_t>(6, 4)), HasSubstr("vector type is 4"));
-  EXPECT_THAT(ErrorOf(With<uint8_t>(7, 1)), HasSubstr("byte 7 is 1"));
-  EXPECT_THAT(ErrorOf(With<uint32_t>(8, 0)), HasSubstr("dim is 0"));
-  EXPECT_THAT(ErrorOf(With<uint32_t>(8, 16385)), HasSubstr("dim is 16385, the limit is 16384"));
-  EXPECT_THAT(ErrorOf(With<uint32_t>(12, 10001)), HasSubstr("row count is 10001, the limit is 10000"));
-  EXPECT_THAT(ErrorOf(With<uint32_t>(16, 7)), HasSubstr("not what the header announces"));
+  EXPECT_THAT(ColumnsError(With<uint16_t>(4, 2)), HasSubstr("version is 2, this akidb reads 1"));
+  EXPECT_THAT(ColumnsError(With<uint8_t>(6, 4)), HasSubstr("vector type is 4"));
+  EXPECT_THAT(ColumnsError(With<uint8_t>(7, 1)), HasSubstr("byte 7 is 1"));
+  EXPECT_THAT(ColumnsError(With<uint32_t>(8, 0)), HasSubstr("dim is 0"));
+  EXPECT_THAT(ColumnsError(With<uint32_t>(8, 16385)), HasSubstr("dim is 16385, the limit is 16384"));
+  EXPECT_THAT(ColumnsError(With<uint32_t>(12, 10001)), HasSubstr("row count is 10001, the limit is 10000"));
+  EXPECT_THAT(ColumnsError(With<uint32_t>(16, 7)), HasSubstr("not what the header announces"));
   Limits tight;
   tight.id_bytes_max = 4;
-  EXPECT_THAT(ErrorOf(EncodeColumns(SmallBatch(VectorType::kF32)), tight),
+  EXPECT_THAT(ColumnsError(EncodeColumns(SmallBatch(VectorType::kF32)), tight),
               HasSubstr("size of id 1 is 5, the limit is 4"));
   tight = {};
   tight.payload_bytes_max = 12;
-  EXPECT_THAT(ErrorOf(EncodeColumns(SmallBatch(VectorType::kF32)), tight),
+  EXPECT_THAT(ColumnsError(EncodeColumns(SmallBatch(VectorType::kF32)), tight),
               HasSubstr("size of payload 0 is 13, the limit is 12"));
   ColumnBatch batch = SmallBatch(VectorType::kF32);
   batch.ids[1] = "";
-  EXPECT_THAT(ErrorOf(EncodeColumns(batch)), HasSubstr("id 1 is empty"));
+  EXPECT_THAT(ColumnsError(EncodeColumns(batch)), HasSubstr("id 1 is empty"));
 }
 
 TEST(ColumnsTest, LengthsThatDoNotAddUpAreRefused) {
   const size_t payload_lengths = 32 + 24;
   const size_t id_lengths = payload_lengths + 8;
-  EXPECT_THAT(ErrorOf(With<uint32_t>(payload_lengths, 12)), HasSubstr("lengths of the payloads do not add up"));
-  EXPECT_THAT(ErrorOf(With<uint32_t>(payload_lengths + 4, 1)), HasSubstr("lengths of the payloads do not add up"));
-  EXPECT_THAT(ErrorOf(With<uint16_t>(id_lengths, 2)), HasSubstr("lengths of the ids do not add up"));
+  EXPECT_THAT(ColumnsError(With<uint32_t>(payload_lengths, 12)), HasSubstr("lengths of the payloads do not add up"));
+  EXPECT_THAT(ColumnsError(With<uint32_t>(payload_lengths + 4, 1)), HasSubstr("lengths of the payloads do not add up"));
+  EXPECT_THAT(ColumnsError(With<uint16_t>(id_lengths, 2)), HasSubstr("lengths of the ids do not add up"));
 }
 
 TEST(IdListTest, DecodeGivesBackWhatWasEncoded) {

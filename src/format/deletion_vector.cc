@@ -12,9 +12,9 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kMagic = "AKDV";
-constexpr uint16_t kVersion = 1;
-constexpr size_t kChecksumBytes = sizeof(uint64_t);
+constexpr std::string_view kDeletionsMagic = "AKDV";
+constexpr uint16_t kDeletionsVersion = 1;
+constexpr size_t kDeletionsChecksumBytes = sizeof(uint64_t);
 // A bitmap of 2^32 rows has 65,536 containers of at most 8 KiB.
 constexpr uint64_t kBitmapBytesMax = 640ull << 20;
 
@@ -23,7 +23,7 @@ struct BitmapDeleter {
 };
 using Bitmap = std::unique_ptr<roaring_bitmap_t, BitmapDeleter>;
 
-Status Broken(std::string_view segment_id, const std::string& what) {
+Status BrokenDeletions(std::string_view segment_id, const std::string& what) {
   return DataLoss("deletion vector of segment " + std::string(segment_id) + ": " + what);
 }
 
@@ -46,16 +46,16 @@ struct RowCollector {
 Result<std::vector<RowIndex>> DecodeBitmap(std::string_view bytes, std::string_view segment_id, uint32_t row_count,
                                            uint32_t deleted_count) {
   if (roaring_bitmap_portable_deserialize_size(bytes.data(), bytes.size()) != bytes.size()) {
-    return std::unexpected(Broken(segment_id, "bitmap is malformed"));
+    return std::unexpected(BrokenDeletions(segment_id, "bitmap is malformed"));
   }
   const Bitmap bitmap(roaring_bitmap_portable_deserialize_safe(bytes.data(), bytes.size()));
-  if (bitmap == nullptr) return std::unexpected(Broken(segment_id, "bitmap is malformed"));
+  if (bitmap == nullptr) return std::unexpected(BrokenDeletions(segment_id, "bitmap is malformed"));
   RowCollector collector{.rows = {}, .row_count = row_count, .expected = deleted_count};
   collector.rows.reserve(std::min<uint64_t>(deleted_count, bytes.size() * 8));
   roaring_iterate(bitmap.get(), RowCollector::Visit, &collector);
   if (!collector.ok || collector.rows.size() != deleted_count) {
-    return std::unexpected(Broken(segment_id, "bitmap does not hold " + std::to_string(deleted_count) +
-                                                  " ascending rows below " + std::to_string(row_count)));
+    return std::unexpected(BrokenDeletions(segment_id, "bitmap does not hold " + std::to_string(deleted_count) +
+                                                           " ascending rows below " + std::to_string(row_count)));
   }
   return std::move(collector.rows);
 }
@@ -72,8 +72,8 @@ std::string EncodeDeletionVector(std::string_view segment_id, uint32_t row_count
   std::string body(roaring_bitmap_portable_size_in_bytes(bitmap.get()), '\0');
   roaring_bitmap_portable_serialize(bitmap.get(), body.data());
 
-  std::string out(kMagic);
-  PutLe<uint16_t>(&out, kVersion);
+  std::string out(kDeletionsMagic);
+  PutLe<uint16_t>(&out, kDeletionsVersion);
   PutLe<uint16_t>(&out, static_cast<uint16_t>(segment_id.size()));
   PutLe<uint32_t>(&out, row_count);
   PutLe<uint32_t>(&out, static_cast<uint32_t>(rows.size()));
@@ -86,17 +86,20 @@ std::string EncodeDeletionVector(std::string_view segment_id, uint32_t row_count
 
 Result<std::vector<RowIndex>> DecodeDeletionVector(std::string_view bytes, std::string_view segment_id,
                                                    uint32_t row_count) {
-  if (bytes.size() < kMagic.size() + kChecksumBytes) return std::unexpected(Broken(segment_id, "truncated"));
-  const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
+  if (bytes.size() < kDeletionsMagic.size() + kDeletionsChecksumBytes)
+    return std::unexpected(BrokenDeletions(segment_id, "truncated"));
+  const std::string_view covered = bytes.substr(0, bytes.size() - kDeletionsChecksumBytes);
   if (Xxh3(covered) != GetLe<uint64_t>(bytes.data() + covered.size())) {
-    return std::unexpected(Broken(segment_id, "checksum mismatch"));
+    return std::unexpected(BrokenDeletions(segment_id, "checksum mismatch"));
   }
   ByteReader reader(covered);
-  if (reader.Bytes(kMagic.size()) != kMagic) return std::unexpected(Broken(segment_id, "does not begin with \"AKDV\""));
+  if (reader.Bytes(kDeletionsMagic.size()) != kDeletionsMagic)
+    return std::unexpected(BrokenDeletions(segment_id, "does not begin with \"AKDV\""));
   const auto version = reader.Read<uint16_t>();
-  if (version != kVersion) {
+  if (version != kDeletionsVersion) {
     return std::unexpected(Unimplemented("deletion vector of segment " + std::string(segment_id) + ": version is " +
-                                         std::to_string(version) + ", this akidb reads " + std::to_string(kVersion)));
+                                         std::to_string(version) + ", this akidb reads " +
+                                         std::to_string(kDeletionsVersion)));
   }
   const auto id_bytes = reader.Read<uint16_t>();
   const auto made_for_rows = reader.Read<uint32_t>();
@@ -106,14 +109,14 @@ Result<std::vector<RowIndex>> DecodeDeletionVector(std::string_view bytes, std::
   const std::string_view bitmap = reader.Bytes(bitmap_bytes);
   if (!reader.ok() || reader.remaining() != 0 || bitmap_bytes > kBitmapBytesMax) {
     return std::unexpected(
-        Broken(segment_id, "its parts do not add up to its " + std::to_string(bytes.size()) + " bytes"));
+        BrokenDeletions(segment_id, "its parts do not add up to its " + std::to_string(bytes.size()) + " bytes"));
   }
   if (made_for != segment_id) {
-    return std::unexpected(Broken(segment_id, "was made for segment " + std::string(made_for)));
+    return std::unexpected(BrokenDeletions(segment_id, "was made for segment " + std::string(made_for)));
   }
   if (made_for_rows != row_count) {
-    return std::unexpected(Broken(segment_id, "was made for " + std::to_string(made_for_rows) +
-                                                  " rows, the segment has " + std::to_string(row_count)));
+    return std::unexpected(BrokenDeletions(segment_id, "was made for " + std::to_string(made_for_rows) +
+                                                           " rows, the segment has " + std::to_string(row_count)));
   }
   return DecodeBitmap(bitmap, segment_id, row_count, deleted_count);
 }

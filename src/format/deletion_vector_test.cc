@@ -20,7 +20,7 @@ std::string Resealed(std::string bytes) {
   return bytes;
 }
 
-std::string ErrorOf(const std::string& bytes, uint32_t row_count = 100) {
+std::string DeletionsError(const std::string& bytes, uint32_t row_count = 100) {
   const auto rows = DecodeDeletionVector(bytes, kSegment, row_count);
   return rows ? "accepted" : rows.error().ToString();
 }
@@ -61,7 +61,7 @@ TEST(DeletionVectorTest, RefusesAVectorOfAnotherSegment) {
   const std::string bytes = EncodeDeletionVector(kSegment, 100, {1});
   EXPECT_THAT(DecodeDeletionVector(bytes, "00000000000000000002-0123456789abcdef", 100).error().ToString(),
               HasSubstr("was made for segment 00000000000000000001-0123456789abcdef"));
-  EXPECT_THAT(ErrorOf(bytes, 101), HasSubstr("was made for 100 rows, the segment has 101"));
+  EXPECT_THAT(DeletionsError(bytes, 101), HasSubstr("was made for 100 rows, the segment has 101"));
 }
 
 TEST(DeletionVectorTest, RefusesWhatARightChecksumDoesNotMakeRight) {
@@ -71,15 +71,15 @@ TEST(DeletionVectorTest, RefusesWhatARightChecksumDoesNotMakeRight) {
     bytes[offset] = value;
     return Resealed(bytes);
   };
-  EXPECT_EQ(ErrorOf(Resealed(good)), "accepted");
-  EXPECT_THAT(ErrorOf(with(4, 2)), HasSubstr("UNIMPLEMENTED"));
-  EXPECT_THAT(ErrorOf(with(12, 4)), HasSubstr("does not hold 4 ascending rows"));
-  EXPECT_THAT(ErrorOf(with(12, 6)), HasSubstr("does not hold 6 ascending rows"));
-  EXPECT_THAT(ErrorOf(with(16, 1)), HasSubstr("do not add up"));
-  EXPECT_THAT(ErrorOf(with(20 + kSegment.size(), 0)), HasSubstr("bitmap is malformed"));
+  EXPECT_EQ(DeletionsError(Resealed(good)), "accepted");
+  EXPECT_THAT(DeletionsError(with(4, 2)), HasSubstr("UNIMPLEMENTED"));
+  EXPECT_THAT(DeletionsError(with(12, 4)), HasSubstr("does not hold 4 ascending rows"));
+  EXPECT_THAT(DeletionsError(with(12, 6)), HasSubstr("does not hold 6 ascending rows"));
+  EXPECT_THAT(DeletionsError(with(16, 1)), HasSubstr("do not add up"));
+  EXPECT_THAT(DeletionsError(with(20 + kSegment.size(), 0)), HasSubstr("bitmap is malformed"));
   // The last row in the last container, beyond the segment.
-  EXPECT_THAT(ErrorOf(with(good.size() - 8 - 2, 120)), HasSubstr("does not hold 5 ascending rows below 100"));
-  EXPECT_THAT(ErrorOf(""), HasSubstr("truncated"));
+  EXPECT_THAT(DeletionsError(with(good.size() - 8 - 2, 120)), HasSubstr("does not hold 5 ascending rows below 100"));
+  EXPECT_THAT(DeletionsError(""), HasSubstr("truncated"));
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kFamily = "akidb.disk";
-constexpr uint32_t kFormat = 1;
+constexpr std::string_view kDiskFamily = "akidb.disk";
+constexpr uint32_t kDiskFormat = 1;
 constexpr size_t kStoreBytesMax = 1024;
 
 DiskId ReadDiskId(JsonFields& fields, uint32_t /*format*/, Status* /*status*/) {
@@ -24,7 +24,7 @@ std::string WriteDiskId(const DiskId& disk, uint32_t format) {
   std::string out;
   JsonWriter w(&out);
   w.BeginObject();
-  w.Key("format").Value(std::string(kFamily) + "/" + std::to_string(format));
+  w.Key("format").Value(std::string(kDiskFamily) + "/" + std::to_string(format));
   w.Key("id").Value(disk.id);
   w.Key("store").Value(disk.store);
   w.EndObject();
@@ -45,12 +45,12 @@ Status DiskId::Validate() const {
 
 std::string EncodeDiskId(const DiskId& disk) {
   AKI_CHECK(disk.Validate().ok());
-  return WriteDiskId(disk, kFormat);
+  return WriteDiskId(disk, kDiskFormat);
 }
 
 Result<DiskId> DecodeDiskId(std::string_view bytes) {
-  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<DiskId>("disk id", kFamily, kFormat, bytes, kDiskIdBytesMax,
-                                                             ReadDiskId, WriteDiskId));
+  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<DiskId>("disk id", kDiskFamily, kDiskFormat, bytes,
+                                                             kDiskIdBytesMax, ReadDiskId, WriteDiskId));
   AKI_RETURN_IF_ERROR(decoded.value.Validate());
   return std::move(decoded.value);
 }

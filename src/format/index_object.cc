@@ -7,9 +7,9 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kMagic = "AKIX";
-constexpr uint16_t kVersion = 1;
-constexpr size_t kChecksumBytes = sizeof(uint64_t);
+constexpr std::string_view kIndexMagic = "AKIX";
+constexpr uint16_t kIndexVersion = 1;
+constexpr size_t kIndexChecksumBytes = sizeof(uint64_t);
 constexpr size_t kKindBytesMax = 64;
 
 Status Broken(std::string_view segment_id, const std::string& what) {
@@ -21,8 +21,8 @@ Status Broken(std::string_view segment_id, const std::string& what) {
 std::string EncodeIndexObject(std::string_view segment_id, std::string_view kind, uint32_t row_count,
                               std::string_view body) {
   AKI_CHECK(segment_id.size() <= UINT16_MAX && kind.size() <= kKindBytesMax);
-  std::string out(kMagic);
-  PutLe<uint16_t>(&out, kVersion);
+  std::string out(kIndexMagic);
+  PutLe<uint16_t>(&out, kIndexVersion);
   PutLe<uint16_t>(&out, static_cast<uint16_t>(segment_id.size()));
   PutLe<uint32_t>(&out, row_count);
   PutLe<uint32_t>(&out, static_cast<uint32_t>(kind.size()));
@@ -36,17 +36,19 @@ std::string EncodeIndexObject(std::string_view segment_id, std::string_view kind
 
 Result<std::string_view> DecodeIndexObject(std::string_view bytes, std::string_view segment_id, std::string_view kind,
                                            uint32_t row_count) {
-  if (bytes.size() < kMagic.size() + kChecksumBytes) return std::unexpected(Broken(segment_id, "truncated"));
-  const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
+  if (bytes.size() < kIndexMagic.size() + kIndexChecksumBytes) return std::unexpected(Broken(segment_id, "truncated"));
+  const std::string_view covered = bytes.substr(0, bytes.size() - kIndexChecksumBytes);
   if (Xxh3(covered) != GetLe<uint64_t>(bytes.data() + covered.size())) {
     return std::unexpected(Broken(segment_id, "checksum mismatch"));
   }
   ByteReader reader(covered);
-  if (reader.Bytes(kMagic.size()) != kMagic) return std::unexpected(Broken(segment_id, "does not begin with \"AKIX\""));
+  if (reader.Bytes(kIndexMagic.size()) != kIndexMagic)
+    return std::unexpected(Broken(segment_id, "does not begin with \"AKIX\""));
   const auto version = reader.Read<uint16_t>();
-  if (version != kVersion) {
+  if (version != kIndexVersion) {
     return std::unexpected(Unimplemented("index of segment " + std::string(segment_id) + ": version is " +
-                                         std::to_string(version) + ", this akidb reads " + std::to_string(kVersion)));
+                                         std::to_string(version) + ", this akidb reads " +
+                                         std::to_string(kIndexVersion)));
   }
   const auto id_bytes = reader.Read<uint16_t>();
   const auto made_for_rows = reader.Read<uint32_t>();

@@ -19,7 +19,7 @@ std::string Resealed(std::string bytes) {
   return bytes;
 }
 
-std::string ErrorOf(const std::string& bytes, std::string_view kind = "hnsw", uint32_t row_count = 100) {
+std::string IndexError(const std::string& bytes, std::string_view kind = "hnsw", uint32_t row_count = 100) {
   const auto body = DecodeIndexObject(bytes, kSegment, kind, row_count);
   return body ? "accepted" : body.error().ToString();
 }
@@ -46,8 +46,8 @@ TEST(IndexObjectTest, RefusesWhatWasMadeForSomethingElse) {
   const std::string bytes = EncodeIndexObject(kSegment, "hnsw", 100, "body");
   EXPECT_THAT(DecodeIndexObject(bytes, "00000000000000000002-0123456789abcdef", "hnsw", 100).error().ToString(),
               HasSubstr("was made for segment 00000000000000000001-0123456789abcdef"));
-  EXPECT_THAT(ErrorOf(bytes, "flat"), HasSubstr("is of the kind hnsw, the manifest says flat"));
-  EXPECT_THAT(ErrorOf(bytes, "hnsw", 101), HasSubstr("was made for 100 rows, the segment has 101"));
+  EXPECT_THAT(IndexError(bytes, "flat"), HasSubstr("is of the kind hnsw, the manifest says flat"));
+  EXPECT_THAT(IndexError(bytes, "hnsw", 101), HasSubstr("was made for 100 rows, the segment has 101"));
 }
 
 TEST(IndexObjectTest, RefusesWhatARightChecksumDoesNotMakeRight) {
@@ -57,15 +57,15 @@ TEST(IndexObjectTest, RefusesWhatARightChecksumDoesNotMakeRight) {
     bytes[offset] = value;
     return Resealed(bytes);
   };
-  EXPECT_EQ(ErrorOf(Resealed(good)), "accepted");
-  EXPECT_THAT(ErrorOf(with(0, 'B')), HasSubstr("does not begin with"));
-  EXPECT_THAT(ErrorOf(with(4, 2)), HasSubstr("UNIMPLEMENTED"));
+  EXPECT_EQ(IndexError(Resealed(good)), "accepted");
+  EXPECT_THAT(IndexError(with(0, 'B')), HasSubstr("does not begin with"));
+  EXPECT_THAT(IndexError(with(4, 2)), HasSubstr("UNIMPLEMENTED"));
   for (const size_t size_field : {size_t{6}, size_t{12}, size_t{16}, size_t{23}}) {
-    EXPECT_THAT(ErrorOf(with(size_field, 77)), HasSubstr("do not add up")) << size_field;
+    EXPECT_THAT(IndexError(with(size_field, 77)), HasSubstr("do not add up")) << size_field;
   }
   for (size_t size = 0; size < good.size(); ++size) {
-    EXPECT_THAT(ErrorOf(good.substr(0, size)), HasSubstr("DATA_LOSS")) << size;
-    if (size >= 8) EXPECT_THAT(ErrorOf(Resealed(good.substr(0, size))), testing::Not("accepted")) << size;
+    EXPECT_THAT(IndexError(good.substr(0, size)), HasSubstr("DATA_LOSS")) << size;
+    if (size >= 8) EXPECT_THAT(IndexError(Resealed(good.substr(0, size))), testing::Not("accepted")) << size;
   }
 }
 

@@ -8,8 +8,8 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kFamily = "akidb.base";
-constexpr uint32_t kFormat = 2;
+constexpr std::string_view kBaseFamily = "akidb.base";
+constexpr uint32_t kBaseFormat = 2;
 
 // Entries look as in a manifest of this format.
 constexpr uint32_t EntryFormat(uint32_t format) { return format + 1; }
@@ -18,7 +18,7 @@ std::string WriteBase(const ManifestBase& base, uint32_t format) {
   std::string out;
   JsonWriter w(&out);
   w.BeginObject();
-  w.Key("format").Value(std::string(kFamily) + "/" + std::to_string(format));
+  w.Key("format").Value(std::string(kBaseFamily) + "/" + std::to_string(format));
   w.Key("collection").Value(base.collection.value());
   w.Key("id").Value(base.id);
   WriteSegments(base.segments, EntryFormat(format), w);
@@ -85,11 +85,11 @@ Status ManifestBase::Validate() const {
 
 std::string EncodeManifestBase(const ManifestBase& base) {
   AKI_CHECK(base.Validate().ok());
-  return WriteBase(base, kFormat);
+  return WriteBase(base, kBaseFormat);
 }
 
 Result<ManifestBase> DecodeManifestBase(std::string_view bytes) {
-  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<ManifestBase>("base", kFamily, kFormat, bytes,
+  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<ManifestBase>("base", kBaseFamily, kBaseFormat, bytes,
                                                                    kManifestBaseBytesMax, ReadBase, WriteBase));
   AKI_RETURN_IF_ERROR(decoded.value.Validate());
   return std::move(decoded.value);

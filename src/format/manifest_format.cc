@@ -13,8 +13,8 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kFamily = "akidb.manifest";
-constexpr uint32_t kFormat = 4;
+constexpr std::string_view kManifestFamily = "akidb.manifest";
+constexpr uint32_t kManifestFormat = 4;
 constexpr std::string_view kTombstoneFamily = "akidb.tombstone";
 constexpr uint64_t kTombstoneBytesMax = 64u << 10;
 constexpr size_t kEpochsMax = 100'000;
@@ -154,7 +154,7 @@ std::string WriteManifest(const Manifest& m, const std::vector<SegmentEntry>& se
   std::string out;
   JsonWriter w(&out);
   w.BeginObject();
-  w.Key("format").Value(std::string(kFamily) + "/" + std::to_string(format));
+  w.Key("format").Value(std::string(kManifestFamily) + "/" + std::to_string(format));
   w.Key("collection").Value(m.collection.value());
   w.Key("version").Value(m.version.value());
   w.Key("previous_sha256").Value(m.previous_sha256);
@@ -338,19 +338,19 @@ std::string EncodeManifest(const Manifest& manifest, const ManifestBase* base) {
   const Status valid = manifest.Validate();
   AKI_CHECK(valid.ok());
   AKI_CHECK(manifest.base.has_value() == (base != nullptr));
-  if (base == nullptr) return WriteManifest(manifest, manifest.segments, {}, kFormat);
+  if (base == nullptr) return WriteManifest(manifest, manifest.segments, {}, kManifestFormat);
   AKI_CHECK(base->id == manifest.base->id);
   const SegmentDelta delta = DeltaFrom(*base, manifest.collection, manifest.segments);
-  return WriteManifest(manifest, delta.put, delta.removed, kFormat);
+  return WriteManifest(manifest, delta.put, delta.removed, kManifestFormat);
 }
 
 Result<StoredManifest> DecodeStoredManifest(std::string_view bytes) {
-  AKI_ASSIGN_OR_RETURN(auto decoded,
-                       DecodeCanonical<StoredManifest>("manifest", kFamily, kFormat, bytes, kManifestBytesMax,
-                                                       ReadManifest, [](const StoredManifest& stored, uint32_t format) {
-                                                         return WriteManifest(stored.manifest, stored.manifest.segments,
-                                                                              stored.removed, format);
-                                                       }));
+  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<StoredManifest>(
+                                         "manifest", kManifestFamily, kManifestFormat, bytes, kManifestBytesMax,
+                                         ReadManifest, [](const StoredManifest& stored, uint32_t format) {
+                                           return WriteManifest(stored.manifest, stored.manifest.segments,
+                                                                stored.removed, format);
+                                         }));
   StoredManifest& stored = decoded.value;
   if (decoded.format == 1) SortById(stored.manifest.segments);  // it let them come in any order
   AKI_RETURN_IF_ERROR(stored.manifest.Validate());
@@ -379,7 +379,7 @@ std::string EncodeManifestTombstone(const ManifestTombstone& tombstone) {
 
 Result<std::optional<ManifestTombstone>> DecodeManifestTombstone(std::string_view bytes) {
   // The seal is checked on the way in both cases, so a prefix is enough to tell them apart.
-  const std::string manifest_start = "{\"format\":\"" + std::string(kFamily) + "/";
+  const std::string manifest_start = "{\"format\":\"" + std::string(kManifestFamily) + "/";
   if (bytes.starts_with(manifest_start)) {
     AKI_RETURN_IF_ERROR(CheckJsonSeal("manifest", bytes, kManifestBytesMax));
     return std::optional<ManifestTombstone>();

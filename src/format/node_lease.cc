@@ -11,8 +11,8 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kFamily = "akidb.node_lease";
-constexpr uint32_t kFormat = 2;
+constexpr std::string_view kLeaseFamily = "akidb.node_lease";
+constexpr uint32_t kLeaseFormat = 2;
 constexpr size_t kAddressBytesMax = 512;
 constexpr uint64_t kIntervalMsMax = 3'600'000;
 
@@ -47,7 +47,7 @@ std::string WriteLease(const NodeLease& lease, uint32_t format) {
   std::string out;
   JsonWriter w(&out);
   w.BeginObject();
-  w.Key("format").Value(std::string(kFamily) + "/" + std::to_string(format));
+  w.Key("format").Value(std::string(kLeaseFamily) + "/" + std::to_string(format));
   w.Key("node").Value(lease.node);
   w.Key("incarnation").Value(lease.incarnation);
   w.Key("sequence").Value(lease.sequence);
@@ -77,11 +77,11 @@ Status NodeLease::Validate() const {
 
 std::string EncodeNodeLease(const NodeLease& lease) {
   AKI_CHECK(lease.Validate().ok());
-  return WriteLease(lease, kFormat);
+  return WriteLease(lease, kLeaseFormat);
 }
 
 Result<NodeLease> DecodeNodeLease(std::string_view bytes) {
-  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<NodeLease>("node lease", kFamily, kFormat, bytes,
+  AKI_ASSIGN_OR_RETURN(auto decoded, DecodeCanonical<NodeLease>("node lease", kLeaseFamily, kLeaseFormat, bytes,
                                                                 kNodeLeaseBytesMax, ReadLease, WriteLease));
   AKI_RETURN_IF_ERROR(decoded.value.Validate());
   return std::move(decoded.value);

@@ -9,7 +9,7 @@
 namespace akidb {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr uint64_t kExtentMax = 1ull << 40;
 
 Status Bad(const std::string& why) { return InvalidArgument("npy: " + why); }
@@ -75,10 +75,10 @@ size_t NpyElementBytes(NpyType type) {
 
 Result<NpyHeader> ParseNpyHeader(std::string_view bytes) {
   ByteReader in(bytes);
-  const std::string_view magic = in.Bytes(kMagic.size());
+  const std::string_view magic = in.Bytes(kNpyMagic.size());
   const auto major = in.Read<uint8_t>();
   in.Read<uint8_t>();  // minor
-  if (!in.ok() || magic != kMagic || major == 0 || major > 3) return std::unexpected(Bad("not a .npy file"));
+  if (!in.ok() || magic != kNpyMagic || major == 0 || major > 3) return std::unexpected(Bad("not a .npy file"));
   const uint32_t size = major == 1 ? in.Read<uint16_t>() : in.Read<uint32_t>();
   if (size > kNpyHeaderBytesMax) {
     return std::unexpected(

@@ -7,9 +7,9 @@
 namespace akidb {
 namespace {
 
-constexpr uint32_t kMagic = 0x4F'57'4B'41;  // "AKWO"
-constexpr uint16_t kVersion = 1;
-constexpr size_t kHeaderChecksumAt = kWalObjectHeaderBytes - sizeof(uint64_t);
+constexpr uint32_t kWalObjectMagic = 0x4F'57'4B'41;  // "AKWO"
+constexpr uint16_t kWalObjectVersion = 1;
+constexpr size_t kObjectChecksumAt = kWalObjectHeaderBytes - sizeof(uint64_t);
 
 bool IsConsistent(const WalObjectHeader& h) {
   if (h.sequence.value() == 0 || h.epoch.value() == 0 || h.collection.value() == 0) return false;
@@ -25,8 +25,8 @@ std::string EncodeWalObject(const WalObjectHeader& header, std::string_view payl
   AKI_CHECK((header.record_count == 0) == payload.empty());
   std::string out;
   out.reserve(kWalObjectHeaderBytes + payload.size());
-  PutLe<uint32_t>(&out, kMagic);
-  PutLe<uint16_t>(&out, kVersion);
+  PutLe<uint32_t>(&out, kWalObjectMagic);
+  PutLe<uint16_t>(&out, kWalObjectVersion);
   PutLe<uint8_t>(&out, static_cast<uint8_t>(header.kind));
   PutLe<uint8_t>(&out, 0);
   PutLe<uint64_t>(&out, header.collection.value());
@@ -51,12 +51,12 @@ Result<WalObject> DecodeWalObject(std::string_view bytes, CollectionId collectio
   };
   if (bytes.size() < kWalObjectHeaderBytes) return broken("has only " + std::to_string(bytes.size()) + " bytes");
   ByteReader in(bytes);
-  if (in.Read<uint32_t>() != kMagic) return broken("does not begin with AKWO");
+  if (in.Read<uint32_t>() != kWalObjectMagic) return broken("does not begin with AKWO");
   // The version's place is fixed; what follows it is not.
-  if (const auto version = in.Read<uint16_t>(); version != kVersion) {
+  if (const auto version = in.Read<uint16_t>(); version != kWalObjectVersion) {
     if (version == 0) return broken("version 0");
     return std::unexpected(Unimplemented("log object of version " + std::to_string(version) +
-                                         "; this program reads version " + std::to_string(kVersion)));
+                                         "; this program reads version " + std::to_string(kWalObjectVersion)));
   }
   WalObject object;
   WalObjectHeader& h = object.header;
@@ -73,7 +73,7 @@ Result<WalObject> DecodeWalObject(std::string_view bytes, CollectionId collectio
   const auto payload_bytes = in.Read<uint32_t>();
   const auto payload_checksum = in.Read<uint64_t>();
   const uint64_t seed = h.sequence.value();
-  if (in.Read<uint64_t>() != Xxh3(bytes.substr(0, kHeaderChecksumAt), seed)) return broken("header checksum mismatch");
+  if (in.Read<uint64_t>() != Xxh3(bytes.substr(0, kObjectChecksumAt), seed)) return broken("header checksum mismatch");
   if (reserved != 0 || (kind != 1 && kind != 2) || !IsConsistent(h)) return broken("fields contradict each other");
   if (h.collection != collection || h.epoch != epoch) return broken("belongs to another stream");
   object.payload = bytes.substr(kWalObjectHeaderBytes);

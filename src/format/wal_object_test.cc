@@ -20,7 +20,7 @@ std::string Payload() {
   return payload;
 }
 
-WalObjectHeader Header() {
+WalObjectHeader ObjectHeader() {
   return {WalObjectKind::kRecords, kCollection, kEpoch, WalSequence(7), WalSequence(6), 0x0123456789abcdef, Lsn(41), 2};
 }
 
@@ -33,7 +33,7 @@ Result<WalObject> Decode(std::string_view bytes, uint64_t sequence = 7) {
 }
 
 TEST(WalObjectTest, ReadsBackWhatWasWritten) {
-  const std::string bytes = EncodeWalObject(Header(), Payload());
+  const std::string bytes = EncodeWalObject(ObjectHeader(), Payload());
   const auto object = Decode(bytes);
   ASSERT_TRUE(object) << object.error().ToString();
   EXPECT_EQ(object->header.durable_sequence, WalSequence(6));
@@ -55,7 +55,7 @@ TEST(WalObjectTest, FenceHasNoRecords) {
 }
 
 TEST(WalObjectTest, EverySingleBitFlipIsSeen) {
-  for (const std::string& whole : {EncodeWalObject(Header(), Payload()), EncodeWalObject(Fence(), "")}) {
+  for (const std::string& whole : {EncodeWalObject(ObjectHeader(), Payload()), EncodeWalObject(Fence(), "")}) {
     const uint64_t sequence = GetLe<uint64_t>(whole.data() + 24);
     for (size_t bit = 0; bit < whole.size() * 8; ++bit) {
       std::string flipped = whole;
@@ -66,13 +66,13 @@ TEST(WalObjectTest, EverySingleBitFlipIsSeen) {
 }
 
 TEST(WalObjectTest, EveryTruncationIsSeen) {
-  const std::string whole = EncodeWalObject(Header(), Payload());
+  const std::string whole = EncodeWalObject(ObjectHeader(), Payload());
   for (size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(Decode(whole.substr(0, size))) << size;
   EXPECT_FALSE(Decode(whole + '\0'));
 }
 
 TEST(WalObjectTest, RefusesTheObjectOfAnotherName) {
-  const std::string bytes = EncodeWalObject(Header(), Payload());
+  const std::string bytes = EncodeWalObject(ObjectHeader(), Payload());
   EXPECT_FALSE(Decode(bytes, 8));
   EXPECT_FALSE(DecodeWalObject(bytes, CollectionId(13), kEpoch, WalSequence(7)));
   EXPECT_FALSE(DecodeWalObject(bytes, kCollection, Epoch(5), WalSequence(7)));
@@ -81,7 +81,7 @@ TEST(WalObjectTest, RefusesTheObjectOfAnotherName) {
 TEST(WalObjectTest, RefusesRecordsOfAnotherEpoch) {
   std::string payload;
   AppendWalRecord({kCollection, Epoch(3), Lsn(41), WalRecordType::kUpsert, "hello"}, &payload);
-  WalObjectHeader header = Header();
+  WalObjectHeader header = ObjectHeader();
   header.record_count = 1;
   const std::string bytes = EncodeWalObject(header, payload);
   const auto object = Decode(bytes);
@@ -96,7 +96,7 @@ TEST(WalObjectTest, NewerVersionIsNamed) {
 }
 
 TEST(GoldenFormatTest, WalObjectV1) {
-  ExpectGolden("wal_object_v1.wal", EncodeWalObject(Header(), Payload()));
+  ExpectGolden("wal_object_v1.wal", EncodeWalObject(ObjectHeader(), Payload()));
   const std::string bytes = ReadGolden("wal_object_v1.wal");
   EXPECT_EQ(Decode(bytes).value().header.record_count, 2u);
 }

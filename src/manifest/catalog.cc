@@ -8,7 +8,7 @@ namespace akidb {
 namespace {
 
 constexpr size_t kDeltasBeforeCheckpointMin = 64;
-constexpr int kRebasesMax = 100;
+constexpr int kCatalogRebasesMax = 100;
 
 Status NoSuchCollection(std::string_view what) {
   return NotFound("collection " + std::string(what) + " does not exist").WithReason("collection_not_found");
@@ -150,7 +150,7 @@ Result<std::optional<CatalogEntry>> Catalog::ResolveFresh(OpContext& ctx, std::s
 
 Status Catalog::Commit(OpContext& ctx, const Make& make) {
   AKI_RETURN_IF_ERROR(ResolvePending(ctx));
-  for (int rebase = 0; rebase < kRebasesMax; ++rebase) {
+  for (int rebase = 0; rebase < kCatalogRebasesMax; ++rebase) {
     CatalogVersion next;
     {
       MutexLock lock(state_mutex_);
@@ -170,7 +170,7 @@ Status Catalog::Commit(OpContext& ctx, const Make& make) {
     AKI_ASSIGN_OR_RETURN(const CatalogVersion winner, DecodeCatalogVersion(bytes));
     AKI_RETURN_IF_ERROR(Apply(winner, bytes));
   }
-  return Aborted("catalog: other committers won " + std::to_string(kRebasesMax) + " times in a row");
+  return Aborted("catalog: other committers won " + std::to_string(kCatalogRebasesMax) + " times in a row");
 }
 
 Status Catalog::Change(OpContext& ctx, const Make& make) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "base/manual_clock_testing.h"
 #include "format/object_keys.h"
 #include "objstore/fault_store.h"
 #include "objstore/memory/memory_store.h"
@@ -16,13 +17,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-class ManualClock final : public Clock {
- public:
-  MonotonicTime Now() override { return now; }
-  WallTime WallNow() override { return WallTime(now.time_since_epoch()); }
-  MonotonicTime now{std::chrono::hours(1)};
-};
 
 class CatalogTest : public testing::Test {
  protected:
@@ -84,7 +78,7 @@ TEST_F(CatalogTest, MissesAreBounded) {
   EXPECT_EQ(Gets() - gets, 2u * Catalog::kMissesAtOnce);
   gets = Gets();
   for (int i = 0; i < 100; ++i) {
-    clock_.now += std::chrono::milliseconds(10);
+    clock_.Advance(std::chrono::milliseconds(10));
     EXPECT_FALSE(catalog->ResolveFresh(ctx_, "nothing").value());
   }
   EXPECT_EQ(Gets() - gets, 20u) << "one in 100 ms over a second: is there a newer version, and is the newest known one";
@@ -102,7 +96,7 @@ TEST_F(CatalogTest, AnUnreachableStoreIsNotAbsence) {
     EXPECT_THAT(std::string(found.error().message()), HasSubstr("collection docs is not known"));
   }
   store_.SetPlan(FaultPlan::Nothing());
-  clock_.now += std::chrono::seconds(1);
+  clock_.Advance(std::chrono::seconds(1));
   EXPECT_FALSE(catalog->ResolveFresh(ctx_, "docs").value());
 }
 
@@ -164,7 +158,7 @@ TEST_F(CatalogTest, AStoreThatDeniesEverythingIsNotAnEmptyOne) {
   EXPECT_EQ((*catalog)->CheckFree(ctx_, "docs").code(), StatusCode::kUnavailable);
   EXPECT_EQ((*catalog)->DropAlias(ctx_, "live").code(), StatusCode::kUnavailable);
   store.denies = DenyingStore::Denies::kNothing;
-  clock_.now += std::chrono::seconds(1);
+  clock_.Advance(std::chrono::seconds(1));
   EXPECT_FALSE((*catalog)->ResolveFresh(ctx_, "notes").value());
 }
 

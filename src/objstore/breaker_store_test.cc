@@ -20,9 +20,9 @@ using testing::HasSubstr;
 using testing::Le;
 
 // Heads answer what the test says and take the time it says.
-class ScriptedStore final : public ForwardingStore {
+class ScriptedHeads final : public ForwardingStore {
  public:
-  explicit ScriptedStore(ManualClock& clock) : ForwardingStore(NewMemoryStore(clock)), clock_(clock) {}
+  explicit ScriptedHeads(ManualClock& clock) : ForwardingStore(NewMemoryStore(clock)), clock_(clock) {}
 
   Result<ObjectMeta> Head(OpContext&, const std::string&) override {
     ++heads;
@@ -44,7 +44,7 @@ class ScriptedStore final : public ForwardingStore {
 class BreakerStoreTest : public testing::Test {
  protected:
   BreakerStoreTest() {
-    auto scripted = std::make_unique<ScriptedStore>(clock_);
+    auto scripted = std::make_unique<ScriptedHeads>(clock_);
     below_ = scripted.get();
     store_ = std::make_unique<BreakerStore>(std::move(scripted),
                                             BreakerPolicy{.window = seconds(10),
@@ -72,7 +72,7 @@ class BreakerStoreTest : public testing::Test {
 
   ManualClock clock_;
   std::unique_ptr<Random> random_ = NewSeededRandom(1);
-  ScriptedStore* below_ = nullptr;
+  ScriptedHeads* below_ = nullptr;
   std::unique_ptr<BreakerStore> store_;
 };
 
@@ -198,7 +198,7 @@ TEST_F(BreakerStoreTest, OpenBreakerRefusesWritesWithEffectNone) {
   EXPECT_EQ((*writer)->Commit(ctx, PutCondition::None()).error().effect(), Effect::kNone);
 }
 
-struct Owned {
+struct OwnedBreaker {
   std::unique_ptr<Random> random = NewSeededRandom(1);
   std::unique_ptr<ObjectStore> store;
 };
@@ -206,7 +206,7 @@ struct Owned {
 INSTANTIATE_TEST_SUITE_P(BreakerStore, ObjectStoreConformanceTest,
                          testing::Values(StoreFactory{"breaker",
                                                       [] {
-                                                        auto owned = std::make_shared<Owned>();
+                                                        auto owned = std::make_shared<OwnedBreaker>();
                                                         owned->store = std::make_unique<BreakerStore>(
                                                             NewMemoryStore(RealClock()), BreakerPolicy{}, RealClock(),
                                                             *owned->random);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/manual_clock_testing.h"
 #include "objstore/breaker_store.h"
 #include "objstore/fault_store.h"
 #include "objstore/hedge_store.h"
@@ -21,17 +22,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 
-class ManualClock final : public Clock {
- public:
-  MonotonicTime Now() override { return now_; }
-  WallTime WallNow() override { return WallTime(now_.time_since_epoch()); }
-  void Advance(Duration duration) { now_ += duration; }
-
- private:
-  MonotonicTime now_{};
-};
-
-struct Owned {
+struct Decorated {
   std::unique_ptr<Random> random = NewSeededRandom(1);
   std::unique_ptr<ObjectStore> store;
 };
@@ -39,7 +30,7 @@ struct Owned {
 template <class Make>
 StoreFactory Factory(const std::string& name, const Make& make) {
   return {name, [make] {
-            auto owned = std::make_shared<Owned>();
+            auto owned = std::make_shared<Decorated>();
             owned->store = make(NewMemoryStore(RealClock()), *owned->random);
             return std::shared_ptr<ObjectStore>(owned, owned->store.get());
           }};

@@ -14,12 +14,12 @@ constexpr Duration kCancelSeenWithin = std::chrono::milliseconds(20);
 constexpr uint64_t kGuessedBytesMax = 64u << 10;
 constexpr size_t kAttemptsMax = 2;
 // Of any object; keeps times computed from a caller's limit within what a Duration can hold.
-constexpr uint64_t kBytesMax = 1ull << 40;
+constexpr uint64_t kRatedBytesMax = 1ull << 40;
 // Larger ranges are not worth their bytes twice, in memory and on the wire.
 constexpr uint64_t kHedgedBytesMax = 16u << 20;
 
 // Another request of the same may have more luck.
-bool IsTransient(const Status& status) {
+bool SaysNothing(const Status& status) {
   return status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded ||
          status.code() == StatusCode::kCancelled;
 }
@@ -97,7 +97,7 @@ HedgeStore::RacePtr HedgeStore::BeginRace(OpContext& ctx, uint64_t bytes, uint64
     const double timeout = policy_.timeout_factor * static_cast<double>(race->patience.count());
     race->timeout = std::clamp(Duration(static_cast<Duration::rep>(timeout)), policy_.timeout_min,
                                std::max(policy_.timeout_min, policy_.timeout_max));
-    const std::chrono::duration<double> slowest(static_cast<double>(std::min(bytes_max, kBytesMax)) /
+    const std::chrono::duration<double> slowest(static_cast<double>(std::min(bytes_max, kRatedBytesMax)) /
                                                 static_cast<double>(policy_.bytes_per_second_min));
     race->timeout = std::max(race->timeout, policy_.timeout_min + std::chrono::duration_cast<Duration>(slowest));
   }
@@ -172,9 +172,9 @@ HedgeStore::Answer HedgeStore::AwaitWinner(OpContext& ctx, const RacePtr& race) 
     for (size_t i = 0; i < race->started; ++i) {
       if (!race->attempts[i]->ended) continue;
       ++ended;
-      if (!winner || !IsTransient(race->attempts[i]->answer.status)) winner = i;
+      if (!winner || !SaysNothing(race->attempts[i]->answer.status)) winner = i;
     }
-    const bool answered = winner && !IsTransient(race->attempts[*winner]->answer.status);
+    const bool answered = winner && !SaysNothing(race->attempts[*winner]->answer.status);
     const Status status = ctx.Check();
     if (answered || ended == race->started || !status.ok()) {
       Answer answer;
@@ -211,7 +211,7 @@ void HedgeStore::Learn(const Status& status, uint64_t bytes, MonotonicTime start
   const MutexLock lock(mutex_);
   if (status.ok()) {
     estimate_.Record(bytes, took);
-  } else if (IsTransient(status) && took >= patience) {
+  } else if (SaysNothing(status) && took >= patience) {
     estimate_.RecordBeyond();  // given up; a fast refusal says nothing
   }
 }

@@ -68,9 +68,9 @@ class VirtualThreads final : public Executor {
   std::deque<Running> running_;
 };
 
-class ScriptedStore final : public ForwardingStore {
+class ScriptedReads final : public ForwardingStore {
  public:
-  explicit ScriptedStore(ManualClock& clock) : ForwardingStore(NewMemoryStore(clock)) {}
+  explicit ScriptedReads(ManualClock& clock) : ForwardingStore(NewMemoryStore(clock)) {}
 
   Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
                   char* out) override {
@@ -91,7 +91,7 @@ class ScriptedStore final : public ForwardingStore {
 class HedgeStoreTest : public testing::Test {
  protected:
   HedgeStoreTest() : ctx_(clock_) {
-    auto below = std::make_unique<ScriptedStore>(clock_);
+    auto below = std::make_unique<ScriptedReads>(clock_);
     below_ = below.get();
     HedgePolicy policy{.samples_min = 20, .extra_share = 0.05, .extra_burst = 2, .timeout_min = seconds(1)};
     policy.wait = [this](CondVar&, Mutex& mutex, Duration most) { threads_.Wait(mutex, most); };
@@ -124,7 +124,7 @@ class HedgeStoreTest : public testing::Test {
   ManualClock clock_;
   OpContext ctx_;
   VirtualThreads threads_{clock_};
-  ScriptedStore* below_ = nullptr;
+  ScriptedReads* below_ = nullptr;
   std::unique_ptr<HedgeStore> store_;
   Status last_;
 };
@@ -274,7 +274,7 @@ TEST(LatencyEstimateTest, QuantileLiesAboveTheWantedShareOfReads) {
   EXPECT_NEAR(beyond / 18000.0, 0.05, 0.02);
 }
 
-struct Owned {
+struct OwnedHedge {
   std::unique_ptr<Executor> executor = NewThreadExecutor(RealClock(), 4);
   std::unique_ptr<ObjectStore> store;
 };
@@ -284,7 +284,7 @@ INSTANTIATE_TEST_SUITE_P(HedgeStore, ObjectStoreConformanceTest,
                          testing::Values(StoreFactory{
                              "hedge",
                              [] {
-                               auto owned = std::make_shared<Owned>();
+                               auto owned = std::make_shared<OwnedHedge>();
                                HedgePolicy policy{.samples_min = 0, .extra_share = 1, .wait_min = Duration(0)};
                                policy.threads = 4;
                                owned->store = std::make_unique<HedgeStore>(NewMemoryStore(RealClock()), policy,

@@ -9,7 +9,7 @@ namespace akidb {
 namespace {
 
 // A waiter looks at its context this often: Cancel() wakes nobody, and the deadline may be on a clock of its own.
-constexpr Duration kCancelSeenWithin = std::chrono::milliseconds(20);
+constexpr Duration kCancelCheckedEvery = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -73,7 +73,7 @@ Status LaneStore::Wait(OpContext& ctx, Lane& lane) {
   while (!waiter.granted) {
     status = ctx.Check();
     if (!status.ok()) break;
-    waiter.granted_cv.WaitFor(mutex_, std::min(ctx.deadline() - ctx.clock().Now(), kCancelSeenWithin));
+    waiter.granted_cv.WaitFor(mutex_, std::min(ctx.deadline() - ctx.clock().Now(), kCancelCheckedEvery));
   }
   lane.counters.wait_sum += ctx.clock().Now() - start;
   if (waiter.granted) {

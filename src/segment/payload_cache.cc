@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kShardBytesMin = 4ull << 20;
 constexpr uint64_t kShardsMax = 16;
 // List node, hash node and control block of one entry.
-constexpr uint64_t kEntryOverheadBytes = 160;
+constexpr uint64_t kBlockOverheadBytes = 160;
 
 // An empty object with the readable bytes after it that a parser may ask for.
 constexpr char kEmptyObject[2 + PayloadBlock::kPaddingBytes] = "{}";
@@ -47,7 +47,7 @@ std::string_view PayloadBlock::Row(uint32_t row) const {
   return begin == end ? std::string_view(kEmptyObject, 2) : std::string_view(bytes_.get() + begin, end - begin);
 }
 
-uint64_t PayloadBlock::memory_bytes() const { return raw_bytes_ + kPaddingBytes + kEntryOverheadBytes; }
+uint64_t PayloadBlock::memory_bytes() const { return raw_bytes_ + kPaddingBytes + kBlockOverheadBytes; }
 
 PayloadBlockCache::PayloadBlockCache(uint64_t capacity_bytes, uint64_t column_capacity_bytes)
     : columns_(std::make_shared<ColumnCache>(column_capacity_bytes)) {

@@ -11,7 +11,7 @@
 namespace akidb {
 namespace {
 
-const std::string kKey = "t/default/c/1/segments/00000000000000000001-0123456789abcdef.seg";
+const std::string kColumnsKey = "t/default/c/1/segments/00000000000000000001-0123456789abcdef.seg";
 
 std::shared_ptr<const Filter> Parsed(std::string_view json) {
   auto filter = ParseFilterText(json);
@@ -22,12 +22,12 @@ std::shared_ptr<const Filter> Parsed(std::string_view json) {
 class SegmentColumnsTest : public testing::Test {
  protected:
   std::shared_ptr<const SegmentReader> MustOpen(const std::vector<TestRow>& rows, SegmentOptions options = {.dim = 1}) {
-    if (store_->Head(ctx_, kKey)) EXPECT_TRUE(store_->Delete(ctx_, kKey).ok());
+    if (store_->Head(ctx_, kColumnsKey)) EXPECT_TRUE(store_->Delete(ctx_, kColumnsKey).ok());
     options.dim = 1;
     TestSource source(rows);
-    const auto entry = WriteSegment(ctx_, *store_, kKey, "", options, source);
+    const auto entry = WriteSegment(ctx_, *store_, kColumnsKey, "", options, source);
     EXPECT_TRUE(entry) << entry.error().ToString();
-    auto segment = SegmentReader::Open(ctx_, store_, kKey, *entry, cache_);
+    auto segment = SegmentReader::Open(ctx_, store_, kColumnsKey, *entry, cache_);
     EXPECT_TRUE(segment) << segment.error().ToString();
     store_->ranges.clear();
     return *segment;
@@ -131,10 +131,10 @@ TEST_F(SegmentColumnsTest, AClosedSegmentLeavesNothingInTheCache) {
 TEST_F(SegmentColumnsTest, RowsWithoutFieldsMakeASegmentOfTheFirstVersion) {
   const auto rows = Rows(10, [](uint32_t) { return ""; });
   const auto segment = MustOpen(rows);
-  const std::string with = store_->Get(ctx_, kKey, 1u << 20)->bytes;
+  const std::string with = store_->Get(ctx_, kColumnsKey, 1u << 20)->bytes;
   EXPECT_EQ(Count(*segment, R"({"is_empty":{"key":"a"}})"), 10u);
   MustOpen(rows, {.columns = std::nullopt});
-  EXPECT_EQ(store_->Get(ctx_, kKey, 1u << 20)->bytes, with);
+  EXPECT_EQ(store_->Get(ctx_, kColumnsKey, 1u << 20)->bytes, with);
 }
 
 TEST_F(SegmentColumnsTest, IdsAreFoundWithoutReadingAnything) {

@@ -11,7 +11,7 @@
 namespace akidb {
 namespace {
 
-const std::string kKey = "segment";
+const std::string kGoldenKey = "segment";
 
 // Ids and payloads too short for Zstd to pay, so that the bytes do not depend on its version.
 std::vector<TestRow> IncompressibleRows() {
@@ -29,7 +29,7 @@ class GoldenSegmentTest : public testing::Test {
  protected:
   // The rows of the segment with these bytes, found without a manifest.
   void ExpectRows(const std::string& bytes, const std::vector<TestRow>& rows) {
-    const std::string key = kKey + "-golden";
+    const std::string key = kGoldenKey + "-golden";
     ASSERT_TRUE(store_->Put(ctx_, key, bytes, PutCondition::None()));
     SegmentEntry entry;
     entry.row_count = static_cast<uint32_t>(rows.size());
@@ -46,8 +46,8 @@ class GoldenSegmentTest : public testing::Test {
   }
   std::string Write(const std::vector<TestRow>& rows, const SegmentOptions& options) {
     TestSource source(rows);
-    EXPECT_TRUE(WriteSegment(ctx_, *store_, kKey, "", options, source));
-    return store_->Get(ctx_, kKey, 1u << 20)->bytes;
+    EXPECT_TRUE(WriteSegment(ctx_, *store_, kGoldenKey, "", options, source));
+    return store_->Get(ctx_, kGoldenKey, 1u << 20)->bytes;
   }
 
   OpContext ctx_{RealClock()};

@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::string kHalfFile(40000, 'h');
+const std::string kHalfOfAFile(40000, 'h');
 
 struct Replay {
   std::vector<std::pair<Lsn, std::string>> records;
@@ -110,8 +110,8 @@ TEST(WalRecoveryTest, CutsTheLastGroupWhateverSubsetOfItsSectorsArrived) {
 TEST(WalRecoveryTest, ADamagedTailOfACompleteFileIsCorruption) {
   WalFixture f;
   ASSERT_TRUE(f.Open().ok());
-  f.MustWrite(kHalfFile);
-  f.MustWrite(kHalfFile);
+  f.MustWrite(kHalfOfAFile);
+  f.MustWrite(kHalfOfAFile);
   f.wal.reset();
   const std::string first = f.WalPaths().front();
   std::string bytes = f.disk->ReadAll(first);
@@ -150,7 +150,7 @@ TEST(WalRecoveryTest, WhatARecoveryCutStaysCutAndWhatItReplayedIsClaimed) {
 TEST(WalRecoveryTest, AMissingHeadIsTrimmedAndAMissingMiddleIsCorruption) {
   WalFixture f;
   ASSERT_TRUE(f.Open().ok());
-  for (int i = 0; i < 4; ++i) f.MustWrite(kHalfFile);
+  for (int i = 0; i < 4; ++i) f.MustWrite(kHalfOfAFile);
   f.wal.reset();
   const std::vector<std::string> paths = f.WalPaths();
   ASSERT_EQ(paths.size(), 4u);
@@ -178,12 +178,12 @@ TEST(WalRecoveryTest, RefusesAFileUnderAnotherFilesName) {
 TEST(WalRecoveryTest, RefusesAFileOfAnotherLog) {
   WalFixture f;
   ASSERT_TRUE(f.Open().ok());
-  f.MustWrite(kHalfFile);
-  f.MustWrite(kHalfFile);
+  f.MustWrite(kHalfOfAFile);
+  f.MustWrite(kHalfOfAFile);
   WalFixture other;
   other.random = NewSeededRandom(2);
   ASSERT_TRUE(other.Open().ok());
-  other.MustWrite(kHalfFile);
+  other.MustWrite(kHalfOfAFile);
   f.disk->Overwrite(f.WalPaths().front(), other.disk->ReadAll(other.WalPaths().front()));
   f.wal.reset();
   const Status status = f.Open();

@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const auto kKeepNothing = [] { return false; };
+const auto kLoseAll = [] { return false; };
 
 std::vector<std::string> Walked(WalFixture& f) {
   std::vector<std::string> bodies;
@@ -39,7 +39,7 @@ TEST(WalWalkTest, ShowsRecordsOfEarlierProcessesAndOfEveryFile) {
   f.MustWrite("a");
   f.MustWrite(half_file);
   f.MustWrite(half_file);
-  f.Crash(kKeepNothing);
+  f.Crash(kLoseAll);
   ASSERT_TRUE(f.Open().ok());
   f.MustWrite("b");
   EXPECT_THAT(Walked(f), ElementsAre("a", half_file, half_file, "b"));

@@ -13,10 +13,6 @@ namespace {
 
 constexpr double kScoreTolerance = 1e-5;
 
-void Require(bool condition, const std::string& what) {
-  if (!condition) throw Violation{what};
-}
-
 RowPtr RowOf(const ResultRow& row) {
   auto out = std::make_shared<ModelRow>();
   out->vector = row.vector;

@@ -15,10 +15,6 @@ constexpr int kRebind = 16;  // its place among the actions
 constexpr int kAliases = 2;
 constexpr int kLateStepsMax = 500;
 
-void Require(bool condition, const std::string& what) {
-  if (!condition) throw Violation{what};
-}
-
 std::string PointText(const ReadPoint& point) {
   if (const auto* snapshot = std::get_if<AtSnapshot>(&point)) return "snapshot " + snapshot->name;
   if (const auto* version = std::get_if<AtVersion>(&point))

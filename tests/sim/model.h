@@ -29,6 +29,10 @@ struct Violation {
   std::string what;
 };
 
+inline void Require(bool condition, const std::string& what) {
+  if (!condition) throw Violation{what};
+}
+
 struct ModelRow {
   std::vector<float> vector;
   std::map<std::string, std::string> payload;  // top-level field -> compact JSON

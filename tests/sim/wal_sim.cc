@@ -11,7 +11,7 @@ namespace akidb::sim {
 
 namespace {
 
-constexpr char kDir[] = "/wal";
+constexpr char kLogDir[] = "/wal";
 
 struct Record {
   uint64_t lsn;
@@ -28,7 +28,7 @@ class WalSim {
     world_.trace().set_printing(run.trace);
     Lying(&fair_, lie);
     foul_ = fair_;
-    options_.dir = kDir;
+    options_.dir = kLogDir;
     options_.file_bytes = dice_.Between(16, 24) << 12;
     options_.spare_files_max = static_cast<uint32_t>(dice_.Between(1, 4));
     options_.wal_bytes_max = options_.file_bytes * dice_.Between(3, 10);
@@ -121,7 +121,7 @@ class WalSim {
     world_.trace().Line("open");
     std::vector<Record> found;
     OpContext ctx(world_.clock());
-    Status status = MakeDirs(*fs_, kDir);
+    Status status = MakeDirs(*fs_, kLogDir);
     if (status.ok()) {
       auto wal = Wal::Open(ctx, env_, options_, [&](const WalRecord& record) {
         found.push_back({record.lsn.value(), record.collection.value(), record.type, std::string(record.body)});

@@ -11,10 +11,6 @@ namespace {
 
 constexpr int kTablesMax = 4;
 
-void Require(bool condition, const std::string& what) {
-  if (!condition) throw Violation{what};
-}
-
 }  // namespace
 
 RowPtr RandomRow(Dice& dice, const CollectionSpec& spec, uint64_t version) {

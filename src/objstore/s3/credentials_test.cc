@@ -6,17 +6,11 @@
 #include <thread>
 #include <vector>
 
+#include "base/manual_clock_testing.h"
 #include "base/mutex.h"
 
 namespace akidb::s3 {
 namespace {
-
-class ManualClock final : public Clock {
- public:
-  MonotonicTime Now() override { return MonotonicTime(now.time_since_epoch()); }
-  WallTime WallNow() override { return now; }
-  WallTime now{std::chrono::hours(1)};
-};
 
 Credentials Issued(const std::string& key, WallTime expires_at) {
   Credentials out;
@@ -55,9 +49,9 @@ TEST(RefreshingCredentialsTest, RenewsBeforeTheyExpire) {
     return Issued(std::to_string(++fetched), fetch_ctx.clock().WallNow() + std::chrono::hours(1));
   });
   EXPECT_EQ((*provider->Get(ctx))->access_key, "1");
-  clock.now += std::chrono::minutes(54);
+  clock.Advance(std::chrono::minutes(54));
   EXPECT_EQ((*provider->Get(ctx))->access_key, "1");
-  clock.now += std::chrono::minutes(2);
+  clock.Advance(std::chrono::minutes(2));
   EXPECT_EQ((*provider->Get(ctx))->access_key, "2");
 }
 
@@ -70,11 +64,11 @@ TEST(RefreshingCredentialsTest, OldOnesServeWhileTheIssuerIsDown) {
     return Issued("1", fetch_ctx.clock().WallNow() + std::chrono::hours(1));
   });
   EXPECT_TRUE(provider->Get(ctx));
-  clock.now += std::chrono::minutes(57);
+  clock.Advance(std::chrono::minutes(57));
   EXPECT_EQ((*provider->Get(ctx))->access_key, "1");
   EXPECT_EQ((*provider->Get(ctx))->access_key, "1");
   EXPECT_EQ(fetched, 2) << "a failure is not repeated at once";
-  clock.now += std::chrono::minutes(4);
+  clock.Advance(std::chrono::minutes(4));
   EXPECT_EQ(provider->Get(ctx).error().code(), StatusCode::kUnavailable);
 }
 

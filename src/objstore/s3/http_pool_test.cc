@@ -5,17 +5,11 @@
 
 #include <set>
 
+#include "base/manual_clock_testing.h"
 #include "objstore/s3/dns_cache.h"
 
 namespace akidb::s3 {
 namespace {
-
-class ManualClock final : public Clock {
- public:
-  MonotonicTime Now() override { return now; }
-  WallTime WallNow() override { return WallTime(now.time_since_epoch()); }
-  MonotonicTime now{std::chrono::hours(1)};
-};
 
 // Answers every request with an empty 200, and says nothing in between.
 class EchoStream final : public ByteStream {
@@ -82,7 +76,7 @@ TEST_F(HttpPoolTest, ConnectionsAreKept) {
 TEST_F(HttpPoolTest, OldAndClosedOnesAreNot) {
   Make({"a"});
   EXPECT_EQ(Use(), "a");
-  clock_.now += std::chrono::seconds(26);
+  clock_.Advance(std::chrono::seconds(26));
   EXPECT_EQ(Use(), "a");
   EchoStream::quiet = false;
   EXPECT_EQ(Use(), "a");
@@ -117,7 +111,7 @@ TEST_F(HttpPoolTest, WhatCannotBeReachedIsPassedOverForAWhile) {
   EXPECT_EQ(Use(), "b*");
   EXPECT_EQ(dialer_->dialed.size(), dialed);
   dialer_->down.clear();
-  clock_.now += std::chrono::seconds(11);
+  clock_.Advance(std::chrono::seconds(11));
   const std::string turns = Use() + Use();
   EXPECT_NE(turns.find('a'), std::string::npos) << turns;
 }
@@ -149,12 +143,12 @@ TEST(DnsCacheTest, AnswersAreKeptForTheirTime) {
       std::chrono::seconds(30));
   EXPECT_EQ(cache.Lookup(ctx, "h", 1)->front().bytes, "h1");
   EXPECT_EQ(cache.Lookup(ctx, "h", 1)->front().bytes, "h1");
-  clock.now += std::chrono::seconds(31);
+  clock.Advance(std::chrono::seconds(31));
   EXPECT_EQ(cache.Lookup(ctx, "h", 1)->front().bytes, "h2");
   failing = true;
-  clock.now += std::chrono::seconds(60);
+  clock.Advance(std::chrono::seconds(60));
   EXPECT_EQ(cache.Lookup(ctx, "h", 1)->front().bytes, "h2") << "an old answer is better than none";
-  clock.now += std::chrono::seconds(300);
+  clock.Advance(std::chrono::seconds(300));
   EXPECT_EQ(cache.Lookup(ctx, "h", 1).error().code(), StatusCode::kUnavailable);
 }
 

@@ -43,7 +43,7 @@ bool IsHopHeader(std::string_view name) {
              : std::ranges::any_of(kHop, [&](std::string_view hop) { return EqualsIgnoringCase(name, hop); });
 }
 
-std::optional<uint64_t> Number(std::string_view text) {
+std::optional<uint64_t> HeaderNumber(std::string_view text) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
@@ -127,8 +127,8 @@ Status Forwarding::CheckReceived(Call& call, const Route& route) {
     return NotTheWriterHere("another process answers at this address now");
   }
   if (route.place == Place::kAnywhere || route.place == Place::kJob) return OkStatus();
-  const auto epoch = Number(request.Header(kForwardedEpochHeader));
-  const auto budget_ms = Number(request.Header(kForwardedBudgetHeader));
+  const auto epoch = HeaderNumber(request.Header(kForwardedEpochHeader));
+  const auto budget_ms = HeaderNumber(request.Header(kForwardedBudgetHeader));
   if (!epoch || !budget_ms) {
     return InvalidArgument("a forwarded request names its epoch and its budget").WithReason("invalid_header");
   }

@@ -9,14 +9,14 @@ namespace {
 
 class RowParserTest : public testing::Test {
  protected:
-  Result<ParsedRows> Parse(std::string text, uint32_t dim = 2) {
+  Result<ParsedRows> ParseRows(std::string text, uint32_t dim = 2) {
     body_ = std::move(text);
     body_.reserve(body_.size() + 64);
     return ParseJsonRows(body_, dim, limits_);
   }
   // The reason of the body's error, or of its first bad row.
   std::string Reason(std::string text) {
-    const auto rows = Parse(std::move(text));
+    const auto rows = ParseRows(std::move(text));
     if (!rows) return std::string(rows.error().reason());
     return rows->problems.empty() ? "" : "row:" + std::string(rows->problems.front().status.reason());
   }
@@ -26,7 +26,7 @@ class RowParserTest : public testing::Test {
 };
 
 TEST_F(RowParserTest, ReadsRowsInAnyFieldOrder) {
-  const auto rows = Parse(R"({"mode":"insert", "vectors": [
+  const auto rows = ParseRows(R"({"mode":"insert", "vectors": [
     {"id":"a","vector":[1, -2.5e0],"payload":{"t" : "x y", "n":[1, 2]}},
     {"payload":null,"vector":[0.25,3],"id":18446744073709551615}, {"id":"","vector":[1,1],"payload":{}}], "partial":true,"ack":"object"})");
   ASSERT_TRUE(rows) << rows.error().ToString();
@@ -40,14 +40,14 @@ TEST_F(RowParserTest, ReadsRowsInAnyFieldOrder) {
 }
 
 TEST_F(RowParserTest, UnescapesIds) {
-  const auto rows = Parse(R"({"vectors":[{"id":"a\"\u00e9\n","vector":[1,1]},{"id":"日本","vector":[1,1]}]})");
+  const auto rows = ParseRows(R"({"vectors":[{"id":"a\"\u00e9\n","vector":[1,1]},{"id":"日本","vector":[1,1]}]})");
   ASSERT_TRUE(rows);
   EXPECT_EQ(rows->rows.ids, (std::vector<std::string_view>{"a\"é\n", "日本"}));
 }
 
 TEST_F(RowParserTest, KeepsGoingPastBadRows) {
   const auto rows =
-      Parse(R"({"vectors":[{"id":"a","vector":[1,"x"]},{"id":"b","vector":[1,2]},{"id":"c","vector":[1,2,3]},
+      ParseRows(R"({"vectors":[{"id":"a","vector":[1,"x"]},{"id":"b","vector":[1,2]},{"id":"c","vector":[1,2,3]},
     {"vector":[1,2]},{"id":"e"},{"id":[1],"vector":[1,2]},{"id":"g","vector":[1,2],"payload":[]},{"id":"h","vector":{"x":[1]}},
     {"id":"i","vector":[[1,2]]},{"id":"j","vector":[1,null]},{"id":"k","vector":[1,1e39]},{"id":1.5,"vector":[1,2]},{"id":"z","vector":[3,4]}]})");
   ASSERT_TRUE(rows) << rows.error().ToString();
@@ -116,7 +116,7 @@ TEST_F(RowParserTest, EveryTruncationIsAnError) {
   const std::string whole =
       R"({"vectors":[{"id":"a","vector":[1,2.5],"payload":{"k":[1,"x"]}},{"id":7,"vector":[0.1,2]}],"mode":"upsert"})";
   ASSERT_EQ(Reason(whole), "");
-  for (size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(Parse(whole.substr(0, size))) << size;
+  for (size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(ParseRows(whole.substr(0, size))) << size;
 }
 
 TEST_F(RowParserTest, ReadsColumns) {

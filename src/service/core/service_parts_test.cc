@@ -113,7 +113,7 @@ TEST(OpenApiTest, HasTheRoutersPathsMethodsAndParameters) {
 
 class FieldsTest : public testing::Test {
  protected:
-  Fields Parse(std::string text) {
+  Fields ParseBody(std::string text) {
     text_ = std::move(text);
     text_.reserve(text_.size() + 64);
     return Fields::Parse(text_, "");
@@ -122,7 +122,7 @@ class FieldsTest : public testing::Test {
 };
 
 TEST_F(FieldsTest, NamesFieldValueAndLimit) {
-  Fields fields = Parse(R"({"top_k": 0})");
+  Fields fields = ParseBody(R"({"top_k": 0})");
   uint32_t top_k = 10;
   fields.Uint("top_k", 1, 10000, &top_k);
   EXPECT_EQ(fields.Done().message(), "field \"top_k\" is 0; it must be an integer from 1 to 10000");
@@ -130,13 +130,13 @@ TEST_F(FieldsTest, NamesFieldValueAndLimit) {
 }
 
 TEST_F(FieldsTest, AnUnknownFieldIsToldWhichAreKnown) {
-  Fields fields = Parse(R"({"topk": 3})");
+  Fields fields = ParseBody(R"({"topk": 3})");
   uint32_t top_k = 10;
   std::vector<float> vector;
   fields.Floats("vector", 2, &vector);
   fields.Uint("top_k", 1, 10000, &top_k);
   EXPECT_EQ(fields.Done().message(), "unknown field \"topk\"; known are vector, top_k");
-  EXPECT_EQ(Parse(R"({"x": 3})").Done().message(), "unknown field \"x\"; no field is known here");
+  EXPECT_EQ(ParseBody(R"({"x": 3})").Done().message(), "unknown field \"x\"; no field is known here");
 }
 
 TEST_F(FieldsTest, AWrongFilterIsNamedOnce) {
@@ -155,7 +155,7 @@ TEST_F(FieldsTest, AWrongFilterIsNamedOnce) {
 
 TEST_F(FieldsTest, RefusesUnknownDuplicateAndMistypedFields) {
   const auto reason = [&](std::string text) {
-    Fields fields = Parse(std::move(text));
+    Fields fields = ParseBody(std::move(text));
     uint32_t n = 0;
     bool b = false;
     std::string s;
