@@ -11,7 +11,9 @@ namespace akidb {
 namespace {
 
 // More than this goes into the next object, unless a single record is larger.
-constexpr uint64_t kGroupBytes = 16ull << 20;
+constexpr uint64_t kObjectBytes = 16ull << 20;
+// A group is given up whole when all of it was published, so it is small.
+constexpr uint64_t kGroupBytes = 256ull << 10;
 // Between two tries while the store does not answer.
 constexpr Duration kRetryPause = std::chrono::milliseconds(100);
 // How long one try may take before the waiters' deadlines are looked at again.
@@ -84,6 +86,10 @@ Status BucketLog::NotTheWriter() const {
       .WithReason("not_the_writer");
 }
 
+Status BucketLog::LostRecord(Lsn lsn) const {
+  return lsn <= publishing_ ? NotTheWriter().WithEffectUnknown() : NotTheWriter();
+}
+
 Lsn BucketLog::last_lsn() const {
   MutexLock lock(mutex_);
   return Lsn(next_.value() - 1);
@@ -130,11 +136,12 @@ void BucketLog::NotifyDurable(OpContext& ctx, Lsn lsn, Done done) {
   {
     MutexLock lock(mutex_);
     if (lsn > durable_lsn() && !fenced()) {
+      asked_ = std::max(asked_, lsn);
       waiters_.Add(lsn, ctx.deadline(), std::move(done));
       env_.executor->Wake(task_);
       return;
     }
-    if (lsn > durable_lsn()) verdict = NotTheWriter();
+    if (lsn > durable_lsn()) verdict = LostRecord(lsn);
   }
   done(verdict);
 }
@@ -144,7 +151,8 @@ Status BucketLog::WaitDurable(OpContext& ctx, Lsn lsn) {
     {
       MutexLock lock(mutex_);
       if (lsn <= durable_lsn()) return OkStatus();
-      if (fenced()) return NotTheWriter();
+      if (fenced()) return LostRecord(lsn);
+      asked_ = std::max(asked_, lsn);
       if (Status alive = ctx.Check(); !alive.ok()) return std::move(alive).WithEffectUnknown();
       if (sending_) {
         // Bounded, because the thread that sends may be given up on: another then goes on.
@@ -155,6 +163,30 @@ Status BucketLog::WaitDurable(OpContext& ctx, Lsn lsn) {
     // What was appended stays, and is sent again, whatever became of this try.
     if (auto sent = SendStep(ctx); !sent) return std::move(sent).error().WithEffectUnknown();
   }
+}
+
+Status BucketLog::PrepareToPublish(OpContext& ctx, Lsn lsn) {
+  Lsn asked;
+  {
+    MutexLock lock(mutex_);
+    if (fenced()) return LostRecord(lsn);
+    publishing_ = std::max(publishing_, lsn);
+    asked = std::min(asked_, lsn);
+  }
+  return WaitDurable(ctx, asked);
+}
+
+void BucketLog::NotePublished(Lsn lsn) {
+  LsnWaiters::Finished finished;
+  {
+    MutexLock lock(mutex_);
+    // What begins below and ends above stays whole: replay skips what a segment has.
+    while (!groups_.empty() && groups_.front().last <= lsn) groups_.pop_front();
+    durable_.store(std::max(durable_.load(), lsn.value()), std::memory_order_release);
+    waiters_.TakeUpTo(durable_lsn(), &finished);
+    sent_.NotifyAll();
+  }
+  LsnWaiters::RunAll(std::move(finished));
 }
 
 void BucketLog::AdvanceLsn(Lsn lsn) {
@@ -188,11 +220,21 @@ Status BucketLog::TrimTo(OpContext& ctx, WalSequence sequence) {
   }
 }
 
+bool BucketLog::SomethingToSend() const { return under_way_ || (!groups_.empty() && groups_.front().first <= asked_); }
+
 bool BucketLog::BeginSend() {
   if (under_way_) return true;
-  if (groups_.empty()) return false;
-  PutUnderWay(groups_.front());
+  if (!SomethingToSend()) return false;
+  // All that waits goes along, whether or not it was asked for.
+  Group all = std::move(groups_.front());
   groups_.pop_front();
+  while (!groups_.empty() && all.payload.size() + groups_.front().payload.size() <= kObjectBytes) {
+    all.payload += groups_.front().payload;
+    all.last = groups_.front().last;
+    all.count += groups_.front().count;
+    groups_.pop_front();
+  }
+  PutUnderWay(all);
   return true;
 }
 
@@ -209,7 +251,7 @@ void BucketLog::EndSend(const Result<Verdict>& verdict, LsnWaiters::Finished* fi
     groups_.clear();
     under_way_.reset();
     under_way_bytes_.clear();
-    return waiters_.TakeAll(NotTheWriter(), finished);
+    return waiters_.TakeAll(LostRecord(durable_lsn().Next()), finished);
   }
   objects_.push_back(*under_way_);
   durable_.store(std::max(durable_.load(), under_way_->last_lsn.value()), std::memory_order_release);
@@ -240,7 +282,7 @@ Result<bool> BucketLog::SendStep(OpContext& ctx) {
     MutexLock lock(mutex_);
     newly_failing = !verdict && !failing_;
     EndSend(verdict, &finished);
-    more = !groups_.empty() || under_way_.has_value();
+    more = SomethingToSend();
   }
   LsnWaiters::RunAll(std::move(finished));
   if (newly_failing) {
@@ -249,6 +291,13 @@ Result<bool> BucketLog::SendStep(OpContext& ctx) {
   }
   if (!verdict) return std::unexpected(verdict.error());
   return more && !fenced();
+}
+
+Status CheckNothingMissing(CollectionId collection, Lsn newest, Lsn first) {
+  if (first <= newest.Next()) return OkStatus();
+  return Unavailable("collection " + std::to_string(collection.value()) + " has log records from LSN " +
+                     std::to_string(first.value()) + " on, but what is before them ends with LSN " +
+                     std::to_string(newest.value()) + ": the store does not show a manifest that it had");
 }
 
 Result<FencedStream> FenceStream(OpContext& ctx, const Environment& env, ObjectStore& store, CollectionId collection,

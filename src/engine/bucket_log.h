@@ -3,12 +3,16 @@
 // Threads:    BucketLog is thread-safe; one thread at a time sends (whoever waits, or the log's own task).
 // Errors:     see CollectionLog; FenceStream: kUnavailable when an object that must be there cannot be read (I11),
 //             kDataLoss for damaged ones.
-// Durability: a record is durable when its object was created and all lower sequences of the epoch were.
+// Durability: a record is durable when its object was created and all lower sequences of the epoch were, or when a
+//             manifest carries it. Records that nobody waits for are not sent, and those that are published before
+//             anybody did never are: LSNs of a stream have holes that the manifest covers.
 // Format:     docs/formats/wal_object.md
 // Invariants: 1. One object of a stream is under way at a time; until its outcome is known the very same bytes are sent
 //                again and nothing else.
-//             2. Once a sequence was lost to somebody else, this log never reports anything durable again.
-// Cost:       1 PUT for all records that wait; a trim 1 DELETE an object.
+//             2. Once a sequence was lost to somebody else, nothing becomes durable here any more but what a manifest
+//                carries that was committed before.
+//             3. A record is left out of the stream only after a manifest was committed that carries it and all before.
+// Cost:       1 PUT for all records when somebody waits for one; a trim 1 DELETE an object.
 #pragma once
 
 #include <atomic>
@@ -46,6 +50,8 @@ class BucketLog final : public CollectionLog, public std::enable_shared_from_thi
   Lsn last_lsn() const override;
   void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) override;
   Status WaitDurable(OpContext& ctx, Lsn lsn) override;
+  Status PrepareToPublish(OpContext& ctx, Lsn lsn) override;
+  void NotePublished(Lsn lsn) override;
   void AdvanceLsn(Lsn lsn) override;
   WalSequence SequenceAt(Lsn lsn) const override;
   Status TrimTo(OpContext& ctx, WalSequence sequence) override;
@@ -59,7 +65,7 @@ class BucketLog final : public CollectionLog, public std::enable_shared_from_thi
     WalSequence sequence;
     Lsn last_lsn;
   };
-  // Records that one object will carry.
+  // Records that go into one object together, mostly with others.
   struct Group {
     std::string payload;
     Lsn first;
@@ -73,6 +79,9 @@ class BucketLog final : public CollectionLog, public std::enable_shared_from_thi
   bool BeginSend() AKI_REQUIRES(mutex_);
   void EndSend(const Result<Verdict>& verdict, LsnWaiters::Finished* finished) AKI_REQUIRES(mutex_);
   Status NotTheWriter() const;
+  // What becomes of a record that is in no log: if a manifest was sent that carries it, nobody knows.
+  Status LostRecord(Lsn lsn) const AKI_REQUIRES(mutex_);
+  bool SomethingToSend() const AKI_REQUIRES(mutex_);
   void PutUnderWay(const Group& group) AKI_REQUIRES(mutex_);
 
   const Environment env_;
@@ -90,6 +99,8 @@ class BucketLog final : public CollectionLog, public std::enable_shared_from_thi
   bool sending_ AKI_GUARDED_BY(mutex_) = false;
   Lsn next_ AKI_GUARDED_BY(mutex_);
   std::deque<Group> groups_ AKI_GUARDED_BY(mutex_);  // the last one still grows
+  Lsn asked_ AKI_GUARDED_BY(mutex_);                 // greatest LSN that somebody waited for
+  Lsn publishing_ AKI_GUARDED_BY(mutex_);            // greatest LSN that a manifest was sent with
   WalSequence next_sequence_ AKI_GUARDED_BY(mutex_){1};
   WalSequence trimmed_ AKI_GUARDED_BY(mutex_);
   bool failing_ AKI_GUARDED_BY(mutex_) = false;  // the last try had no verdict
@@ -99,6 +110,10 @@ class BucketLog final : public CollectionLog, public std::enable_shared_from_thi
   std::deque<Object> objects_ AKI_GUARDED_BY(mutex_);  // in the bucket, not trimmed
   LsnWaiters waiters_ AKI_GUARDED_BY(mutex_);
 };
+
+// What was left out of a stream is in the manifest (invariant 3), so records that follow `newest`, the greatest LSN
+// that is known from there or from records before, begin right after it: kUnavailable (I11) if `first` does not.
+Status CheckNothingMissing(CollectionId collection, Lsn newest, Lsn first);
 
 // An ended stream from where a watermark ends.
 struct FencedStream {

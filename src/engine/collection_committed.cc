@@ -12,7 +12,7 @@ void CollectionImpl::NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) {
       if (committed_waiters_.Add(lsn, ctx.deadline(), std::move(done), deps_.env.clock->Now())) deps_.wake_flush();
       return;
     }
-    // The record is in the log: whoever writes now may publish it.
+    // Its publication may have been what the writer of now took over, and its record may be in the log.
     if (lsn > committed_lsn_) verdict = NotTheWriter().WithEffectUnknown();
   }
   done(verdict);
@@ -47,7 +47,8 @@ void CollectionImpl::AnswerLateCommits() {
     if (superseded()) committed_waiters_.TakeAll(NotTheWriter().WithEffectUnknown(), &finished);
     committed_waiters_.TakeExpired(
         deps_.env.clock->Now(),
-        Unavailable("the store did not confirm the publication in time; the write is in the log").WithEffectUnknown(),
+        Unavailable("the store did not confirm the publication in time; the write may yet be published")
+            .WithEffectUnknown(),
         &finished);
   }
   LsnWaiters::RunAll(std::move(finished));

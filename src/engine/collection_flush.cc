@@ -342,8 +342,6 @@ Status CollectionImpl::WriteDeletes(OpContext& ctx, FlushJob* job) {
 
 Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
   FlushJob& job = *flush;
-  // The log is made durable meanwhile; CommitFlush waits for it.
-  log()->NotifyDurable(ctx, job.watermark, [](const Status&) {});
   std::vector<GrowingReader> groups;
   for (const auto& group : job.groups) groups.emplace_back(*group);
   job.origins = LiveInOrderOfId<FlushJob::Origin>(groups, job.watermark);
@@ -363,12 +361,12 @@ Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
 Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed) {
   FlushJob& job = *flush;
   if (!job.deletes_written) AKI_RETURN_IF_ERROR(WriteDeletes(ctx, &job));
-  AKI_RETURN_IF_ERROR(log()->WaitDurable(ctx, job.watermark));
+  AKI_RETURN_IF_ERROR(log()->PrepareToPublish(ctx, job.watermark));
   const Epoch epoch(epoch_.load());
   const WalSequence sequence = log()->SequenceAt(job.watermark);
   const CollectionSpec current_spec = spec();
   auto committed = committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-    // What it would have published is in the log, for whoever is the writer now.
+    // An earlier try may be what the writer of now has read, and what it would have published may be in the log.
     if (Status writer = CheckWriter(*manifest); !writer.ok())
       return std::unexpected(std::move(writer).WithEffectUnknown());
     const auto own = std::ranges::find(manifest->open_epochs, epoch, &EpochEntry::epoch);
@@ -398,6 +396,8 @@ Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed
   if (!committed) return std::move(committed).error();
   const auto head = std::move(*committed);
   history_.NoteHead(head);
+  // Before anybody can see a view with these rows in a segment: that is for readers at or above their LSNs.
+  log()->NotePublished(job.watermark);
   {
     MutexLock write(write_mutex_);
     auto next = std::make_shared<View>(*view());

@@ -17,6 +17,15 @@ constexpr Duration kFollowAwaited = std::chrono::milliseconds(20);
 // A collection that nobody reads is not followed.
 constexpr Duration kUnusedAfter = std::chrono::minutes(1);
 
+// The greatest LSN, of `newest` and of `objects` that follow it.
+Result<Lsn> NewestOf(CollectionId collection, Lsn newest, const std::vector<LogTailObject>& objects) {
+  for (const LogTailObject& object : objects) {
+    AKI_RETURN_IF_ERROR(CheckNothingMissing(collection, newest, object.first_lsn));
+    newest = std::max(newest, object.last_lsn);
+  }
+  return newest;
+}
+
 }  // namespace
 
 Result<std::vector<LogTailObject>> CollectionImpl::FetchTails(OpContext& ctx, std::vector<LogTail>* tails) {
@@ -34,7 +43,7 @@ Result<std::vector<LogTailObject>> CollectionImpl::FetchTails(OpContext& ctx, st
       tail.ended = object.header.kind == WalObjectKind::kFence;
       if (object.header.record_count == 0) continue;
       const Lsn last(object.header.first_lsn.value() + object.header.record_count - 1);
-      objects.push_back({tail.epoch, std::move(body->bytes), last});
+      objects.push_back({tail.epoch, std::move(body->bytes), object.header.first_lsn, last});
     }
   }
   return objects;
@@ -60,6 +69,12 @@ Result<bool> CollectionImpl::ReadTails(OpContext& ctx) {
     AKI_RETURN_IF_ERROR(Reload(ctx));
     return true;
   }
+  Lsn newest;
+  {
+    MutexLock lock(state_mutex_);
+    newest = VisibleLsn();
+  }
+  AKI_RETURN_IF_ERROR(internal::ToStatus(NewestOf(id_, newest, objects)));
   // Records name rows by id, so the ids of all segments are needed.
   AKI_RETURN_IF_ERROR(PrepareUnits(ctx, view()->segments));
   ApplyTails(ctx, objects);
@@ -80,8 +95,7 @@ Status CollectionImpl::FetchNewestTails(OpContext& ctx, std::vector<LogTail>* ta
     AKI_ASSIGN_OR_RETURN(moved, committer_.Follow(ctx));
   }
   // A store that denies what this reader has seen in a log must not take it back (I11).
-  Lsn newest = NewestLsn(committer_.head()->manifest);
-  for (const LogTailObject& object : *objects) newest = std::max(newest, object.last_lsn);
+  AKI_ASSIGN_OR_RETURN(const Lsn newest, NewestOf(id_, NewestLsn(committer_.head()->manifest), *objects));
   MutexLock lock(state_mutex_);
   if (newest >= VisibleLsn()) return OkStatus();
   return Unavailable("the end of the log of collection " + std::to_string(id_.value()) +

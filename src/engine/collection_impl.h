@@ -12,7 +12,8 @@
 // Invariants: 1. Rows are applied in LSN order, under write_mutex_, before their group is synced; readers do not see
 //                them until it is (I1, I4).
 //             2. Every live row is in exactly one unit of a view, at every LSN a reader of that view can have (I2).
-//             3. A manifest commit publishes segment, deletes and watermark together, after the watermark is durable.
+//             3. A manifest commit publishes segment, deletes and watermark together, after all up to the watermark is
+//                durable that somebody waited for. What nobody waited for in the log becomes durable with the commit.
 #pragma once
 
 #include <algorithm>

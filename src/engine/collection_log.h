@@ -4,7 +4,8 @@
 // Threads:    thread-safe.
 // Errors:     Append: kResourceExhausted when there is no room; kUnavailable (reason "not_the_writer") once another
 //             process took the collection over. Nothing was written then.
-// Durability: durable_lsn() >= n means record n survives what `ack()` promises.
+// Durability: durable_lsn() >= n means record n survives what `ack()` promises: in the log, or because a manifest that
+//             was committed carries it (NotePublished).
 #pragma once
 
 #include <functional>
@@ -42,6 +43,13 @@ class CollectionLog {
   virtual void NotifyDurable(OpContext& ctx, Lsn lsn, Done done) = 0;
   // Blocks until `lsn` is durable, committing itself when nobody else does.
   virtual Status WaitDurable(OpContext& ctx, Lsn lsn) = 0;
+
+  // Before a manifest that carries everything up to `lsn` is sent: blocks until all of that is durable which the log
+  // must have. In a bucket this is what somebody waited for; the rest may never be in the log, because until the
+  // manifest is there nobody was told of it, and then the log is not asked for it.
+  virtual Status PrepareToPublish(OpContext& ctx, Lsn lsn) = 0;
+  // That manifest was committed.
+  virtual void NotePublished(Lsn lsn) = 0;
 
   // LSNs handed out from now on are greater than `lsn`.
   virtual void AdvanceLsn(Lsn lsn) = 0;

@@ -163,6 +163,8 @@ Status CollectionImpl::TakeOverStreams(OpContext& ctx, const Manifest& manifest)
   for (const FencedStream& stream : streams) {
     for (const std::string& bytes : stream.objects) {
       AKI_ASSIGN_OR_RETURN(const WalObject object, DecodeWalObject(bytes, id_, stream.epoch));
+      if (object.header.record_count == 0) continue;
+      AKI_RETURN_IF_ERROR(CheckNothingMissing(id_, Lsn(newest), object.header.first_lsn));
       AKI_RETURN_IF_ERROR(DecodeWalObjectRecords(object, check));
     }
   }

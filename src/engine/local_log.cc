@@ -19,6 +19,9 @@ class LocalLog final : public CollectionLog {
     }
   }
   Status WaitDurable(OpContext& ctx, Lsn lsn) override { return wal_.WaitDurable(ctx, lsn); }
+  // The node's log is one for all collections, and synced as a whole.
+  Status PrepareToPublish(OpContext& ctx, Lsn lsn) override { return wal_.WaitDurable(ctx, lsn); }
+  void NotePublished(Lsn /*lsn*/) override {}
   void AdvanceLsn(Lsn lsn) override { wal_.AdvanceLsn(lsn); }
   // The node's log is trimmed as a whole (Database).
   WalSequence SequenceAt(Lsn /*lsn*/) const override { return WalSequence(0); }

@@ -24,6 +24,7 @@ struct LogTail {
 struct LogTailObject {
   Epoch epoch;
   std::string bytes;
+  Lsn first_lsn;
   Lsn last_lsn;
 };
 

@@ -116,8 +116,11 @@ void ClusterWorkload::Finish(Node& node, Collection& collection, const Result<Wr
   truth_->Appended(id, position, std::move(changes));
   if (dice_.Chance(250'000)) return;
   NodeContext ctx = node.Context();
-  const Status durable = collection.WaitDurable(ctx, position.lsn);
+  const bool commits = dice_.Coin();
+  const Status durable =
+      commits ? WaitCommitted(node, collection, position.lsn) : collection.WaitDurable(ctx, position.lsn);
   if (durable.ok()) {
+    if (commits) world_->coverage().Count("op.committed");
     // A drop does not wait for a home.
     Require(!was_dropped || truth_->IsBound(id),
             "I1: " + where + " was acknowledged although the collection had been dropped");
@@ -292,14 +295,26 @@ Status ClusterWorkload::WaitVisible(Node& node, Collection& collection, const Po
   const auto answer = std::make_shared<std::optional<Status>>();
   NodeContext ctx = node.Context(timeout);
   collection.NotifyVisible(ctx, position, [answer](const Status& status) { *answer = status; });
+  return WaitAnswer(node, collection, ctx, *answer);
+}
+
+Status ClusterWorkload::WaitCommitted(Node& node, Collection& collection, Lsn lsn) {
+  const auto answer = std::make_shared<std::optional<Status>>();
+  NodeContext ctx = node.Context(std::chrono::milliseconds(dice_.Between(1, 30'000)));
+  collection.NotifyCommitted(ctx, lsn, [answer](const Status& status) { *answer = status; });
+  return WaitAnswer(node, collection, ctx, *answer);
+}
+
+Status ClusterWorkload::WaitAnswer(Node& node, Collection& collection, const OpContext& ctx,
+                                   const std::optional<Status>& answer) {
   // Time may pass in one slow request of another task; what counts is how often the node could have answered since.
-  for (int late = 0; !*answer;) {
+  for (int late = 0; !answer;) {
     if (node.clock().Now() > ctx.deadline() && ++late > kLateStepsMax) {
-      throw Violation{node.name() + " never answers who waits for a position of " + collection.spec().name};
+      throw Violation{node.name() + " never answers who waits for a write of " + collection.spec().name};
     }
     if (!node.executor().StepOne(dice_)) sleep_(node, std::chrono::milliseconds(20));
   }
-  return **answer;
+  return *answer;
 }
 
 void ClusterWorkload::ReadYourWrites(Node& node) {

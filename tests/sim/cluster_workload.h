@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,6 +80,9 @@ class ClusterWorkload {
   Status CheckRead(Node& node, Collection& collection);
   // Whether reads go on to be compared: false if the node was not seen to have come so far.
   Status PublishAll(Node& node, const std::string& name);
+  // As ack=committed does.
+  Status WaitCommitted(Node& node, Collection& collection, Lsn lsn);
+  Status WaitAnswer(Node& node, Collection& collection, const OpContext& ctx, const std::optional<Status>& answer);
   Status WaitVisible(Node& node, Collection& collection, const Position& position, Duration timeout);
   void Excuse(const Status& status, const std::string& what);
   // Tries again for a while, as a client does; the last error is a violation.

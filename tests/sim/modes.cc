@@ -119,6 +119,7 @@ std::vector<std::string_view> SharedMustReach() {
            what == "fault.disk_full";
   });
   out.emplace_back("step.upload");
+  out.emplace_back("op.committed");
   return out;
 }
 
@@ -144,6 +145,7 @@ const std::vector<std::string_view> kClusterMustReach = {
     "home.kept",
     "home.kept_unacknowledged",
     "home.lost_unacknowledged",
+    "log.left_out",
     "log.trimmed",
     "manifest.boundary",
     "manifest.bound",
@@ -156,6 +158,7 @@ const std::vector<std::string_view> kClusterMustReach = {
     "op.alias",
     "op.alter_ack",
     "op.clone",
+    "op.committed",
     "op.create",
     "op.drop",
     "op.flush",

@@ -84,6 +84,7 @@ void Truth::Putting(const std::string& key, const std::string* old, const std::s
   }
   // Everything else is written once.
   Require(old == nullptr || *old == body, "I6: " + key + " was overwritten");
+  if (old == nullptr && key.starts_with(WalPrefix(*id))) PuttingLogObject(*id, key, body);
 }
 
 void Truth::PuttingCatalog(const std::string& key, const std::string* old, const std::string& body) {
@@ -275,6 +276,21 @@ void Truth::Deleting(const std::string& key, const std::string& old) {
     }
   }
   world_->coverage().Count("gc.deleted");
+}
+
+// What a stream leaves out, because nobody waited for it there, a manifest has that was committed before.
+void Truth::PuttingLogObject(CollectionId id, const std::string& key, const std::string& body) {
+  const auto it = tables_.find(id);
+  const auto name = ParseWalObjectKey(id, key);
+  const auto object = DecodeWalObject(body, id, name->epoch, name->sequence);
+  if (it == tables_.end() || !object || object->header.record_count == 0) return;
+  Table& table = it->second;
+  const Lsn first = object->header.first_lsn;
+  Require(first <= std::max(table.logged, Published(table.head())).Next(),
+          "I1: " + key + " begins at LSN " + std::to_string(first.value()) +
+              ", and what is before that is in no log and no manifest");
+  if (first > table.logged.Next()) world_->coverage().Count("log.left_out");
+  table.logged = std::max(table.logged, Lsn(first.value() + object->header.record_count - 1));
 }
 
 void Truth::DeletingLogObject(CollectionId id, const std::string& key, const std::string& old) const {

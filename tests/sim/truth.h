@@ -108,6 +108,7 @@ class Truth final : public BucketWatcher {
     std::map<ManifestVersion, Version> versions;
     std::set<ManifestVersion> once_pinned;
     Lsn certain;
+    Lsn logged;  // the greatest that any stream in the bucket has had
 
     const Manifest& head() const { return *versions.rbegin()->second.manifest; }
   };
@@ -126,6 +127,7 @@ class Truth final : public BucketWatcher {
   void CheckMove(const std::string& key, const Manifest& before, const Manifest& next) const;
   void NoteRebind(Table* table, const RebindEntry& rebind);
   void NoteMove(const std::string& key, Table* table, const Manifest& next);
+  void PuttingLogObject(CollectionId id, const std::string& key, const std::string& body);
   void DeletingLogObject(CollectionId id, const std::string& key, const std::string& old) const;
   Result<Manifest> Decode(const std::string& body) const;
   Table& TableOf(CollectionId id);

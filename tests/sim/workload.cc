@@ -336,12 +336,15 @@ void Workload::Commit(Process& process) {
     const auto collection = Get(process, u.name);
     if (collection == nullptr) continue;
     if (collection->ack() == AckLevel::kObject) {
-      // Sent by the log's own task, or by whoever waits.
-      if (const Status durable = collection->WaitDurable(ctx, Lsn(u.lsn)); !durable.ok()) {
+      // Published, and then perhaps never in the log; or sent by the log's own task, or by whoever waits.
+      const bool commits = dice_.Coin();
+      const Status durable = commits ? collection->Flush(ctx) : collection->WaitDurable(ctx, Lsn(u.lsn));
+      if (!durable.ok()) {
         Excuse(durable, "waiting for " + u.name);
         unacked_.push_back(u);
         continue;
       }
+      if (commits) machine_->world.coverage().Count("op.committed");
     }
     collection->NotifyDurable(ctx, Lsn(u.lsn), [this, u, acked](const Status& durable) {
       *acked = true;
