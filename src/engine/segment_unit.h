@@ -96,7 +96,11 @@ class SegmentUnit final : public SearchUnit {
   uint32_t deleted_count() const { return ready() ? marks_.count() : entry_.deleted_count; }
   const DeleteMarks& marks() const { return marks_; }
   DeleteMarks& marks() { return marks_; }
-  std::optional<RowIndex> Find(std::string_view id) const { return shared_.reader->Find(id); }
+  std::optional<RowIndex> Find(std::string_view id) const {
+    // A write asks every segment, and most are small ones of other ids: what it takes to see that is near.
+    if (id < entry_.id_min || id > entry_.id_max) return std::nullopt;
+    return shared_.reader->Find(id);
+  }
   std::optional<RowIndex> FindLatest(std::string_view id) const {
     const auto row = Find(id);
     return row && marks_.DeletedAt(*row) == Lsn::Max() ? row : std::nullopt;
