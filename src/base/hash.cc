@@ -70,7 +70,7 @@ struct Sha256::State {
 };
 
 Sha256::Sha256(Code code) : state_(std::make_unique<State>()) {
-  if (code == Code::kFastest && internal::CpuHasSha256()) return;
+  if (code == Code::kPaired && internal::CpuHasSha256()) return;
   state_->ctx = EVP_MD_CTX_new();
   AKI_CHECK(state_->ctx != nullptr && EVP_DigestInit_ex2(state_->ctx, Sha256Md(), nullptr) == 1);
 }

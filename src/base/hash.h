@@ -18,14 +18,15 @@ uint64_t Xxh3(std::string_view data, uint64_t seed = 0);
 // Incremental SHA-256 (FIPS 180-4).
 class Sha256 {
  public:
-  // Of who computes it: this CPU's instructions, if it has them, or OpenSSL.
-  enum class Code { kFastest, kPortable };
-  explicit Sha256(Code code = Code::kFastest);
+  // OpenSSL's code, or ours for one of two that are given the same bytes, where the CPU has instructions for it
+  // (docs/adr/0011-two-digests-in-one-pass.md).
+  enum class Code { kOpenSsl, kPaired };
+  explicit Sha256(Code code = Code::kOpenSsl);
   ~Sha256();
   Sha256(Sha256&&) noexcept;
   Sha256& operator=(Sha256&&) noexcept;
   void Update(std::string_view data);
-  // As if both were given `data`, at less than the cost of that where the CPU has the instructions.
+  // As if both were given `data`, at less than the cost of that if they are kPaired.
   static void UpdateBoth(Sha256& one, Sha256& other, std::string_view data);
   // Call one of them, once.
   std::array<unsigned char, 32> Digest();

@@ -69,7 +69,7 @@ class Output {
   }
 
   std::unique_ptr<ObjectWriter> writer_;
-  class Sha256 hash_;
+  class Sha256 hash_{akidb::Sha256::Code::kPaired};
   // Not sent yet; not both of them.
   std::string pending_;
   std::string_view kept_;
