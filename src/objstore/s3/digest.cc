@@ -81,11 +81,12 @@ std::string Base64(std::string_view bytes) {
   return out;
 }
 
-std::string Md5Base64(std::string_view data) {
+std::string Md5Base64(std::string_view data, std::string_view rest) {
   static EVP_MD* const md = EVP_MD_fetch(nullptr, "MD5", nullptr);
   EVP_MD_CTX* const ctx = ThreadMdCtx();
   std::array<char, 16> out{};
   AKI_CHECK(EVP_DigestInit_ex2(ctx, md, nullptr) == 1 && EVP_DigestUpdate(ctx, data.data(), data.size()) == 1 &&
+            EVP_DigestUpdate(ctx, rest.data(), rest.size()) == 1 &&
             EVP_DigestFinal_ex(ctx, reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1);
   return Base64({out.data(), out.size()});
 }

@@ -22,8 +22,9 @@ inline std::string_view AsBytes(const Digest& digest) {
 std::string Hex(std::string_view bytes);
 std::string Base64(std::string_view bytes);
 
-// The MD5 of `data` in base64: Content-MD5, which bucket settings need on stores without newer checksums.
-std::string Md5Base64(std::string_view data);
+// The MD5 of `data` and what follows it in base64: Content-MD5, which bucket settings need on stores without newer
+// checksums.
+std::string Md5Base64(std::string_view data, std::string_view rest = {});
 
 // SHA-256 of nothing, in hexadecimal.
 inline constexpr std::string_view kEmptySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

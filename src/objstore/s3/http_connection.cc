@@ -7,6 +7,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace akidb::s3 {
 namespace {
@@ -59,14 +60,18 @@ class BeastConnection final : public HttpConnection {
 
  private:
   Status Send(OpContext& ctx, const HttpRequest& request) {
-    std::string_view head = request.head;
-    std::string_view body = request.body;
-    while (!head.empty() || !body.empty()) {
-      AKI_ASSIGN_OR_RETURN(const size_t sent, stream_->WriteSome(ctx, head, body));
+    std::string_view first = request.head;
+    std::string_view second = request.body;
+    std::string_view third = request.body_rest;
+    for (;;) {
+      if (second.empty()) second = std::exchange(third, {});
+      if (first.empty()) first = std::exchange(second, std::exchange(third, {}));
+      if (first.empty()) break;
+      AKI_ASSIGN_OR_RETURN(const size_t sent, stream_->WriteSome(ctx, first, second));
       if (sent == 0) return Unavailable("the peer answered before it had the request").WithReason("connection_lost");
-      const size_t of_head = std::min(sent, head.size());
-      head.remove_prefix(of_head);
-      body.remove_prefix(sent - of_head);
+      const size_t of_first = std::min(sent, first.size());
+      first.remove_prefix(of_first);
+      second.remove_prefix(sent - of_first);
     }
     request_sent_ = true;
     return OkStatus();

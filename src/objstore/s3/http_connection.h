@@ -31,7 +31,8 @@ struct HttpHead {
 
 struct HttpRequest {
   std::string_view head;  // request line and headers, with the empty line
-  std::string_view body;
+  std::string_view body{};
+  std::string_view body_rest{};  // what follows it
   bool answer_has_body = true;  // false: HEAD
 };
 

@@ -46,9 +46,9 @@ class ScriptedStream final : public ByteStream {
 
 class HttpConnectionTest : public testing::Test {
  protected:
-  Result<HttpHead> Exchange(bool has_body = true) {
+  Result<HttpHead> Exchange(bool has_body = true, std::string_view rest = {}) {
     if (connection_ == nullptr) connection_ = NewHttpConnection(std::make_unique<ScriptedStream>(script_));
-    return connection_->Exchange(ctx_, {"GET / HTTP/1.1\r\n\r\n", "body", has_body});
+    return connection_->Exchange(ctx_, {"GET / HTTP/1.1\r\n\r\n", "body", rest, has_body});
   }
   // The body, or the error as text.
   std::string Body(size_t step = 7) {
@@ -79,6 +79,14 @@ TEST_F(HttpConnectionTest, KnownLengthIsReadToItsEnd) {
   EXPECT_FALSE(connection_->reusable());
   EXPECT_EQ(Body(), "0123456789");
   EXPECT_TRUE(connection_->reusable());
+}
+
+TEST_F(HttpConnectionTest, BodyInTwoPiecesIsSentInOrderHoweverLittleIsTakenAtATime) {
+  for (const size_t write_max : {size_t{1}, size_t{3}, size_t{20}, size_t{23}, SIZE_MAX}) {
+    script_ = {.pieces = {"HTTP/1.1 204 No Content\r\n\r\n"}, .write_max = write_max, .written = {}};
+    ASSERT_TRUE(Exchange(true, " and rest"));
+    EXPECT_EQ(script_.written, "GET / HTTP/1.1\r\n\r\nbody and rest") << write_max;
+  }
 }
 
 TEST_F(HttpConnectionTest, ChunksAreJoined) {

@@ -1,11 +1,9 @@
 #include "objstore/s3/multipart_writer.h"
 
-#include <algorithm>
-#include <thread>
 #include <vector>
 
-#include "base/mutex.h"
 #include "objstore/kept_bytes.h"
+#include "objstore/s3/part_uploads.h"
 #include "objstore/s3/put_headers.h"
 #include "objstore/store_errors.h"
 
@@ -15,63 +13,6 @@ namespace {
 constexpr uint32_t kPartsMax = 10000;  // S3's limit
 constexpr uint64_t kAnswerBytesMax = 1u << 20;
 
-// What was appended and not sent yet: a copy, or a run of bytes that somebody keeps for us; and the digest of its
-// beginning.
-class PartBytes {
- public:
-  std::string_view view() const { return owner_ ? kept_ : std::string_view(copy_); }
-  size_t size() const { return view().size(); }
-
-  // `bytes` are appended next, and `whole` wants them too.
-  void Hash(std::string_view bytes, Sha256* whole) {
-    if (hashed_ != size()) return whole->Update(bytes);
-    Sha256::UpdateBoth(*whole, sha256_, bytes);
-    hashed_ += bytes.size();
-  }
-  // Once.
-  Digest TakeSha256() {
-    sha256_.Update(view().substr(hashed_));
-    return sha256_.Digest();
-  }
-
-  // At most `size_max` bytes are held.
-  void Append(std::string_view bytes, size_t size_max) {
-    constexpr size_t kSmallBytes = 64u << 10;
-    if (owner_) {
-      const std::string_view kept = kept_;
-      const std::shared_ptr<const void> owner = std::exchange(owner_, nullptr);
-      Append(kept, size_max);
-    }
-    if (copy_.capacity() < size_max && copy_.size() + bytes.size() > kSmallBytes) copy_.reserve(size_max);
-    copy_.append(bytes);
-  }
-  void AppendKept(std::string_view bytes, std::shared_ptr<const void> owner, size_t size_max) {
-    const bool follows = owner_ == owner && kept_.data() + kept_.size() == bytes.data();
-    if (size() > 0 && !follows) return Append(bytes, size_max);
-    kept_ = follows ? std::string_view(kept_.data(), kept_.size() + bytes.size()) : bytes;
-    owner_ = std::move(owner);
-  }
-
- private:
-  std::string copy_;
-  std::string_view kept_;
-  std::shared_ptr<const void> owner_;  // of kept_; null: copy_ counts
-  Sha256 sha256_;
-  size_t hashed_ = 0;
-};
-
-// One part on its way. `done` and `result` belong to the writer's mutex.
-struct PartInFlight {
-  PartInFlight(Clock& clock, uint32_t number_in, PartBytes bytes_in)
-      : ctx(clock), number(number_in), bytes(std::move(bytes_in)) {}
-  OpContext ctx;  // its own: a context belongs to one thread
-  const uint32_t number;
-  PartBytes bytes;
-  std::thread thread;
-  bool done = false;
-  Result<std::string> result = std::unexpected(Status());
-};
-
 class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
  public:
   MultipartWriter(std::shared_ptr<S3Bucket> bucket, std::string key, Clock& clock, std::function<void(Duration)> sleep)
@@ -79,7 +20,9 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
         key_(std::move(key)),
         full_key_(bucket_->FullKey(key_)),
         clock_(clock),
-        sleep_(std::move(sleep)) {}
+        sleep_(std::move(sleep)),
+        parts_(clock, bucket_->options().parts_in_flight,
+               [this](OpContext& ctx, uint32_t number, PartBytes& bytes) { return UploadPart(ctx, number, bytes); }) {}
   ~MultipartWriter() override { Abandon(); }
   MultipartWriter(const MultipartWriter&) = delete;
   MultipartWriter& operator=(const MultipartWriter&) = delete;
@@ -113,13 +56,12 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
       return std::unexpected(FailedPrecondition("the writer of " + full_key_ + " has failed or was committed"));
     if (upload_id_.empty()) {
       closed_ = true;
-      return PutObject(ctx, *bucket_, key_, next_.view(), next_.TakeSha256(), condition);
+      return PutObject(ctx, *bucket_, key_, next_.kept(), next_.copied(), next_.TakeSha256(), condition);
     }
     if (Status sent = SendPart(ctx); !sent.ok()) return std::unexpected(Fail(std::move(sent)));
-    while (!in_flight_.empty()) {
-      if (Status finished = FinishOne(ctx); !finished.ok()) return std::unexpected(Fail(std::move(finished)));
-    }
-    Result<ObjectMeta> meta = Complete(ctx, condition);
+    const auto etags = parts_.Finish(ctx);
+    if (!etags) return std::unexpected(Fail(etags.error()));
+    Result<ObjectMeta> meta = Complete(ctx, *etags, condition);
     closed_ = true;
     if (meta) {
       upload_id_.clear();
@@ -155,51 +97,41 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
                                   });
   }
 
-  // Starts the upload of the next part, after waiting for room.
   Status SendPart(OpContext& ctx) {
     if (upload_id_.empty()) AKI_RETURN_IF_ERROR(Begin(ctx));
-    if (next_part_ > kPartsMax) {
+    if (part_count_ == kPartsMax) {
       return ResourceExhausted("object " + key_ + " has more than " + std::to_string(kPartsMax) + " parts of " +
                                std::to_string(bucket_->options().part_bytes) + " bytes")
           .WithRetry(Retry::kNever)
           .WithReason("too_large");
     }
-    while (in_flight_.size() >= bucket_->options().parts_in_flight) AKI_RETURN_IF_ERROR(FinishOne(ctx));
+    ++part_count_;
     size_bytes_ += next_.size();
-    auto part = std::make_unique<PartInFlight>(clock_, next_part_++, std::exchange(next_, PartBytes()));
-    part->ctx.set_deadline(ctx.deadline());
-    part->ctx.set_request_id(ctx.request_id());
-    part->thread = std::thread([this, in_flight = part.get(), upload_id = upload_id_] {
-      Result<std::string> result = UploadPart(in_flight->ctx, upload_id, in_flight->number, &in_flight->bytes);
-      const MutexLock lock(mutex_);
-      in_flight->result = std::move(result);
-      in_flight->done = true;
-      finished_.NotifyAll();
-    });
-    in_flight_.push_back(std::move(part));
-    return OkStatus();
+    return parts_.Add(ctx, std::exchange(next_, PartBytes()));
   }
 
-  Result<std::string> UploadPart(OpContext& ctx, const std::string& upload_id, uint32_t number, PartBytes* part) {
+  Result<std::string> UploadPart(OpContext& ctx, uint32_t number, PartBytes& part) {
     constexpr int kTriesMax = 4;
-    const std::string_view bytes = part->view();
     // Signed with the request, so the store refuses other bytes. A checksum to keep would be one of checksums, which
     // no reader can use, and cost the store a second pass over every part.
-    const std::string sha256 = Hex(AsBytes(part->TakeSha256()));
+    const std::string sha256 = Hex(AsBytes(part.TakeSha256()));
     std::string etag;
     Duration pause = std::chrono::milliseconds(100);
     for (int attempt = 1;; ++attempt) {
       S3Request request{"PUT", bucket_->ObjectPath(full_key_)};
-      request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload_id}};
+      request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload_id_}};
       request.payload_sha256 = sha256;
       // S3 wants it with everything that is locked.
-      if (bucket_->options().lock.mode != LockMode::kNone) request.headers = {{"content-md5", Md5Base64(bytes)}};
-      request.body = bytes;
+      if (bucket_->options().lock.mode != LockMode::kNone) {
+        request.headers = {{"content-md5", Md5Base64(part.kept(), part.copied())}};
+      }
+      request.body = part.kept();
+      request.body_rest = part.copied();
       request.access = Access::kWrite;
       Status status =
           bucket_->client().Send(ctx, request, bucket_->What("PUT part " + std::to_string(number) + " of", full_key_),
                                  [&](OpContext&, const HttpHead& head, AnswerBody&) -> Status {
-                                   AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, MetaOf(head, key_, bytes.size()));
+                                   AKI_ASSIGN_OR_RETURN(const ObjectMeta meta, MetaOf(head, key_, part.size()));
                                    etag = meta.etag;
                                    return OkStatus();
                                  });
@@ -211,37 +143,11 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
     }
   }
 
-  // Waits for any part, so that a slow one keeps nobody from taking the place of a fast one, and notes what the store
-  // said.
-  Status FinishOne(OpContext& ctx) {
-    constexpr auto kSlice = std::chrono::milliseconds(50);  // how late a cancellation may be noticed
-    const auto done = [this] { return std::ranges::find_if(in_flight_, [](const auto& part) { return part->done; }); };
-    Status stopped;
-    std::unique_ptr<PartInFlight> finished;
-    {
-      const MutexLock lock(mutex_);
-      while (done() == in_flight_.end()) {
-        // The caller hears why it stopped waiting, not that its part was cancelled.
-        if (stopped.ok()) stopped = ctx.Check();
-        if (!stopped.ok()) in_flight_.front()->ctx.Cancel();
-        finished_.WaitFor(mutex_, kSlice);
-      }
-      const auto it = done();
-      finished = std::move(*it);
-      in_flight_.erase(it);
-    }
-    finished->thread.join();
-    if (!finished->result) return stopped.ok() ? std::move(finished->result).error() : stopped;
-    if (etags_.size() < finished->number) etags_.resize(finished->number);
-    etags_[finished->number - 1] = std::move(*finished->result);
-    return OkStatus();
-  }
-
-  Result<ObjectMeta> Complete(OpContext& ctx, const PutCondition& condition) {
+  Result<ObjectMeta> Complete(OpContext& ctx, const std::vector<std::string>& etags, const PutCondition& condition) {
     std::string xml = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
-    for (size_t i = 0; i < etags_.size(); ++i) {
-      xml += "<Part><ETag>" + XmlEscape(etags_[i]) + "</ETag><PartNumber>" + std::to_string(i + 1) +
-             "</PartNumber></Part>";
+    for (size_t i = 0; i < etags.size(); ++i) {
+      xml +=
+          "<Part><ETag>" + XmlEscape(etags[i]) + "</ETag><PartNumber>" + std::to_string(i + 1) + "</PartNumber></Part>";
     }
     xml += "</CompleteMultipartUpload>";
     S3Request request{"POST", bucket_->ObjectPath(full_key_)};
@@ -277,9 +183,7 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
 
   // Stops the parts and tells the store to forget them.
   void Abandon() {
-    for (const auto& part : in_flight_) part->ctx.Cancel();
-    for (const auto& part : in_flight_) part->thread.join();
-    in_flight_.clear();
+    parts_.Stop();
     if (upload_id_.empty()) return;
     OpContext ctx(clock_);
     ctx.set_timeout(std::chrono::seconds(5));
@@ -299,32 +203,30 @@ class MultipartWriter final : public ObjectWriter, public KeptBytesWriter {
   const std::function<void(Duration)> sleep_;
   PartBytes next_;
   std::string upload_id_;  // empty: not begun, or ended
-  uint32_t next_part_ = 1;
+  uint32_t part_count_ = 0;
   uint64_t size_bytes_ = 0;
-  std::vector<std::unique_ptr<PartInFlight>> in_flight_;
-  Mutex mutex_;
-  CondVar finished_;
-  std::vector<std::string> etags_;  // of the parts that are up, by number
   bool closed_ = false;
+  PartUploads parts_;  // last: its threads use the others
 };
 
 }  // namespace
 
 Result<ObjectMeta> PutObject(OpContext& ctx, S3Bucket& bucket, const std::string& key, std::string_view body,
-                             const Digest& sha256, const PutCondition& condition) {
+                             std::string_view body_rest, const Digest& sha256, const PutCondition& condition) {
   const std::string full_key = bucket.FullKey(key);
   S3Request request{"PUT", bucket.ObjectPath(full_key)};
   AKI_RETURN_IF_ERROR(AddCondition(condition, &request.headers));
   AddChecksum(sha256, &request.headers);
   AddProtection(bucket.options(), key, bucket.client().Now(ctx), &request.headers);
   request.body = body;
+  request.body_rest = body_rest;
   request.payload_sha256 = Hex(AsBytes(sha256));
   request.access = Access::kWrite;
   request.when_lost = condition.kind == PutCondition::Kind::kNone ? WhenLost::kRepeat : WhenLost::kReport;
   ObjectMeta meta;
   Status status = bucket.client().Send(ctx, request, bucket.What("PUT", full_key),
                                        [&](OpContext&, const HttpHead& head, AnswerBody&) -> Status {
-                                         Result<ObjectMeta> made = MetaOf(head, key, body.size());
+                                         Result<ObjectMeta> made = MetaOf(head, key, body.size() + body_rest.size());
                                          if (!made) return std::move(made).error().WithEffectUnknown();
                                          meta = std::move(*made);
                                          return OkStatus();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/hash.h"
@@ -44,6 +45,9 @@ class MultipartWriterTest : public testing::Test {
       }
       parts_[number] = request.body;
       arrived_.NotifyAll();
+      at_once_max_ = std::max(at_once_max_, ++at_once_);
+      while (answers_held_) arrived_.Wait(mutex_);
+      --at_once_;
       while (number == 1 && first_waits_for_ > 0 && !parts_.contains(first_waits_for_) && !waited_in_vain_) {
         waited_in_vain_ = !arrived_.WaitFor(mutex_, std::chrono::seconds(5));
       }
@@ -82,6 +86,9 @@ class MultipartWriterTest : public testing::Test {
   CondVar arrived_;
   int first_waits_for_ AKI_GUARDED_BY(mutex_) = 0;  // part 1 is answered when this one has come
   bool waited_in_vain_ AKI_GUARDED_BY(mutex_) = false;
+  bool answers_held_ AKI_GUARDED_BY(mutex_) = false;  // of parts
+  int at_once_ AKI_GUARDED_BY(mutex_) = 0;
+  int at_once_max_ AKI_GUARDED_BY(mutex_) = 0;
   int aborts_ AKI_GUARDED_BY(mutex_) = 0;
   FakeReply complete_ AKI_GUARDED_BY(mutex_) =
       FakeReply::Of("200 OK", "x-amz-version-id: v7\r\n",
@@ -89,6 +96,11 @@ class MultipartWriterTest : public testing::Test {
 
   FakeServer server_;  // last: it must end before what its handler uses
 
+  void HoldAnswers(bool held) {
+    const MutexLock lock(mutex_);
+    answers_held_ = held;
+    arrived_.NotifyAll();
+  }
   void CompleteWith(FakeReply reply) {
     const MutexLock lock(mutex_);
     complete_ = std::move(reply);
@@ -139,6 +151,48 @@ TEST_F(MultipartWriterTest, WhatIsKeptGoesUpLikeWhatIsCopied) {
   const MutexLock lock(mutex_);
   ASSERT_EQ(parts_.size(), 4u);
   EXPECT_TRUE(parts_[1] + parts_[2] + parts_[3] + parts_[4] == expected);
+}
+
+TEST_F(MultipartWriterTest, WhatIsKeptWaitsForNoRoomAndGoesUpAFewPartsAtATime) {
+  const auto kept = std::make_shared<const std::string>(8 * kPart, 'x');
+  HoldAnswers(true);
+  auto writer = store_->OpenWriter(ctx_, "k");
+  OpContext soon(RealClock());
+  soon.set_timeout(std::chrono::seconds(20));
+  EXPECT_TRUE(AppendKept(soon, **writer, {*kept, kept}).ok()) << "the store has not answered a part";
+  HoldAnswers(false);
+  ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::None()));
+  const MutexLock lock(mutex_);
+  EXPECT_EQ(parts_.size(), 8u);
+  EXPECT_LE(at_once_max_, 3);
+}
+
+TEST_F(MultipartWriterTest, CopiesWaitForRoom) {
+  HoldAnswers(true);
+  auto writer = store_->OpenWriter(ctx_, "k");
+  OpContext soon(RealClock());
+  soon.set_timeout(std::chrono::milliseconds(200));
+  const std::string part(kPart, 'x');
+  Status appended;
+  for (int i = 0; i < 8 && appended.ok(); ++i) appended = (*writer)->Append(soon, part);
+  HoldAnswers(false);
+  EXPECT_EQ(appended.code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ((*writer)->Append(ctx_, part).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(aborts(), 1);
+}
+
+TEST_F(MultipartWriterTest, PartWithBothIsSentInOrder) {
+  const auto kept = std::make_shared<const std::string>(kPart + 1000, 'k');
+  auto writer = store_->OpenWriter(ctx_, "k");
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {std::string_view(*kept).substr(0, kPart - 5), kept}).ok());
+  ASSERT_TRUE((*writer)->Append(ctx_, "copy").ok());
+  ASSERT_TRUE(AppendKept(ctx_, **writer, {std::string_view(*kept).substr(0, 1000), kept}).ok());
+  ASSERT_TRUE((*writer)->Append(ctx_, std::string(100000, 'c')).ok());
+  ASSERT_TRUE((*writer)->Commit(ctx_, PutCondition::None()));
+  const MutexLock lock(mutex_);
+  ASSERT_EQ(parts_.size(), 2u);
+  EXPECT_TRUE(parts_[1] == std::string(kPart - 5, 'k') + "copy" + "k");
+  EXPECT_TRUE(parts_[2] == std::string(999, 'k') + std::string(100000, 'c'));
 }
 
 TEST_F(MultipartWriterTest, OneKeptPartIsOnePut) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/check.h"
 #include "objstore/s3/digest.h"
 #include "objstore/s3/http_date.h"
 #include "objstore/store_errors.h"
@@ -117,8 +118,8 @@ Status S3Client::Try(OpContext& ctx, const S3Request& request, std::string_view 
   HttpPool::Lease lease = std::move(*acquired);
   HttpConnection& connection = *lease.connection;
   const std::string head_bytes = Head(ctx, request, lease.endpoint, credentials.get());
-  Result<HttpHead> head =
-      connection.Exchange(ctx, {head_bytes, request.body, /*answer_has_body=*/request.method != "HEAD"});
+  Result<HttpHead> head = connection.Exchange(
+      ctx, {head_bytes, request.body, request.body_rest, /*answer_has_body=*/request.method != "HEAD"});
   if (!head) {
     const bool harmless = request.when_lost == WhenLost::kRepeat || !connection.request_sent();
     if (lease.reused && !attempt->fresh_connection && harmless && !connection.answer_started() &&
@@ -191,6 +192,7 @@ std::string S3Client::Head(OpContext& ctx, const S3Request& request, const Endpo
   NameValues headers = request.headers;
   std::string payload = request.payload_sha256;
   if (payload.empty()) {
+    AKI_CHECK(request.body_rest.empty());
     payload = request.body.empty() ? std::string(kEmptySha256) : Hex(AsBytes(Sha256Of(request.body)));
   }
   const std::string amz_date = FormatAmzDate(Now(ctx));
@@ -211,8 +213,9 @@ std::string S3Client::Head(OpContext& ctx, const S3Request& request, const Endpo
   out.append(" HTTP/1.1\r\n");
   for (const auto& [name, value] : headers) out.append(name).append(": ").append(value).append("\r\n");
   out.append("user-agent: akidb\r\n");
-  if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {
-    out.append("content-length: ").append(std::to_string(request.body.size())).append("\r\n");
+  const size_t body_bytes = request.body.size() + request.body_rest.size();
+  if (body_bytes > 0 || request.method == "PUT" || request.method == "POST") {
+    out.append("content-length: ").append(std::to_string(body_bytes)).append("\r\n");
   }
   out.append("\r\n");
   return out;

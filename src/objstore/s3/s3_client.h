@@ -33,6 +33,7 @@ struct S3Request {
   // Lower-case names. host, x-amz-date, x-amz-content-sha256 and the security token are added.
   NameValues headers{};
   std::string_view body{};
+  std::string_view body_rest{};  // what follows it; only with payload_sha256
   std::string payload_sha256{};  // hexadecimal; empty: computed
   Access access = Access::kRead;
   WhenLost when_lost = WhenLost::kRepeat;  // the first use of an idle connection only

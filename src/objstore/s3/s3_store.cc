@@ -82,7 +82,7 @@ class S3Store final : public ObjectStore {
   Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
                          const PutCondition& condition) override {
     AKI_RETURN_IF_ERROR(bucket_->ValidateKey(key));
-    return PutObject(ctx, *bucket_, key, body, Sha256Of(body), condition);
+    return PutObject(ctx, *bucket_, key, body, {}, Sha256Of(body), condition);
   }
 
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(OpContext& ctx, const std::string& key) override {
