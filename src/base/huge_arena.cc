@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr size_t kPageBytes = 4096;
 constexpr size_t kHugePageBytes = 2u << 20;
+constexpr size_t kAheadBytesMin = 16u << 20;  // below it a thread costs as much as it spares
 
 }  // namespace
 
@@ -36,6 +38,21 @@ Result<HugeArena> HugeArena::Create(size_t size_bytes) {
 
 HugeArena::~HugeArena() {
   if (data_ != nullptr) munmap(data_, size_);
+}
+
+PagesAhead::PagesAhead(const HugeArena& arena) {
+  if (arena.size_bytes() < kAheadBytesMin) return;
+  thread_ = std::thread([this, data = arena.data(), size = arena.size_bytes()] {
+    for (size_t at = 0; at < size && !stopped_.load(std::memory_order_relaxed); at += kHugePageBytes) {
+      // What the system does not want to do now is done by who writes.
+      if (madvise(data + at, std::min(kHugePageBytes, size - at), MADV_POPULATE_WRITE) != 0) return;
+    }
+  });
+}
+
+PagesAhead::~PagesAhead() {
+  stopped_.store(true, std::memory_order_relaxed);
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace akidb

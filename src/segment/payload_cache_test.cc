@@ -5,7 +5,6 @@
 #include <cstring>
 #include <thread>
 
-#include "base/huge_arena.h"
 #include "segment/segment_reader.h"
 
 namespace akidb {
@@ -74,17 +73,6 @@ TEST(PayloadBlockTest, LengthsBeyondTheBlockAreRefused) {
   EXPECT_FALSE(cut(13, 0));
   EXPECT_FALSE(cut(UINT32_MAX, 13));
   EXPECT_FALSE(PayloadBlock(4, 2).CutRows());
-}
-
-TEST(HugeArenaTest, IsZeroedAndAlignedToHugePagesFromTwoMebibytesOn) {
-  for (const size_t size : {size_t{1}, size_t{2} << 20, (size_t{5} << 20) + 123}) {
-    const auto arena = HugeArena::Create(size);
-    ASSERT_TRUE(arena);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(arena->data()) % (size >= 2u << 20 ? 2u << 20 : 4096), 0u);
-    EXPECT_GE(arena->size_bytes(), size);
-    EXPECT_LT(arena->size_bytes(), size + 4096);
-    EXPECT_EQ(arena->data()[0] | arena->data()[size - 1], 0);
-  }
 }
 
 }  // namespace

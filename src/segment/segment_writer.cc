@@ -301,8 +301,11 @@ Result<SegmentEntry> WriteSegment(OpContext& ctx, ObjectStore& store, const std:
   SectionWriter writer(output, options.zstd_level);
   SegmentStatistics statistics{.lsn_max = source.lsn_max(), .id_min = {}, .id_max = {}};
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<const HugeArena> arena, MakeArena(options, source));
+  std::optional<PagesAhead> pages;
+  if (arena) pages.emplace(*arena);
   AKI_RETURN_IF_ERROR(WriteHeader(ctx, arena, output));
   AKI_RETURN_IF_ERROR(WriteVectors(ctx, options, source, arena, writer));
+  pages.reset();
   if (options.type == VectorType::kInt8) AKI_RETURN_IF_ERROR(WriteScales(ctx, source, writer));
   AKI_RETURN_IF_ERROR(WriteIds(ctx, source, writer, &statistics));
   AKI_RETURN_IF_ERROR(writer.Begin(ctx, SegmentSection::kStatistics, 1));

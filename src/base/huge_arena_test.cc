@@ -1,0 +1,51 @@
+#include "base/huge_arena.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace akidb {
+namespace {
+
+TEST(HugeArenaTest, IsZeroedAndAlignedToHugePagesFromTwoMebibytesOn) {
+  for (const size_t size : {size_t{1}, size_t{2} << 20, (size_t{5} << 20) + 123}) {
+    const auto arena = HugeArena::Create(size);
+    ASSERT_TRUE(arena);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(arena->data()) % (size >= 2u << 20 ? 2u << 20 : 4096), 0u);
+    EXPECT_GE(arena->size_bytes(), size);
+    EXPECT_LT(arena->size_bytes(), size + 4096);
+    EXPECT_EQ(arena->data()[0] | arena->data()[size - 1], 0);
+  }
+}
+
+TEST(HugeArenaTest, PagesOfLargeOnesAreThereAheadOfTheirWriter) {
+  const auto arena = HugeArena::Create(32u << 20);
+  ASSERT_TRUE(arena);
+  std::vector<unsigned char> resident(arena->size_bytes() / 4096);
+  const auto all_there = [&] {
+    return mincore(arena->data(), arena->size_bytes(), resident.data()) == 0 &&
+           std::ranges::all_of(resident, [](unsigned char page) { return (page & 1) != 0; });
+  };
+  ASSERT_FALSE(all_there());
+  {
+    const PagesAhead ahead(*arena);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!all_there() && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  }
+  EXPECT_TRUE(all_there());
+  EXPECT_EQ(std::string_view(arena->data(), arena->size_bytes()).find_first_not_of('\0'), std::string_view::npos);
+}
+
+TEST(HugeArenaTest, PagesAheadStopsWhenItIsNotNeededAnyMore) {
+  const auto arena = HugeArena::Create(size_t{1} << 40);  // more than there is
+  if (!arena) GTEST_SKIP() << "the system reserves no more than it has";
+  const PagesAhead ahead(*arena);
+}
+
+}  // namespace
+}  // namespace akidb
