@@ -56,6 +56,9 @@ std::vector<Origin> LiveInOrderOfId(const std::vector<GrowingReader>& groups, Ls
     }
   };
   std::vector<Place> sorted;
+  size_t rows = 0;
+  for (const GrowingReader& group : groups) rows += group.row_count();
+  sorted.reserve(rows);
   for (uint32_t group = 0; group < groups.size(); ++group) {
     for (RowIndex row = 0; row < groups[group].row_count(); ++row) {
       const GrowingReader::Row at = groups[group].At(row);
