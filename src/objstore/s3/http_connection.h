@@ -33,7 +33,7 @@ struct HttpRequest {
   std::string_view head;  // request line and headers, with the empty line
   std::string_view body{};
   std::string_view body_rest{};  // what follows it
-  bool answer_has_body = true;  // false: HEAD
+  bool answer_has_body = true;   // false: HEAD
 };
 
 inline constexpr uint32_t kHttpHeadBytesMax = 64u << 10;

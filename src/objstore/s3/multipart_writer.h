@@ -16,8 +16,8 @@
 
 namespace akidb::s3 {
 
-// One conditional PUT of `body` followed by `body_rest`: all leaves in one burst, because the store holds the key's lock
-// while it reads. The store refuses bytes with another SHA-256.
+// One conditional PUT of `body` followed by `body_rest`: all leaves in one burst, because the store holds the key's
+// lock while it reads. The store refuses bytes with another SHA-256.
 Result<ObjectMeta> PutObject(OpContext& ctx, S3Bucket& bucket, const std::string& key, std::string_view body,
                              std::string_view body_rest, const Digest& sha256, const PutCondition& condition);
 
