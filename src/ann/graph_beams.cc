@@ -27,14 +27,18 @@ constexpr uint32_t kGuessedSweeps[] = {16, 24, 32, 48, 64, 128, 256, 512};
 
 }  // namespace
 
-Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const VectorRows& rows, Distance distance,
-                                   uint64_t seed, Parallel& parallel) {
+Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const CodedRows& all, uint64_t seed,
+                                   Parallel& parallel) {
+  const VectorRows& rows = all.rows;
   const uint32_t samples =
       std::min(std::clamp(rows.row_count / kRowsOfSample, kSamplesMin, kSamplesMax), rows.row_count);
   const std::unique_ptr<Random> random = NewSeededRandom(seed ^ 0x6265616d);
   std::vector<uint32_t> sampled(samples);
   for (uint32_t& row : sampled) row = static_cast<uint32_t>(random->Below(rows.row_count));
-  std::vector<std::vector<Candidate>> truths(samples);
+  AKI_ASSIGN_OR_RETURN(const std::vector<std::vector<Candidate>> truths,
+                       NearestOfSamples(ctx, all, sampled, kK, parallel));
+  double total = 0;
+  for (const std::vector<Candidate>& truth : truths) total += static_cast<double>(truth.size());
   std::vector<uint32_t> found(samples);
   std::vector<float> reaches(samples);
   const auto hits_of = [&](uint32_t i, std::span<const Candidate> near) {
@@ -42,28 +46,34 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
     if (truth.empty()) return 0u;
     // Rows as near as the last true one count, whichever of them the truth names.
     const auto hits = std::ranges::count_if(near, [&](const Candidate& c) {
-      return LargerIsNearer(distance) ? c.score >= truth.back().score : c.score <= truth.back().score;
+      return LargerIsNearer(all.distance) ? c.score >= truth.back().score : c.score <= truth.back().score;
     });
     return static_cast<uint32_t>(std::min<size_t>(static_cast<size_t>(hits), truth.size()));
   };
-  // Every sample in one way; `found` counts its hits.
-  const auto search_all = [&](GraphWay way, uint32_t ef) {
+  // A sample all of whose nearest rows were found would find them with a wider beam, too; those that are left are few.
+  const auto is_done = [&](uint32_t i) { return found[i] == truths[i].size(); };
+  const auto walk_all = [&](uint32_t ef) {
     return ForPieces(ctx, parallel, samples, 1, [&](uint32_t i, uint32_t) {
+      if (is_done(i)) return;
       std::vector<float> values(rows.dim);
       LoadRow(rows, sampled[i], values.data());
       std::vector<Candidate> near;
       GraphSearchStats stats;
       // A failure is that of ctx, which is asked again below.
-      (void)index.SearchWithout(ctx, sampled[i], {.vector = values, .k = kK, .ef_search = ef}, way, &near, &stats);
-      if (way == GraphWay::kScan) truths[i] = near;
+      (void)index.SearchWithout(ctx, sampled[i], {.vector = values, .k = kK, .ef_search = ef}, GraphWay::kWalk, &near,
+                                &stats);
       found[i] = hits_of(i, near);
-      if (way == GraphWay::kWalk) reaches[i] = stats.reach;
+      reaches[i] = stats.reach;
     });
   };
   // A sweep looks at every row, however few of them it scores, so that one serves several beams.
   std::vector<uint32_t> found_by_sweeps(size_t{samples} * kBeamsOfSweep);
   const auto sweep_all = [&](std::span<const uint32_t> beams) {
     return ForPieces(ctx, parallel, samples, 1, [&](uint32_t i, uint32_t) {
+      if (is_done(i)) {
+        for (size_t j = 0; j < beams.size(); ++j) found_by_sweeps[j * samples + i] = found[i];
+        return;
+      }
       std::vector<float> values(rows.dim);
       LoadRow(rows, sampled[i], values.data());
       std::vector<std::vector<Candidate>> near(beams.size());
@@ -74,18 +84,17 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
   const auto found_in_all = [&] {
     return static_cast<double>(std::accumulate(found.begin(), found.end(), uint64_t{0}));
   };
-  AKI_RETURN_IF_ERROR(search_all(GraphWay::kScan, 0));
-  const double total = found_in_all();
   MeasuredBeams out;
   constexpr size_t kLevels = std::size(kRecallLevels);
   const auto reach_levels = [&](uint32_t beam, double hits, std::vector<uint32_t>* beams) {
     while (beams->size() < kLevels && hits >= kRecallLevels[beams->size()] * total) beams->push_back(beam);
   };
   for (const uint32_t beam : kBeamsTried) {
-    AKI_RETURN_IF_ERROR(search_all(GraphWay::kWalk, beam));
+    AKI_RETURN_IF_ERROR(walk_all(beam));
     reach_levels(beam, found_in_all(), &out.beams);
     if (out.beams.size() == kLevels) break;
   }
+  std::ranges::fill(found, 0u);
   for (size_t at = 0; at < std::size(kBeamsTried) && out.sweeps.size() < kLevels; at += kBeamsOfSweep) {
     const auto some = std::span(kBeamsTried).subspan(at, std::min(kBeamsOfSweep, std::size(kBeamsTried) - at));
     AKI_RETURN_IF_ERROR(sweep_all(some));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ann/graph_index.h"
+#include "ann/graph_truth.h"
 
 namespace akidb {
 
@@ -20,8 +21,8 @@ struct MeasuredBeams {
   float reach = 0;
 };
 // The same for any number of threads.
-Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const VectorRows& rows, Distance distance,
-                                   uint64_t seed, Parallel& parallel);
+Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const CodedRows& all, uint64_t seed,
+                                   Parallel& parallel);
 
 // What a query wants of either way.
 struct Beam {

@@ -127,7 +127,7 @@ TEST(GraphBuildKernelsTest, TheNearestOfALeafAreThoseOfASort) {
           const float limit = limited ? codes.Distance(7, 40) : std::numeric_limits<float>::infinity();
           size_t called = 0;
           leaf.ForNearest(
-              others, [&](size_t i) { return others[i]; }, [&](size_t) { return limit; },
+              codes.slab, others, [&](size_t i) { return others[i]; }, [&](size_t) { return limit; },
               [&](size_t i, std::span<const int64_t> keys) {
                 ASSERT_EQ(i, called++);
                 std::vector<int64_t> expected;

@@ -74,8 +74,8 @@ class GraphIndexImpl final : public GraphIndex {
     topology_.neighbours = {};  // blocks or edges have them
     scratches_ = std::make_unique<ScratchPool>(rows_.row_count, layout_.dim);
     if (options != nullptr) {
-      AKI_ASSIGN_OR_RETURN(MeasuredBeams measured,
-                           MeasureBeams(ctx, *this, rows_, distance_, topology_.seed, parallel));
+      AKI_ASSIGN_OR_RETURN(MeasuredBeams measured, MeasureBeams(ctx, *this, {rows_, distance_, space_, codes, kernels_},
+                                                                topology_.seed, parallel));
       topology_.beams = std::move(measured.beams);
       topology_.sweeps = std::move(measured.sweeps);
       topology_.reach = measured.reach;

@@ -61,7 +61,7 @@ class NearRowsMaker {
         const Rows& rows = leaves[at];
         leaf.Fill(rows, rows);
         leaf.ForNearest(
-            rows, [&](size_t i) { return rows[i]; }, [&](size_t i) { return LimitOf(rows[i]); },
+            slab_, rows, [&](size_t i) { return rows[i]; }, [&](size_t i) { return LimitOf(rows[i]); },
             [&](size_t i, std::span<const int64_t> keys) {
               if (i + kListsAhead < rows.size()) AskForList(rows[i + kListsAhead]);
               Merge(rows[i], keys);
@@ -122,7 +122,7 @@ class NearRowsMaker {
       leaf.Fill(leaders, numbers);
       const auto rows = std::span(from.rows).subspan(begin, end - begin);
       leaf.ForNearest(
-          rows, [](size_t) { return GraphLeaf::kNoId; }, [](size_t) { return INFINITY; },
+          slab_, rows, [](size_t) { return GraphLeaf::kNoId; }, [](size_t) { return INFINITY; },
           [&](size_t i, std::span<const int64_t> keys) {
             for (uint32_t j = 0; j < fanout; ++j) {
               followed[(begin + i) * fanout + j] = static_cast<uint8_t>(RowOfKey(keys[j]));

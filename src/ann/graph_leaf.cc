@@ -45,10 +45,10 @@ void GraphLeaf::Fill(std::span<const uint32_t> rows, std::span<const uint32_t> i
   codes_.sums = sums_.data();
 }
 
-void GraphLeaf::MakeDots(std::span<const uint32_t> others, size_t begin) {
+void GraphLeaf::MakeDots(const CodeSlab& slab, std::span<const uint32_t> others, size_t begin) {
   uint32_t rows[kRowsAtOnce];
   for (size_t i = 0; i < kRowsAtOnce; ++i) rows[i] = others[std::min(begin + i, others.size() - 1)];
-  kernels_.leaf_dots(slab_, rows, codes_, Aligned(room_), dots_.data());
+  kernels_.leaf_dots(slab, rows, codes_, Aligned(room_), dots_.data());
 }
 
 }  // namespace akidb

@@ -20,15 +20,16 @@ class GraphLeaf {
 
   // Forgets what it held. Keys name row i as ids[i].
   void Fill(std::span<const uint32_t> rows, std::span<const uint32_t> ids);
-  // Calls body(i, keys) for each of `others`: keys (distance, id), ascending, of the nearest kLeafKeys of the leaf that
-  // are not beyond limit_of(i), without the id skipped_of(i).
+  // Calls body(i, keys) for each of `others`, rows of `slab`: keys (distance, id), ascending, of the nearest kLeafKeys
+  // of the leaf that are not beyond limit_of(i), without the id skipped_of(i).
   template <class Skipped, class Limit, class Body>
-  void ForNearest(std::span<const uint32_t> others, Skipped skipped_of, Limit limit_of, Body body) {
+  void ForNearest(const CodeSlab& slab, std::span<const uint32_t> others, Skipped skipped_of, Limit limit_of,
+                  Body body) {
     int64_t keys[kLeafKeys];
     for (size_t begin = 0; begin < others.size(); begin += kRowsAtOnce) {
-      MakeDots(others, begin);
+      MakeDots(slab, others, begin);
       for (size_t i = begin; i < others.size() && i < begin + kRowsAtOnce; ++i) {
-        const uint32_t count = kernels_.leaf_nearest(slab_, others[i], skipped_of(i), limit_of(i), codes_,
+        const uint32_t count = kernels_.leaf_nearest(slab, others[i], skipped_of(i), limit_of(i), codes_,
                                                      dots_.data() + (i - begin) * codes_.padded(), keys);
         body(i, std::span<const int64_t>(keys, count));
       }
@@ -37,7 +38,7 @@ class GraphLeaf {
 
  private:
   // Of kRowsAtOnce rows from `begin` on; the last stands for those that are not there.
-  void MakeDots(std::span<const uint32_t> others, size_t begin);
+  void MakeDots(const CodeSlab& slab, std::span<const uint32_t> others, size_t begin);
 
   const CodeSlab slab_;
   const GraphBuildKernels& kernels_;
