@@ -43,6 +43,12 @@ struct LeafCodes {
   constexpr uint32_t padded() const { return (count + kTileColumns - 1) / kTileColumns * kTileColumns; }
 };
 
+// Columns of a leaf that a row is not compared with.
+struct LeafGap {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
 struct GraphBuildKernels {
   const char* name;
   // Squared distances from row `from` to rows ids[0..count).
@@ -54,13 +60,14 @@ struct GraphBuildKernels {
   // it stops where *least is below `bound`.
   uint32_t (*nearest_chosen)(const CodeSlab& slab, uint32_t row, const ChosenCodes& chosen, uint32_t begin, float bound,
                              float* least);
-  // Products of kRowsAtOnce rows of a slab with all rows of the leaf: dots[i * leaf.padded() + j]. `room` is for
-  // kRowsAtOnce * dim bytes, aligned to kGraphAlign.
-  void (*leaf_dots)(const CodeSlab& slab, const uint32_t* rows, const LeafCodes& leaf, uint8_t* room, int32_t* dots);
-  // From the products of a row with all of a leaf to keys (distance, id) of the nearest kLeafKeys that are not beyond
-  // `limit`, ascending, without the id `skipped`. Returns how many there are.
+  // Products of kRowsAtOnce rows of a slab with the rows of the leaf: dots[i * leaf.padded() + j]. Those of tiles that
+  // lie in the gap are not computed. `room` is for kRowsAtOnce * dim bytes, aligned to kGraphAlign.
+  void (*leaf_dots)(const CodeSlab& slab, const uint32_t* rows, const LeafCodes& leaf, LeafGap gap, uint8_t* room,
+                    int32_t* dots);
+  // From the products of a row with a leaf to keys (distance, id) of the nearest kLeafKeys that are not beyond `limit`,
+  // ascending, without the id `skipped` and without those in the gap. Returns how many there are.
   uint32_t (*leaf_nearest)(const CodeSlab& slab, uint32_t row, uint32_t skipped, float limit, const LeafCodes& leaf,
-                           const int32_t* dots, int64_t* keys);
+                           LeafGap gap, const int32_t* dots, int64_t* keys);
 };
 
 extern const GraphBuildKernels kScalarGraphBuildKernels;

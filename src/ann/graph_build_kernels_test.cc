@@ -111,7 +111,7 @@ TEST(GraphBuildKernelsTest, TheNearestOfTheChosenIsFoundFromAnyPlaceOn) {
   }
 }
 
-TEST(GraphBuildKernelsTest, TheNearestOfALeafAreThoseOfASort) {
+TEST(GraphBuildKernelsTest, TheNearestOfALeafAreThoseOfASortWithoutThoseInTheGap) {
   constexpr uint32_t kRows = 150;
   for (const uint32_t dim : kBuiltDims) {
     const AnyCodes codes(dim, kRows);
@@ -123,17 +123,20 @@ TEST(GraphBuildKernelsTest, TheNearestOfALeafAreThoseOfASort) {
         GraphLeaf leaf(codes.slab, *kernels);
         leaf.Fill(std::vector<uint32_t>(kRows, 5), std::vector<uint32_t>(kRows, 5));  // which it must forget
         leaf.Fill(rows, rows);
-        for (const bool limited : {false, true}) {
+        for (const LeafGap gap : {LeafGap{}, LeafGap{3, 131}, LeafGap{64, 128}, LeafGap{0, in_leaf}}) {
+          const bool limited = gap.begin != 0;
           const float limit = limited ? codes.Distance(7, 40) : std::numeric_limits<float>::infinity();
           size_t called = 0;
           leaf.ForNearest(
-              codes.slab, others, [&](size_t i) { return others[i]; }, [&](size_t) { return limit; },
+              codes.slab, others, [&](size_t i) { return LeafSkip{others[i], i % 3 == 2 ? LeafGap{} : gap}; },
+              [&](size_t) { return limit; },
               [&](size_t i, std::span<const int64_t> keys) {
                 ASSERT_EQ(i, called++);
                 std::vector<int64_t> expected;
                 for (const uint32_t row : rows) {
                   const float d = codes.Distance(others[i], row);
-                  if (row != others[i] && d <= limit) expected.push_back(KeyOfPair(d, row));
+                  const bool skipped = i % 3 != 2 && row >= gap.begin && row < gap.end;
+                  if (row != others[i] && !skipped && d <= limit) expected.push_back(KeyOfPair(d, row));
                 }
                 std::ranges::sort(expected);
                 expected.resize(std::min<size_t>(expected.size(), kLeafKeys));

@@ -17,8 +17,11 @@ constexpr uint32_t kPieceRows = 256;
 constexpr uint32_t kEntriesMax = 1024;
 constexpr uint32_t kConnectRoundsMax = 32;
 constexpr size_t kReverseMax = 128;  // rows that may ask one row to be their neighbour
-// Where there are older graphs, leaves need only find what those could not know, and fewer do. A row that was in none
-// of them gets the neighbours of old of its nearest rows instead of leaves.
+// Where there are older graphs, leaves need only find what those could not know: near rows from other graphs. So few
+// that all of them are neighbours until neighbours of old compete with them.
+constexpr NearOptions kNearOfOthers = {.kept = 24, .fanout = {7, 2}};
+// Where some rows were in no graph, or in one that lost rows, leaves look for near rows from everywhere. A row that was
+// in none gets the neighbours of old of its nearest rows instead of more leaves.
 constexpr NearOptions kNearOfMerged = {.kept = 64, .fanout = {5, 2}};
 constexpr size_t kJoinedMerged = 8;
 constexpr size_t kCandidatesMerged = 96;  // more find little and cost much, as choosing grows with them
@@ -48,7 +51,10 @@ class GraphBuilder {
 
   Status Run() {
     PickEntries();
-    const NearOptions near = sources_.known_count() > 0 ? kNearOfMerged : NearOptionsFor(options_.ef_construction);
+    const std::vector<uint32_t> groups = sources_.Groups();
+    NearOptions near = sources_.known_count() > 0 ? kNearOfMerged : NearOptionsFor(options_.ef_construction);
+    if (!groups.empty()) near = kNearOfOthers;
+    near.groups = groups;
     AKI_ASSIGN_OR_RETURN(near_, MakeNearRows(ctx_, codes_, options_.seed, near, kernels_, parallel_));
     AKI_RETURN_IF_ERROR(ChooseNear());
     AKI_RETURN_IF_ERROR(AddReverse());
@@ -112,7 +118,7 @@ class GraphBuilder {
     std::fill(chosen.begin() + count, chosen.end(), KeyOfPair(0, row));
   }
 
-  // Near rows by the leaves compete, and with older graphs neighbours in those.
+  // Near rows by the leaves compete; those of older graphs wait for the second choice.
   Status ChooseNear() {
     neighbours_.resize(size_t{row_count_} * kGraphDegree);
     return ForPieces(ctx_, parallel_, row_count_, kPieceRows, [&](uint32_t begin, uint32_t end) {
@@ -121,12 +127,11 @@ class GraphBuilder {
         const std::span<const int64_t> near = near_.Of(row);
         chooser.keys.assign(near.begin(), near.end());
         chooser.ids.clear();
-        if (sources_.known_count() == 0) {
+        if (sources_.known_count() == 0 || sources_.Knows(row)) {
           Choose(row, near.size(), &chooser, &neighbours_);
           continue;
         }
-        sources_.AppendNeighbours(row, &chooser.ids);
-        for (size_t i = 0; i < std::min(near.size(), kJoinedMerged) && !sources_.Knows(row); ++i) {
+        for (size_t i = 0; i < std::min(near.size(), kJoinedMerged); ++i) {
           sources_.AppendNeighbours(RowOfKey(near[i]), &chooser.ids);
         }
         Choose(row, kCandidatesMerged, &chooser, &neighbours_);
@@ -134,7 +139,7 @@ class GraphBuilder {
     });
   }
 
-  // Each row is offered those that chose it, and chooses again among them and its own.
+  // Each row is offered those that chose it, and chooses again among them, its own and its neighbours of old.
   Status AddReverse() {
     std::vector<uint32_t> starts(size_t{row_count_} + 1);
     for (const int64_t key : neighbours_) ++starts[RowOfKey(key) + size_t{1}];
@@ -153,6 +158,8 @@ class GraphBuilder {
         const std::span<const int64_t> own = Of(neighbours_, row);
         chooser.keys.assign(own.begin(), own.end());
         chooser.keys.insert(chooser.keys.end(), offers.begin() + starts[row], offers.begin() + starts[row + 1]);
+        chooser.ids.clear();
+        sources_.AppendNeighbours(row, &chooser.ids);
         Choose(row, kReverseMax, &chooser, &next);
       }
     }));

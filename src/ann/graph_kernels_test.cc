@@ -410,6 +410,41 @@ TEST(GraphKernelsTest, CompactEstimatesAreUnbiased) {
   }
 }
 
+// Of rows that are equally near, the one taken goes behind those that are not: pools are sorted by insertions that rely
+// on order.
+TEST(GraphKernelsTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
+  constexpr uint32_t kEqual = 5;
+  for (const GraphKernels* kernels : Sets()) {
+    const Coded coded(*kernels, 64, 40, 1);
+    const CompactCoded compact(*kernels, coded, 8);
+    const Prepared p(*kernels, coded.decoded[0]);
+    std::vector<int64_t> pool(40 + kKeySlack, std::numeric_limits<int64_t>::max()), results(40 + kKeySlack);
+    const std::vector<uint32_t> edges(40 * size_t{kGraphDegree});  // all lead to row 0
+    std::vector<uint32_t> visited = {1, 0}, trail(40);
+    GraphWalk walk;
+    walk.compact = compact.layout;
+    walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
+    walk.signs = compact.signs.data();
+    walk.codes = compact.codes.data();
+    walk.query = &p.query;
+    walk.pool = pool.data();
+    walk.pool_capacity = 40;
+    walk.visited = visited.data();
+    walk.trail = trail.data();
+    walk.results = results.data();
+    walk.result_capacity = 40;
+    for (uint32_t row = 1; row <= kEqual; ++row) pool[walk.pool_size++] = KeyOfPair(0.5f, row);
+    pool[walk.pool_size++] = KeyOfPair(0.75f, 6);
+    uint32_t taken = 0;
+    for (bool more = true; more; ++taken) {
+      ASSERT_LE(taken, walk.pool_size + 1) << kernels->name;
+      more = kernels->compact.run(walk, 1);
+      EXPECT_TRUE(std::is_sorted(pool.begin(), pool.begin() + walk.pool_size)) << kernels->name << " after " << taken;
+    }
+    EXPECT_EQ(walk.hops, walk.pool_size) << "each is taken once";
+  }
+}
+
 TEST(GraphKernelsTest, LargestCompactSumsDoNotOverflow) {
   const uint32_t dim = 16448;
   const CompactLayout layout{dim, 5};

@@ -58,10 +58,12 @@ class NearRowsMaker {
     return ForPieces(ctx_, parallel_, count, piece, [&](uint32_t begin, uint32_t end) {
       GraphLeaf leaf(slab_, kernels_);
       for (uint32_t at = begin; at < end; ++at) {
-        const Rows& rows = leaves[at];
+        Rows& rows = leaves[at];
+        const std::vector<LeafGap> gaps = Arrange(&rows);
         leaf.Fill(rows, rows);
         leaf.ForNearest(
-            slab_, rows, [&](size_t i) { return rows[i]; }, [&](size_t i) { return LimitOf(rows[i]); },
+            slab_, rows, [&](size_t i) { return LeafSkip{rows[i], gaps.empty() ? LeafGap{} : gaps[i]}; },
+            [&](size_t i) { return LimitOf(rows[i]); },
             [&](size_t i, std::span<const int64_t> keys) {
               if (i + kListsAhead < rows.size()) AskForList(rows[i + kListsAhead]);
               Merge(rows[i], keys);
@@ -122,7 +124,7 @@ class NearRowsMaker {
       leaf.Fill(leaders, numbers);
       const auto rows = std::span(from.rows).subspan(begin, end - begin);
       leaf.ForNearest(
-          slab_, rows, [](size_t) { return GraphLeaf::kNoId; }, [](size_t) { return INFINITY; },
+          slab_, rows, [](size_t) { return LeafSkip{}; }, [](size_t) { return INFINITY; },
           [&](size_t i, std::span<const int64_t> keys) {
             for (uint32_t j = 0; j < fanout; ++j) {
               followed[(begin + i) * fanout + j] = static_cast<uint8_t>(RowOfKey(keys[j]));
@@ -134,6 +136,22 @@ class NearRowsMaker {
       for (uint32_t j = 0; j < fanout; ++j) parts[followed[size_t{i} * fanout + j]].push_back(from.rows[i]);
     }
     return parts;
+  }
+
+  // Brings the rows of a group together. Returns for each the gap that is its group, nothing where there are no groups.
+  std::vector<LeafGap> Arrange(Rows* rows) const {
+    std::vector<LeafGap> gaps;
+    if (options_.groups.empty()) return gaps;
+    const auto group_of = [&](uint32_t row) { return options_.groups[row]; };
+    std::ranges::sort(*rows, {}, [&](uint32_t row) { return std::pair(group_of(row), row); });
+    gaps.resize(rows->size());
+    for (uint32_t begin = 0; begin < rows->size();) {
+      uint32_t end = begin + 1;
+      while (end < rows->size() && group_of((*rows)[end]) == group_of((*rows)[begin])) ++end;
+      std::fill(gaps.begin() + begin, gaps.begin() + end, LeafGap{begin, end});
+      begin = end;
+    }
+    return gaps;
   }
 
   void AskForList(uint32_t row) const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <vector>
 
 #include "ann/graph_build_kernels.h"
@@ -30,6 +31,8 @@ inline constexpr uint32_t kNearKeptMax = 256;
 struct NearOptions {
   uint32_t kept = 0;                    // near rows of each row, at most kNearKeptMax
   std::array<uint32_t, 2> fanout = {};  // leaders that a row follows at the first levels, then one
+  // Of each row, if there are any: rows of one group need not be found for each other.
+  std::span<const uint32_t> groups = {};
 };
 
 Result<NearRows> MakeNearRows(OpContext& ctx, const GraphCodes& codes, uint64_t seed, const NearOptions& options,

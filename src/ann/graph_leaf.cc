@@ -22,7 +22,7 @@ void GraphLeaf::Fill(std::span<const uint32_t> rows, std::span<const uint32_t> i
   room_.resize(kRowsAtOnce * dim + kGraphAlign);
   dots_.resize(std::max(dots_.size(), kRowsAtOnce * padded));
   ids_.assign(ids.begin(), ids.end());
-  ids_.resize(padded, kNoId);
+  ids_.resize(padded, LeafSkip::kNoId);
   scales_.assign(padded, 0.0f);
   norms_squared_.assign(padded, std::numeric_limits<float>::infinity());
   sums_.assign(padded, 0);
@@ -45,10 +45,10 @@ void GraphLeaf::Fill(std::span<const uint32_t> rows, std::span<const uint32_t> i
   codes_.sums = sums_.data();
 }
 
-void GraphLeaf::MakeDots(const CodeSlab& slab, std::span<const uint32_t> others, size_t begin) {
+void GraphLeaf::MakeDots(const CodeSlab& slab, std::span<const uint32_t> others, size_t begin, LeafGap gap) {
   uint32_t rows[kRowsAtOnce];
   for (size_t i = 0; i < kRowsAtOnce; ++i) rows[i] = others[std::min(begin + i, others.size() - 1)];
-  kernels_.leaf_dots(slab, rows, codes_, Aligned(room_), dots_.data());
+  kernels_.leaf_dots(slab, rows, codes_, gap, Aligned(room_), dots_.data());
 }
 
 }  // namespace akidb

@@ -30,6 +30,9 @@ class GraphSources {
 
   uint32_t known_count() const { return known_count_; }
   bool Knows(uint32_t row) const { return !places_.empty() && places_[row].source != kNone; }
+  // Of each row the number of the graph it was in, if near rows in there need not be looked for again. Nothing unless
+  // that is so for all rows, and there are graphs whose rows do not know each other.
+  std::vector<uint32_t> Groups() const;
   // Appends the neighbours of `row` in its old graph, if it was in one; those of neighbours that are gone stand for
   // them. Some may come twice, and `row` itself may.
   void AppendNeighbours(uint32_t row, std::vector<uint32_t>* out) const;
@@ -42,7 +45,8 @@ class GraphSources {
   };
 
   std::span<const GraphSource> sources_;
-  std::vector<Place> places_;  // of each new row; none if nothing is known of any
+  std::vector<Place> places_;   // of each new row; none if nothing is known of any
+  std::vector<uint8_t> whole_;  // of each source: whether it lost hardly any row
   uint32_t known_count_ = 0;
 };
 

@@ -72,6 +72,31 @@ TEST(GraphSourcesTest, AGraphThatLostTooManyRowsIsLeftOut) {
   EXPECT_FALSE(sources.Knows(10));
 }
 
+TEST(GraphSourcesTest, RowsOfAGraphThatIsWholeKnowEachOther) {
+  std::vector<RowIndex> first(40), second(40);
+  for (RowIndex row = 0; row < 40; ++row) {
+    first[row] = row;
+    second[row] = 40 + row;
+  }
+  const auto groups_of = [&](uint32_t row_count) {
+    return GraphSources(std::vector<GraphSource>{{Ring(40), first}, {Ring(40), second}}, row_count).Groups();
+  };
+  const std::vector<uint32_t> groups = groups_of(80);
+  ASSERT_EQ(groups.size(), 80u);
+  EXPECT_EQ(groups[39], 0u);
+  EXPECT_EQ(groups[40], 1u);
+  EXPECT_TRUE(groups_of(81).empty()) << "one is in no graph";
+  second[0] = second[1] = kNoRow;
+  EXPECT_EQ(groups_of(80).size(), 0u) << "two are in no graph";
+  for (RowIndex row = 2; row < 40; ++row) second[row] = 38 + row;
+  EXPECT_EQ(groups_of(78).size(), 78u) << "a twentieth may be gone";
+  second[2] = kNoRow;
+  for (RowIndex row = 3; row < 40; ++row) second[row] = 37 + row;
+  EXPECT_TRUE(groups_of(77).empty());
+  const GraphSources alone(std::vector<GraphSource>{{Ring(40), first}}, 40);
+  EXPECT_TRUE(alone.Groups().empty()) << "there are no others to look for";
+}
+
 // Rows that are dealt to segments, each with its graph.
 class Segments {
  public:
@@ -199,18 +224,18 @@ TEST(MergedGraphTest, FindsAsMuchWhereRowsAreGone) {
   for (const uint32_t ef : {16u, 48u}) EXPECT_GE(Recall(*merged, ef), Recall(*anew, ef) - 0.01) << ef;
 }
 
-// Rows of which two thirds are known from two graphs.
-struct PartlyKnown {
+// Rows of which thirds are known from a graph each.
+struct Known {
   static constexpr uint32_t kRows = 1500;
   static constexpr GraphOptions kOptions = {.ef_construction = kEfConstruction};
 
   std::vector<float> values = ClusteredFloats(1, kRows, kSourceDim);
   StoredTestRows rows{VectorType::kF32, kSourceDim, values};
-  std::vector<IndexSource> encoded =
-      Segments(values, 2, [](RowIndex row) { return row % 3; }).Sources(kRows, kNothingGone);
+  std::vector<IndexSource> encoded;
   std::vector<GraphSource> sources;
 
-  PartlyKnown() {
+  explicit Known(uint32_t thirds)
+      : encoded(Segments(values, thirds, [](RowIndex row) { return row % 3; }).Sources(kRows, kNothingGone)) {
     for (const IndexSource& source : encoded) sources.push_back({*DecodeGraphTopology(source.bytes), source.rows});
   }
 
@@ -236,18 +261,22 @@ TEST(MergedGraphTest, IsTheSameForAnyNumberOfThreads) {
       other.join();
     }
   };
-  const PartlyKnown known;
-  Serial serial;
-  TwoThreads threads;
-  EXPECT_EQ(known.BuildWith(Kernels(), threads), known.BuildWith(Kernels(), serial));
+  for (const uint32_t thirds : {2u, 3u}) {
+    const Known known(thirds);
+    Serial serial;
+    TwoThreads threads;
+    EXPECT_EQ(known.BuildWith(Kernels(), threads), known.BuildWith(Kernels(), serial)) << thirds;
+  }
 }
 
 TEST(MergedGraphTest, IsTheSameOnAnyInstructionSet) {
-  const PartlyKnown known;
-  Serial serial;
-  const GraphTopology expected = known.BuildWith(Kernels(), serial);
-  for (const KernelSet* kernels : AllKernels()) {
-    if (kernels->supported()) EXPECT_EQ(known.BuildWith(*kernels, serial), expected) << kernels->name;
+  for (const uint32_t thirds : {2u, 3u}) {
+    const Known known(thirds);
+    Serial serial;
+    const GraphTopology expected = known.BuildWith(Kernels(), serial);
+    for (const KernelSet* kernels : AllKernels()) {
+      if (kernels->supported()) EXPECT_EQ(known.BuildWith(*kernels, serial), expected) << kernels->name << thirds;
+    }
   }
 }
 

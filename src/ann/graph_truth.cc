@@ -96,7 +96,8 @@ Result<std::vector<std::vector<Candidate>>> NearestOfSamples(OpContext& ctx, con
     GraphLeaf leaf(all.codes.slab(), kernels);
     leaf.Fill(rows, rows);
     leaf.ForNearest(
-        coded.slab(), numbers, [&](size_t i) { return samples[i]; }, [&](size_t i) { return nears[i].Limit(most); },
+        coded.slab(), numbers, [&](size_t i) { return LeafSkip{samples[i], {}}; },
+        [&](size_t i) { return nears[i].Limit(most); },
         [&](size_t i, std::span<const int64_t> keys) { nears[i].Take(keys, most); });
   }));
   std::vector<std::vector<Candidate>> out(samples.size());
