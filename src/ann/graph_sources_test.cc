@@ -79,7 +79,8 @@ TEST(GraphSourcesTest, RowsOfAGraphThatIsWholeKnowEachOther) {
     second[row] = 40 + row;
   }
   const auto groups_of = [&](uint32_t row_count) {
-    return GraphSources(std::vector<GraphSource>{{Ring(40), first}, {Ring(40), second}}, row_count).Groups();
+    const std::vector<GraphSource> both = {{Ring(40), first}, {Ring(40), second}};
+    return GraphSources(both, row_count).Groups();
   };
   const std::vector<uint32_t> groups = groups_of(80);
   ASSERT_EQ(groups.size(), 80u);
@@ -93,8 +94,8 @@ TEST(GraphSourcesTest, RowsOfAGraphThatIsWholeKnowEachOther) {
   second[2] = kNoRow;
   for (RowIndex row = 3; row < 40; ++row) second[row] = 37 + row;
   EXPECT_TRUE(groups_of(77).empty());
-  const GraphSources alone(std::vector<GraphSource>{{Ring(40), first}}, 40);
-  EXPECT_TRUE(alone.Groups().empty()) << "there are no others to look for";
+  const std::vector<GraphSource> one = {{Ring(40), first}};
+  EXPECT_TRUE(GraphSources(one, 40).Groups().empty()) << "there are no others to look for";
 }
 
 // Rows that are dealt to segments, each with its graph.
