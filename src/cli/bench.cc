@@ -1,5 +1,6 @@
-// `akidb bench upsert | search`: N connections, each sending the next request when its last was answered.
-#include <atomic>
+// `akidb bench upsert | search`: N connections, each taking the next request of one schedule.
+#include <sys/prctl.h>
+
 #include <cmath>
 #include <thread>
 
@@ -7,12 +8,14 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "cli/api_client.h"
+#include "cli/bench_schedule.h"
 #include "cli/bench_stats.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/table.h"
 #include "format/columns.h"
+#include "ingest/npy_file.h"
 
 namespace akidb {
 namespace {
@@ -51,6 +54,44 @@ Rows MakeRows(Random& random, uint32_t count, uint32_t dim) {
   return rows;
 }
 
+// What the searches ask: whole bodies, made before the clock starts.
+Result<std::vector<std::string>> MakeSearchBodies(const BenchOptions& options,
+                                                  const std::vector<std::string>& vectors) {
+  std::string filter;
+  if (!options.filter.empty()) {
+    AKI_ASSIGN_OR_RETURN(filter, FilterJson(options.filter));
+  }
+  std::vector<std::string> bodies(vectors.size());
+  for (size_t i = 0; i < vectors.size(); ++i) {
+    JsonWriter writer(&bodies[i]);
+    writer.BeginObject().Key("vector").Raw(vectors[i]).Key("top_k").Value(options.top_k);
+    if (!filter.empty()) writer.Key("filter").Raw(filter);
+    if (options.ef_search) writer.Key("ef_search").Value(*options.ef_search);
+    if (options.recall) writer.Key("recall").Value(*options.recall);
+    if (options.no_payload) writer.Key("with_payload").Value(false);
+    writer.EndObject();
+  }
+  return bodies;
+}
+
+// The vectors of --queries as JSON.
+Result<std::vector<std::string>> ReadQueries(const std::string& file, uint32_t dim) {
+  AKI_ASSIGN_OR_RETURN(const FloatMatrix queries, ReadNpyFloats(PosixFileSystem(), file));
+  if (queries.columns != dim || queries.rows == 0) {
+    return std::unexpected(InvalidArgument(file + ": has " + std::to_string(queries.rows) + " queries of " +
+                                           std::to_string(queries.columns) +
+                                           " elements; the collection's vectors have " + std::to_string(dim)));
+  }
+  std::vector<std::string> json(queries.rows);
+  for (uint32_t row = 0; row < queries.rows; ++row) {
+    JsonWriter writer(&json[row]);
+    writer.BeginArray();
+    for (uint32_t i = 0; i < dim; ++i) writer.Value(queries.Row(row)[i]);
+    writer.EndArray();
+  }
+  return json;
+}
+
 class Bench {
  public:
   Bench(const BenchOptions& options, ServerUrl url) : options_(options), url_(std::move(url)) {}
@@ -59,9 +100,9 @@ class Bench {
 
  private:
   Status Prepare(ApiClient& client);
-  void Drive(const Rows& rows) AKI_EXCLUDES(mutex_);
-  std::string UpsertBody(const Rows& rows, uint64_t number) const;
-  std::string SearchBody(const Rows& rows, uint64_t number) const;
+  Status MakeBodies();
+  void Drive(BenchSchedule& schedule) AKI_EXCLUDES(mutex_);
+  std::string UpsertBody(uint64_t number) const;
   void Print(Duration elapsed, const Console& console) AKI_EXCLUDES(mutex_);
 
   const BenchOptions& options_;
@@ -70,7 +111,8 @@ class Bench {
   std::string target_;
   uint32_t dim_ = 0;
   bool drop_at_end_ = false;
-  std::atomic<uint64_t> next_{0};
+  Rows rows_;                          // upsert
+  std::vector<std::string> searches_;  // search
   Mutex mutex_;
   Status failure_ AKI_GUARDED_BY(mutex_);
   std::vector<Duration> latencies_ AKI_GUARDED_BY(mutex_);
@@ -93,7 +135,24 @@ Status Bench::Prepare(ApiClient& client) {
   return OkStatus();
 }
 
-std::string Bench::UpsertBody(const Rows& rows, uint64_t number) const {
+Status Bench::MakeBodies() {
+  constexpr uint32_t kQueries = 1000;
+  const std::unique_ptr<Random> random = NewSeededRandom(options_.seed);
+  if (options_.action == BenchAction::kUpsert) {
+    rows_ = MakeRows(*random, options_.batch_rows, dim_);
+    return OkStatus();
+  }
+  std::vector<std::string> vectors;
+  if (options_.queries.empty()) {
+    vectors = MakeRows(*random, kQueries, dim_).json;
+  } else {
+    AKI_ASSIGN_OR_RETURN(vectors, ReadQueries(options_.queries, dim_));
+  }
+  AKI_ASSIGN_OR_RETURN(searches_, MakeSearchBodies(options_, vectors));
+  return OkStatus();
+}
+
+std::string Bench::UpsertBody(uint64_t number) const {
   std::vector<std::string> ids;
   for (uint32_t row = 0; row < options_.batch_rows; ++row) {
     ids.push_back(std::to_string(number * options_.batch_rows + row));
@@ -104,29 +163,23 @@ std::string Bench::UpsertBody(const Rows& rows, uint64_t number) const {
     batch.dim = dim_;
     batch.ids.assign(ids.begin(), ids.end());
     batch.payloads.assign(ids.size(), payload);
-    batch.vectors = {reinterpret_cast<const char*>(rows.vectors.data()), rows.vectors.size() * sizeof(float)};
+    batch.vectors = {reinterpret_cast<const char*>(rows_.vectors.data()), rows_.vectors.size() * sizeof(float)};
     return EncodeColumns(batch);
   }
   std::string body;
   JsonWriter writer(&body);
   writer.BeginObject().Key("vectors").BeginArray();
   for (uint32_t row = 0; row < options_.batch_rows; ++row) {
-    writer.BeginObject().Key("id").Value(ids[row]).Key("vector").Raw(rows.json[row]);
+    writer.BeginObject().Key("id").Value(ids[row]).Key("vector").Raw(rows_.json[row]);
     writer.Key("payload").Raw(payload).EndObject();
   }
   writer.EndArray().EndObject();
   return body;
 }
 
-std::string Bench::SearchBody(const Rows& rows, uint64_t number) const {
-  std::string body;
-  JsonWriter writer(&body);
-  writer.BeginObject().Key("vector").Raw(rows.json[number % rows.json.size()]);
-  writer.Key("top_k").Value(options_.top_k).EndObject();
-  return body;
-}
-
-void Bench::Drive(const Rows& rows) {
+void Bench::Drive(BenchSchedule& schedule) {
+  // The kernel lets sleepers sleep 50 us longer, which would look like the server's latency.
+  if (options_.rate > 0) ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   ApiClient client(url_, HttpOptionsOf(options_.client), RealClock());
   const bool upsert = options_.action == BenchAction::kUpsert;
   const std::string target = target_ + (upsert ? "/vectors" : "/search");
@@ -134,18 +187,24 @@ void Bench::Drive(const Rows& rows) {
   std::vector<Duration> latencies;
   Status status;
   while (status.ok()) {
-    const uint64_t number = next_.fetch_add(1);
-    if (number >= options_.requests) break;
-    const std::string body = upsert ? UpsertBody(rows, number) : SearchBody(rows, number);
-    const MonotonicTime started = RealClock().Now();
-    status = internal::ToStatus(client.Call("POST", target, type, body, Repeat::kSafe));
-    if (status.ok()) latencies.push_back(RealClock().Now() - started);
+    std::string upsert_body;
+    std::optional<BenchSchedule::Turn> turn = schedule.Take();
+    if (!turn) break;
+    if (upsert) upsert_body = UpsertBody(turn->number);
+    const std::string& body = upsert ? upsert_body : searches_[turn->number % searches_.size()];
+    if (options_.rate > 0) {
+      status = SleepUnlessInterrupted(turn->due - RealClock().Now());
+    } else {
+      turn->due = RealClock().Now();
+    }
+    if (status.ok()) status = internal::ToStatus(client.Call("POST", target, type, body, Repeat::kSafe));
+    if (status.ok()) latencies.push_back(RealClock().Now() - turn->due);
     if (status.ok()) status = CheckInterrupt();
   }
   MutexLock lock(mutex_);
   latencies_.insert(latencies_.end(), latencies.begin(), latencies.end());
   if (failure_.ok()) failure_ = std::move(status);
-  if (!failure_.ok()) next_.store(options_.requests);
+  if (!failure_.ok()) schedule.Stop();
 }
 
 void Bench::Print(Duration elapsed, const Console& console) {
@@ -161,6 +220,7 @@ void Bench::Print(Duration elapsed, const Console& console) {
     JsonWriter writer(&out);
     writer.BeginObject().Key("action").Value(upsert ? "upsert" : "search").Key("collection").Value(collection_);
     writer.Key("connections").Value(options_.connections).Key("requests").Value(latencies_.size());
+    if (options_.rate > 0) writer.Key("rate").Value(options_.rate);
     writer.Key("seconds").Value(seconds).Key("requests_per_second").Value(requests / seconds);
     writer.Key("rows_per_second").Value(rows / seconds).Key("mean_ms").Value(ms(summary.mean));
     writer.Key("p50_ms").Value(ms(summary.p50)).Key("p95_ms").Value(ms(summary.p95));
@@ -186,12 +246,11 @@ void Bench::Print(Duration elapsed, const Console& console) {
 Status Bench::Run(const Console& console) {
   ApiClient client(url_, HttpOptionsOf(options_.client), RealClock());
   AKI_RETURN_IF_ERROR(Prepare(client));
-  constexpr uint32_t kQueries = 1000;
-  const std::unique_ptr<Random> random = NewSeededRandom(options_.seed);
-  const Rows rows = MakeRows(*random, options_.action == BenchAction::kUpsert ? options_.batch_rows : kQueries, dim_);
+  AKI_RETURN_IF_ERROR(MakeBodies());
   const MonotonicTime started = RealClock().Now();
+  BenchSchedule schedule(options_.requests, options_.rate, RealClock());
   std::vector<std::thread> threads;
-  for (uint32_t i = 0; i < options_.connections; ++i) threads.emplace_back([&] { Drive(rows); });
+  for (uint32_t i = 0; i < options_.connections; ++i) threads.emplace_back([&] { Drive(schedule); });
   for (std::thread& thread : threads) thread.join();
   Print(RealClock().Now() - started, console);
   Status dropped;

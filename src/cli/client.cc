@@ -1,5 +1,6 @@
 #include "cli/client.h"
 
+#include <simdjson.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -8,6 +9,11 @@
 #include "base/json_writer.h"
 
 namespace akidb {
+namespace {
+
+constexpr uint64_t kFilterBytesMax = 16u << 20;
+
+}  // namespace
 
 Result<std::string> TextOrFile(const std::string& text, uint64_t size_max) {
   if (!text.starts_with('@')) return text;
@@ -31,6 +37,16 @@ Result<std::string> AtJson(const std::string& text) {
     writer.Value(text);
   }
   return json;
+}
+
+Result<std::string> FilterJson(const std::string& text) {
+  AKI_ASSIGN_OR_RETURN(std::string filter, TextOrFile(text, kFilterBytesMax));
+  simdjson::dom::parser parser;
+  if (const auto error = parser.parse(filter).error()) {
+    return std::unexpected(
+        InvalidArgument(std::string("--filter is not valid JSON: ") + simdjson::error_message(error)));
+  }
+  return filter;
 }
 
 Status ConfirmByName(const std::string& question, const std::string& name, bool yes, const Console& console) {

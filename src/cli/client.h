@@ -25,6 +25,9 @@ Result<std::string> TextOrFile(const std::string& text, uint64_t size_max);
 // The value of `at` in a request, as JSON, from a flag: a snapshot's NAME, "version:N" or "time:T".
 Result<std::string> AtJson(const std::string& text);
 
+// The value of `filter` in a request: `text`, or the content of FILE for "@FILE". kInvalidArgument if it is no JSON.
+Result<std::string> FilterJson(const std::string& text);
+
 // Asks on the terminal for `name` again before something cannot be undone; OK at once with `yes`. kInvalidArgument when
 // nobody can be asked.
 Status ConfirmByName(const std::string& question, const std::string& name, bool yes, const Console& console);

@@ -137,6 +137,12 @@ struct BenchOptions {
   uint32_t payload_bytes = 100;
   std::string body = "columns";  // or "json"
   uint64_t seed = 1;
+  double rate = 0;      // requests a second; 0: the next when the last was answered
+  std::string queries;  // search: .npy file; empty: generated
+  std::string filter;   // JSON, or @FILE
+  std::optional<uint32_t> ef_search;
+  std::optional<double> recall;
+  bool no_payload = false;
 };
 
 struct AnnBenchOptions {

@@ -340,6 +340,10 @@ class Parser {
       sub->add_option("--requests,-n", o->requests, "requests in all")
           ->check(CLI::Range(1, 1000000000))
           ->capture_default_str();
+      sub->add_option(
+             "--rate", o->rate,
+             "requests a second over all connections, sent when they are due (default: when the last was answered)")
+          ->check(CLI::Range(0.001, 10000000.0));
       sub->add_option("--seed", o->seed, "of the generated vectors")->capture_default_str();
       return sub;
     };
@@ -354,9 +358,14 @@ class Parser {
     upsert->add_option("--body", o->body, "columns or json")
         ->check(CLI::IsMember({"columns", "json"}))
         ->capture_default_str();
-    CLI::App* search = add("search", "search for generated vectors", BenchOptions::Action::kSearch);
+    CLI::App* search = add("search", "search for generated vectors, or those of a file", BenchOptions::Action::kSearch);
     search->get_option("--collection")->required();
+    search->add_option("--queries", o->queries, "a .npy file of query vectors, <f2 or <f4, taken in turns");
     search->add_option("--top-k,-k", o->top_k, "results")->capture_default_str();
+    search->add_option("--filter", o->filter, "JSON, or @FILE");
+    CLI::Option* beam = search->add_option("--ef-search", o->ef_search, "rows kept in view");
+    search->add_option("--recall", o->recall, "recall to aim at")->check(CLI::Range(0.01, 1.0))->excludes(beam);
+    search->add_flag("--no-payload", o->no_payload, "ids and scores only");
     AddAnnBench(app);
   }
 

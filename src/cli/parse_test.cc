@@ -56,6 +56,29 @@ TEST(ParseTest, ReadsIngestFlags) {
   EXPECT_EQ(ingest.connections, 8u);
 }
 
+TEST(ParseTest, ReadsWhatABenchmarkOfSearchesAsks) {
+  const auto bench =
+      Get<BenchOptions>({"bench", "search", "-c", "docs", "--queries", "q.npy", "--rate", "250.5", "--filter", "{}",
+                         "--ef-search", "40", "--no-payload", "--connections", "8", "-n", "9"});
+  EXPECT_EQ(bench.action, BenchOptions::Action::kSearch);
+  EXPECT_EQ(bench.queries, "q.npy");
+  EXPECT_EQ(bench.rate, 250.5);
+  EXPECT_EQ(bench.filter, "{}");
+  EXPECT_EQ(bench.ef_search, 40u);
+  EXPECT_TRUE(bench.no_payload);
+  EXPECT_EQ(Get<BenchOptions>({"bench", "search", "-c", "docs"}).rate, 0) << "no rate";
+  EXPECT_EQ(Get<BenchOptions>({"bench", "upsert", "--rate", "10"}).rate, 10);
+  EXPECT_EQ(Get<BenchOptions>({"bench", "search", "-c", "docs", "--recall", "0.9"}).recall, 0.9);
+  for (const auto& bad :
+       std::vector<std::vector<const char*>>{{"bench", "search", "-c", "docs", "--recall", "0.9", "--ef-search", "40"},
+                                             {"bench", "search", "-c", "docs", "--rate", "0"},
+                                             {"bench", "upsert", "--queries", "q.npy"}}) {
+    const auto parsed = Parse(bad);
+    ASSERT_TRUE(std::holds_alternative<ParseEnd>(parsed)) << bad.back();
+    EXPECT_EQ(std::get<ParseEnd>(parsed).exit_code, 2);
+  }
+}
+
 TEST(ParseTest, KnowsTheActionsOfCollection) {
   using Action = CollectionOptions::Action;
   EXPECT_EQ(Get<CollectionOptions>({"collection", "list"}).action, Action::kList);

@@ -60,12 +60,7 @@ Result<std::string> RequestBody(const SearchOptions& options, const std::string&
     writer.Key("at").Raw(at);
   }
   if (!options.filter.empty()) {
-    AKI_ASSIGN_OR_RETURN(const std::string filter, TextOrFile(options.filter, kTextBytesMax));
-    dom::parser parser;
-    if (const auto error = parser.parse(filter).error()) {
-      return std::unexpected(
-          InvalidArgument(std::string("--filter is not valid JSON: ") + simdjson::error_message(error)));
-    }
+    AKI_ASSIGN_OR_RETURN(const std::string filter, FilterJson(options.filter));
     writer.Key("filter").Raw(filter);
   }
   writer.EndObject();
