@@ -21,25 +21,48 @@ uint64_t Load8(const char* p) {
   return word;
 }
 
-// Eight digits at a time (Lemire, "Quickly parsing eight digits", 2018). Little-endian.
-bool AreEightDigits(uint64_t word) {
-  return ((word & 0xF0F0F0F0F0F0F0F0) | (((word + 0x0606060606060606) & 0xF0F0F0F0F0F0F0F0) >> 4)) ==
-         0x3333333333333333;
-}
-uint32_t EightDigits(uint64_t word) {
-  word -= 0x3030303030303030;
-  word = word * 10 + (word >> 8);
-  return static_cast<uint32_t>((((word & 0x000000FF000000FF) * 0x000F424000000064) +
-                                (((word >> 16) & 0x000000FF000000FF) * 0x0000271000000001)) >>
+// The number whose eight digits are these bytes, the first in the lowest (Lemire, "Quickly parsing eight digits",
+// 2018).
+uint32_t EightDigits(uint64_t values) {
+  values = values * 10 + (values >> 8);
+  return static_cast<uint32_t>((((values & 0x000000FF000000FF) * 0x000F424000000064) +
+                                (((values >> 16) & 0x000000FF000000FF) * 0x0000271000000001)) >>
                                32);
 }
 
+// Little-endian. Numbers differ in length, so that a branch for each digit would be guessed wrong once a number.
 const char* Digits(const char* p, uint64_t* mantissa) {
-  for (uint64_t word = Load8(p); AreEightDigits(word); word = Load8(p)) {
-    *mantissa = *mantissa * 100000000 + EightDigits(word);
+  constexpr std::array<uint64_t, 8> kPowers = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+  while (true) {
+    const uint64_t values = Load8(p) ^ 0x3030303030303030;
+    // The high bit of each byte above 9; a carry only reaches bytes behind the first of them.
+    const uint64_t others = ((values + 0x7676767676767676) | values) & 0x8080808080808080;
+    if (others != 0) {
+      const auto count = static_cast<unsigned>(std::countr_zero(others)) / 8;
+      // Zeros in front of what there is; in two steps, for 64 places at once are undefined.
+      *mantissa = *mantissa * kPowers[count] + EightDigits((values << (8 * (7 - count))) << 8);
+      return p + count;
+    }
+    *mantissa = *mantissa * 100000000 + EightDigits(values);
     p += 8;
   }
-  for (; IsDigit(*p); ++p) *mantissa = *mantissa * 10 + static_cast<uint64_t>(*p - '0');
+}
+
+// The high bit of each byte that is `c`, exact up to the first.
+uint64_t BytesEqual(uint64_t word, char c) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const uint64_t zero_if_equal = word ^ kOnes * static_cast<unsigned char>(c);
+  return (zero_if_equal - kOnes) & ~zero_if_equal & 0x8080808080808080;
+}
+
+// Goes on to the next quote, bracket or brace, or to the last bytes before `end`.
+const char* SkipPlain(const char* p, const char* end) {
+  for (; end - p >= 8; p += 8) {
+    const uint64_t word = Load8(p);
+    const uint64_t lower = word | 0x2020202020202020;  // makes braces of brackets
+    const uint64_t found = BytesEqual(word, '"') | BytesEqual(lower, '{') | BytesEqual(lower, '}');
+    if (found != 0) return p + std::countr_zero(found) / 8;
+  }
   return p;
 }
 
@@ -163,7 +186,7 @@ Result<std::string_view> JsonCursor::RawValue() {
         break;
       default:
         if (depth > 0) {
-          ++p;
+          p = SkipPlain(p + 1, end_);
           continue;
         }
         while (p < end_ && std::strchr(",]} \t\r\n", *p) == nullptr) ++p;

@@ -127,6 +127,22 @@ TEST(JsonCursorTest, TakesValuesByTheirExtent) {
   EXPECT_TRUE(cursor.End().ok());
 }
 
+TEST(JsonCursorTest, FindsTheEndOfAValueWhereverItsBracketsLie) {
+  for (const char c : {'1', 'y', '\x7f', '\xdb', '\xfd', '!', '\xa2'}) {  // what differs from them by a bit
+    for (size_t before = 0; before < 20; ++before) {
+      for (size_t after = 0; after < 20; ++after) {
+        for (const char* inner : {"[]", "{}", "\"]\"", "[{}]"}) {
+          const std::string value = "[" + std::string(before, c) + inner + std::string(after, c) + "]";
+          EXPECT_EQ(JsonCursor(value).RawValue().value_or(""), value);
+          const std::string text = value + ", 1]";
+          EXPECT_EQ(JsonCursor(text).RawValue().value_or(""), value);
+          EXPECT_FALSE(JsonCursor(std::string_view(value).substr(0, value.size() - 1)).RawValue()) << value;
+        }
+      }
+    }
+  }
+}
+
 TEST(JsonCursorTest, RefusesUnclosedAndMissingValues) {
   for (const char* text : {"", "[", "{\"a\":", "\"abc", "\"abc\\\"", "]", "[1, [2]", ","}) {
     const std::string padded(text);
