@@ -97,6 +97,18 @@ class CollectionIndexTest : public testing::Test {
   }
 };
 
+TEST_F(CollectionIndexTest, IsWorkOfTheExecutorThatComputesForLong) {
+  const auto computing = std::make_shared<ManualExecutor>(RealClock());
+  EngineOptions options = Options();
+  options.computing = computing;
+  TestDatabase test(options);
+  const auto c = Filled(test);
+  test.executor().RunUntilIdle();
+  EXPECT_EQ(c->stats().indexed_rows, 0u);
+  computing->RunUntilIdle();
+  EXPECT_EQ(c->stats().indexed_rows, uint64_t{kRows});
+}
+
 TEST_F(CollectionIndexTest, AFlushedSegmentIsScannedThenIndexedAndTheManifestNamesWhatIsStored) {
   TestDatabase test(Options());
   const auto c = Filled(test);

@@ -141,7 +141,7 @@ class DatabaseImpl final : public Database {
   Mutex map_mutex_;
   std::map<CollectionId, std::shared_ptr<CollectionImpl>> loaded_ AKI_GUARDED_BY(map_mutex_);
 
-  std::vector<TaskId> tasks_;
+  std::vector<std::pair<Executor*, TaskId>> tasks_;
   std::atomic<TaskId> flush_task_{0};
   std::atomic<TaskId> upload_task_{0};  // 0: none
   std::atomic<TaskId> follow_task_{0};

@@ -48,8 +48,13 @@ void DatabaseImpl::StartTasks() {
   Executor& executor = *deps_.env.executor;
   const auto add = [&](std::string_view name, NextStep (DatabaseImpl::*step)(OpContext&),
                        Priority priority = Priority::kBackground) {
-    tasks_.push_back(executor.Add(std::make_shared<StepTask>(name, *this, priority, step)));
-    return tasks_.back();
+    tasks_.emplace_back(&executor, executor.Add(std::make_shared<StepTask>(name, *this, priority, step)));
+    return tasks_.back().second;
+  };
+  Executor& computing = deps_.options.computing ? *deps_.options.computing : executor;
+  const auto add_computing = [&](std::string_view name, NextStep (DatabaseImpl::*step)(OpContext&)) {
+    auto task = std::make_shared<StepTask>(name, *this, Priority::kBackground, step);
+    tasks_.emplace_back(&computing, computing.Add(std::move(task)));
   };
   add("prepare", &DatabaseImpl::PrepareTaskStep);
   if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep, Priority::kQuery);
@@ -57,9 +62,9 @@ void DatabaseImpl::StartTasks() {
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   // Where a commit takes long, the next upload does not wait for it.
   if (deps_.options.shared_store) upload_task_ = add("upload", &DatabaseImpl::UploadTaskStep, Priority::kWrite);
-  add("merge", &DatabaseImpl::MergeTaskStep);
-  add("index", &DatabaseImpl::IndexTaskStep);
-  add("grow", &DatabaseImpl::GrowTaskStep);
+  add_computing("merge", &DatabaseImpl::MergeTaskStep);
+  add_computing("index", &DatabaseImpl::IndexTaskStep);
+  add_computing("grow", &DatabaseImpl::GrowTaskStep);
   add("trim", &DatabaseImpl::TrimTaskStep);
   add("collect", &DatabaseImpl::CollectTaskStep);
   deps_.wake_flush = [this] {
@@ -76,7 +81,7 @@ void DatabaseImpl::StopTasks() {
     stopping_ = true;
     if (index_ctx_ != nullptr) index_ctx_->Cancel();
   }
-  for (const TaskId task : tasks_) deps_.env.executor->Remove(task);
+  for (const auto& [executor, task] : tasks_) executor->Remove(task);
   tasks_.clear();
 }
 

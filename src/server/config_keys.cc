@@ -171,7 +171,8 @@ void AddServerKeys(Keys& keys) {
   AddCount(keys, "server.io_threads", "threads that read and write sockets; 0: by processors", AKI_AT(io_threads));
   AddCount(keys, "server.worker_threads", "threads that execute requests; 0: by processors, on a bucket 16 at least",
            AKI_AT(worker_threads));
-  AddCount(keys, "server.background_threads", "threads for flush, merge and garbage collection; 0: 3, on a bucket 16",
+  AddCount(keys, "server.background_threads",
+           "threads for flush and garbage collection; merges and indexes have their own; 0: 3, on a bucket 16",
            AKI_AT(background_threads));
   AddCount(keys, "server.index_threads", "threads that build one index; 0: half the processors", AKI_AT(index_threads));
   AddDuration(keys, "server.shutdown_timeout", "how long running requests may take when the server stops",

@@ -6,8 +6,10 @@
 #include <array>
 #include <filesystem>
 #include <thread>
+#include <type_traits>
 
 #include "base/log.h"
+#include "base/thread_priority.h"
 #include "objstore/probe/store_probe.h"
 #include "objstore/s3/s3_probe.h"
 #include "objstore/s3/upload_sweep.h"
@@ -27,6 +29,8 @@ constexpr int kExitDied = 70;
 constexpr uint64_t kFreeBytesMin = 64ull << 20;
 // Requests that may wait for another node at once; each holds a thread, which costs next to nothing while it waits.
 constexpr int kForwardThreads = 64;
+// Merges, indexes of segments, indexes of growing rows: one at a time of each.
+constexpr int kComputingThreads = 3;
 // For the cache: reads of large ranges at once, all readers together.
 constexpr int kFetchThreads = 16;
 // Of the probe at the first start on a bucket. The threads of all its racers stay below the requests that may be under
@@ -38,6 +42,17 @@ int ThreadsOr(uint32_t configured, unsigned chosen) { return static_cast<int>(co
 [[noreturn]] void Die(const Status& status) {
   Log(LogLevel::kError, "a promise cannot be kept; the process ends", {{"error", status.ToString()}});
   ::_exit(kExitDied);
+}
+
+// What `make` returns. The threads that it starts give way to all others: threads inherit that from who starts them.
+template <class Make>
+std::invoke_result_t<Make> GivingWay(const Make& make) {
+  std::invoke_result_t<Make> made;
+  std::thread([&] {
+    GiveWayToOtherThreads();
+    made = make();
+  }).join();
+  return made;
 }
 
 class ServerImpl final : public Server {
@@ -72,7 +87,8 @@ class ServerImpl final : public Server {
   OpenedStore store_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Service> service_;
-  std::unique_ptr<WorkQueue> queue_;          // finishes its work before the service goes
+  std::unique_ptr<WorkQueue> bulk_queue_;     // finishes its work before the service goes
+  std::unique_ptr<WorkQueue> queue_;          // likewise, and before bulk_queue_, to which it posts
   std::unique_ptr<WorkQueue> forward_queue_;  // likewise, and before queue_, to which it posts; null for a directory
   std::unique_ptr<HttpServer> http_;
 };
@@ -81,9 +97,8 @@ Status ServerImpl::Open() {
   AKI_ASSIGN_OR_RETURN(address_, ParseListenAddress(config_.listen));
   AKI_RETURN_IF_ERROR(CheckListenAddress(address_.host));
   random_ = NewSystemRandom();
-  // Flush, merge and collection, and one that prepares log files, which writers wait for; on a bucket, where each
-  // collection that is written has a task of its own and heartbeats must not be late, they wait for answers most of the
-  // time.
+  // Flush and collection, and one that prepares log files, which writers wait for; on a bucket, where each collection
+  // that is written has a task of its own and heartbeats must not be late, they wait for answers most of the time.
   executor_ = NewThreadExecutor(RealClock(), ThreadsOr(config_.background_threads, on_bucket() ? 16 : 3));
   env_ = {&RealClock(), random_.get(), &PosixFileSystem(), executor_.get(), Die};
   OpContext ctx(RealClock());
@@ -96,6 +111,7 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   options.lock_note = LockNote("serve");
   options.index_parallel =
       NewThreadParallel(ThreadsOr(config_.index_threads, std::max(1u, std::thread::hardware_concurrency() / 2)));
+  options.computing = GivingWay([] { return NewThreadExecutor(RealClock(), kComputingThreads); });
   AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
   if (on_bucket() && config_.cache_bytes_max > 0) OpenCache(ctx);
   AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));
@@ -146,7 +162,9 @@ Status ServerImpl::JudgeStore(OpContext& ctx) {
 Status ServerImpl::OpenService() {
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
   queue_ = NewThreadWorkQueue(ThreadsOr(config_.worker_threads, std::max(on_bucket() ? 16u : 2u, processors)));
+  bulk_queue_ = GivingWay([&] { return NewThreadWorkQueue(static_cast<int>(std::max(2u, processors))); });
   ServiceOptions service_options;
+  service_options.bulk_queue = bulk_queue_.get();
   service_options.version = Version();
   service_options.slow_query = config_.slow_query;
   service_options.recall_check_one_in = config_.recall_check_one_in;
@@ -222,6 +240,7 @@ Status ServerImpl::Stop() {
   http_.reset();
   forward_queue_.reset();
   queue_.reset();
+  bulk_queue_.reset();
   OpContext ctx(RealClock());
   const Status closed = database_->Close(ctx);
   service_.reset();

@@ -7,13 +7,14 @@ namespace {
 
 constexpr size_t kRemembered = 100;
 constexpr Duration kTimeout = std::chrono::seconds(60);
+constexpr double kRestMax = 3600e9;  // nanoseconds
 
 }  // namespace
 
-RecallCheck::RecallCheck(Clock& clock, WorkQueue& queue, MetricsRegistry& metrics, uint32_t one_in)
+RecallCheck::RecallCheck(Clock& clock, WorkQueue& queue, MetricsRegistry& metrics, Effort effort)
     : clock_(clock),
       queue_(queue),
-      one_in_(one_in),
+      effort_(effort),
       checks_(metrics.GetCounter("akidb_search_recall_checks_total",
                                  "Approximate searches that were compared with exact ones.", "")) {
   metrics.AddCollector([this](PrometheusText& text) {
@@ -32,7 +33,9 @@ RecallCheck::RecallCheck(Clock& clock, WorkQueue& queue, MetricsRegistry& metric
 
 void RecallCheck::Offer(const std::shared_ptr<const Snapshot>& snapshot, const SearchRequest& request,
                         const std::vector<ResultRow>& rows) {
-  if (one_in_ == 0 || offered_.fetch_add(1, std::memory_order_relaxed) % one_in_ != 0) return;
+  if (effort_.one_in == 0 || offered_.fetch_add(1, std::memory_order_relaxed) % effort_.one_in != 0) return;
+  // Ten thousand searches a second must not be slowed down by ten scans.
+  if (clock_.Now() < not_before_.load(std::memory_order_relaxed)) return;
   // A collection so large that one comparison lasts longer than the next is due must not be scanned without end.
   if (busy_.exchange(true)) return;
   std::vector<double> scores;
@@ -42,7 +45,11 @@ void RecallCheck::Offer(const std::shared_ptr<const Snapshot>& snapshot, const S
   exact.payload = Include::kNo;
   exact.vectors = Include::kNo;
   queue_.Post([this, snapshot, exact = std::move(exact), scores = std::move(scores)] {
+    const MonotonicTime begin = clock_.Now();
     Compare(*snapshot, exact, scores);
+    const MonotonicTime end = clock_.Now();
+    const double rest = static_cast<double>((end - begin).count()) * (1 / effort_.share_max - 1);
+    not_before_.store(end + Duration(static_cast<int64_t>(std::min(rest, kRestMax))), std::memory_order_relaxed);
     busy_.store(false);
   });
 }

@@ -20,8 +20,11 @@ namespace akidb {
 
 class RecallCheck {
  public:
-  // 0: never.
-  RecallCheck(Clock& clock, WorkQueue& queue, MetricsRegistry& metrics, uint32_t one_in);
+  struct Effort {
+    uint32_t one_in = 0;   // 0: never
+    double share_max = 0;  // of one processor's time; the rest of the searches go unchecked
+  };
+  RecallCheck(Clock& clock, WorkQueue& queue, MetricsRegistry& metrics, Effort effort);
 
   // `rows` is what an approximate search gave on `snapshot`.
   void Offer(const std::shared_ptr<const Snapshot>& snapshot, const SearchRequest& request,
@@ -32,10 +35,11 @@ class RecallCheck {
 
   Clock& clock_;
   WorkQueue& queue_;
-  const uint32_t one_in_;
+  const Effort effort_;
   Counter& checks_;
   std::atomic<uint64_t> offered_{0};
   std::atomic<bool> busy_{false};
+  std::atomic<MonotonicTime> not_before_{MonotonicTime()};
   Mutex mutex_;
   std::deque<std::pair<size_t, size_t>> last_ AKI_GUARDED_BY(mutex_);  // found, of how many
 };

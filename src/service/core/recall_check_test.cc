@@ -34,6 +34,7 @@ class RecallCheckTest : public testing::Test {
   static ServiceOptions EveryOneIn(uint32_t n) {
     ServiceOptions options;
     options.recall_check_one_in = n;
+    options.recall_check_share_max = 1;
     return options;
   }
   static void FillAndIndex(TestService& test) {
@@ -77,6 +78,15 @@ TEST_F(RecallCheckTest, ComparesOneInSoManyApproximateSearches) {
   const double recall = std::stod(text.substr(at + std::string("\nakidb_search_recall ").size()));
   EXPECT_GT(recall, 0.8);
   EXPECT_LE(recall, 1.0);
+}
+
+TEST_F(RecallCheckTest, RestsAfterAComparisonSoThatItsShareOfAProcessorIsBounded) {
+  ServiceOptions options = EveryOneIn(1);
+  options.recall_check_share_max = 1e-9;
+  TestService test(options, Engine(), NewMemoryStore(RealClock()));
+  FillAndIndex(test);
+  Search(test, 5);
+  EXPECT_THAT(Metrics(test), HasSubstr("akidb_search_recall_checks_total 1\n"));
 }
 
 TEST_F(RecallCheckTest, ExactSearchesAndZeroAreNotCompared) {

@@ -52,6 +52,15 @@ uint64_t SearchElements(const Snapshot& snapshot, const SearchRequest& request) 
   return rows * snapshot.spec().dim;
 }
 
+// Of an answer that is not unusual; a text that grows is copied again and again.
+size_t ExpectedBytes(const SearchArguments& arguments) {
+  constexpr size_t kRowBytes = 128;
+  constexpr size_t kPayloadBytes = 1024;
+  constexpr size_t kBytesMax = 64u << 10;
+  const size_t row = kRowBytes + (arguments.options.payload == Include::kYes ? kPayloadBytes : 0);
+  return std::min(kBytesMax, (arguments.request.top_k + 1) * row);
+}
+
 // Runs one search and appends the members "results" and, if asked for, "explain" to an open object.
 Status RunSearch(Service& service, OpContext& ctx, const std::shared_ptr<const Snapshot>& state,
                  const SearchArguments& arguments, JsonWriter* writer) {
@@ -170,6 +179,7 @@ Status SearchVectors(Service& service, const CallPtr& call) {
             call, elements,
             [&service, call, snapshot = std::move(snapshot), arguments = std::move(arguments)]() -> Status {
               std::string json;
+              json.reserve(ExpectedBytes(arguments));
               JsonWriter writer(&json);
               writer.BeginObject();
               AKI_RETURN_IF_ERROR(RunSearch(service, call->ctx, snapshot, arguments, &writer));

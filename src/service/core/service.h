@@ -44,8 +44,13 @@ struct ServiceOptions {
   Duration cursor_ttl = std::chrono::minutes(5);
   uint32_t cursors_max = 1000;
   uint32_t jobs_max = 1000;
-  uint32_t recall_check_one_in = 1000;       // approximate searches; 0: none is checked
-  uint64_t inline_elements_max = 16u << 20;  // vector elements a search may scan on an I/O thread
+  uint32_t recall_check_one_in = 1000;        // approximate searches; 0: none is checked
+  uint64_t inline_elements_max = 16u << 20;   // vector elements a search may scan on an I/O thread
+  double recall_check_share_max = 0.01;       // of one processor's time
+  size_t inline_write_bytes_max = 64u << 10;  // body of a write that an I/O thread parses and applies itself
+  // For larger writes and for comparisons, which searches are preferred to; lives as long as the queue. Null: the
+  // queue.
+  WorkQueue* bulk_queue = nullptr;
   std::vector<HealthCheck> health_checks;
   ForwardingOptions forwarding;
 };
@@ -68,6 +73,7 @@ class Service {
   const Limits& limits() const { return database_.limits(); }
   const ServiceOptions& options() const { return options_; }
   WorkQueue& queue() { return queue_; }
+  WorkQueue& bulk_queue() { return options_.bulk_queue != nullptr ? *options_.bulk_queue : queue_; }
   Jobs& jobs() { return jobs_; }
   ScrollCursors& cursors() { return cursors_; }
   RecallCheck& recall_check() { return recall_check_; }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <future>
+
 #include "format/columns.h"
 #include "service/core/service_testing.h"
 
@@ -332,6 +334,30 @@ TEST(ServiceOptionsTest, AFailingDependencyIsNamed) {
   const HttpResponse answer = test.Send("GET", "/health/ready");
   EXPECT_EQ(answer.status, 503);
   EXPECT_THAT(answer.body, HasSubstr(R"("store":{"status":"failed","detail":"no route"})"));
+}
+
+TEST(ServiceOptionsTest, OnlyLargeWritesMoveToTheBulkQueue) {
+  TestWorkQueue bulk;
+  ServiceOptions options;
+  options.bulk_queue = &bulk;
+  options.inline_write_bytes_max = 100;
+  TestService test(std::move(options));
+  ASSERT_EQ(test.Send("POST", "/collections", R"({"name":"c","vector_dim":2,"distance":"Cosine"})").status, 201);
+  bulk.Hold();
+  EXPECT_EQ(test.Send("POST", "/collections/c/vectors", R"({"vectors":[{"id":"a","vector":[1,0]}]})").status, 200);
+  HttpRequest large;
+  large.method = "POST";
+  large.target = "/collections/c/vectors";
+  large.headers = {{"Content-Type", "application/json"}};
+  large.body = R"({"vectors":[{"id":"b","vector":[0,1],"payload":{"text":")" + std::string(200, 'x') + R"("}}]})";
+  large.body.reserve(large.body.size() + kBodyPaddingBytes);
+  std::promise<int> status;
+  test.service().Handle(std::move(large), [&](HttpResponse answer) { status.set_value(answer.status); });
+  bulk.AwaitHeld(1);
+  EXPECT_THAT(test.Send("POST", "/collections/c/vectors/count", "{}").body, HasSubstr(R"("count":1})"));
+  bulk.Release();
+  EXPECT_EQ(status.get_future().get(), 200);
+  EXPECT_THAT(test.Send("POST", "/collections/c/vectors/count", "{}").body, HasSubstr(R"("count":2})"));
 }
 
 TEST(ServiceOptionsTest, BigSearchesAndBatchesMoveToTheWorkQueue) {

@@ -97,10 +97,7 @@ Result<ParsedRows> ParseRows(const Call& call, const CollectionSpec& spec, const
   return ParseJsonRows(call.request.body, spec.dim, limits);
 }
 
-}  // namespace
-
-Status WriteVectors(Service& service, const CallPtr& call) {
-  AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
+Status ApplyRows(Service& service, const CallPtr& call, const std::shared_ptr<Collection>& collection) {
   const CollectionSpec spec = collection->spec();
   AKI_ASSIGN_OR_RETURN(ParsedRows parsed, ParseRows(*call, spec, service.limits()));
   AKI_ASSIGN_OR_RETURN(const WriteOptions options, ResolveOptions(service, *call, parsed, *collection));
@@ -117,6 +114,19 @@ Status WriteVectors(Service& service, const CallPtr& call) {
   for (RowError& error : receipt.errors) problems.push_back({parsed.source[error.index], std::move(error.status)});
   std::ranges::sort(problems, {}, &RowError::index);
   service.AnswerWhenAcknowledged(call, collection, options.ack, receipt, PartialAnswer(parsed, problems, receipt));
+  return OkStatus();
+}
+
+}  // namespace
+
+Status WriteVectors(Service& service, const CallPtr& call) {
+  AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
+  if (call->request.body.size() <= service.options().inline_write_bytes_max) {
+    return ApplyRows(service, call, collection);
+  }
+  // Milliseconds, for which no search shall wait that comes to this thread.
+  service.bulk_queue().Post(
+      [&service, call, collection] { call->Guard([&] { return ApplyRows(service, call, collection); }); });
   return OkStatus();
 }
 

@@ -1,4 +1,4 @@
-// Where handlers send what would hold a connection's thread for long: waiting flushes, merges, big scans.
+// Where handlers send what would hold a connection's thread for long: waiting flushes, merges, big scans, large writes.
 //
 // Threads: Post from any thread; work runs once, on a thread that may block.
 // Errors:  none; work reports its own.

@@ -1,0 +1,15 @@
+// Which threads of a process the scheduler prefers. Background work and bulk writes run on threads that give way, so
+// that a search which wakes up gets a processor at once.
+//
+// Threads: acts on the calling thread.
+// Errors:  none; where the system refuses, all threads stay equal.
+#pragma once
+
+namespace akidb {
+
+// From now on the calling thread, and those it will start, give way to the others of the process. They still get a
+// quarter of a processor that others want all the time, so that what they hold is let go of soon. Cannot be undone:
+// going back needs rights.
+void GiveWayToOtherThreads();
+
+}  // namespace akidb
