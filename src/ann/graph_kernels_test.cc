@@ -414,7 +414,7 @@ TEST(GraphKernelsTest, CompactEstimatesAreUnbiased) {
 // on order.
 TEST(GraphKernelsTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
   constexpr uint32_t kEqual = 5;
-  for (const GraphKernels* kernels : Sets()) {
+  for (const GraphKernels* kernels : KernelSets()) {
     const Coded coded(*kernels, 64, 40, 1);
     const CompactCoded compact(*kernels, coded, 8);
     const Prepared p(*kernels, coded.decoded[0]);
