@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/json_writer.h"
+#include "base/thread_priority.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/ingest_sender.h"
@@ -294,6 +295,10 @@ void Ingest::PrintSummary(uint64_t upserted, Duration elapsed) const {
 
 }  // namespace
 
-Status RunIngest(const IngestOptions& options, const Console& console) { return Ingest(options, console).Run(); }
+Status RunIngest(const IngestOptions& options, const Console& console) {
+  // Where the server runs on the same machine, searches go first.
+  GiveWayToOtherThreads();
+  return Ingest(options, console).Run();
+}
 
 }  // namespace akidb

@@ -11,7 +11,7 @@ Status RunVersion(const VersionOptions& options, const Console& console) {
   Table table({{"KERNELS"}, {"NEEDS"}, {"SUPPORTED"}, {"IN USE"}});
   std::string json;
   JsonWriter writer(&json);
-  writer.BeginObject().Key("version").Value(Version());
+  writer.BeginObject().Key("version").Value(Version()).Key("commit").Value(SourceCommit());
   if (options.kernels) {
     writer.Key("kernels").BeginArray();
     for (const KernelSet* set : AllKernels()) {

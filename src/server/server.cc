@@ -166,6 +166,7 @@ Status ServerImpl::OpenService() {
   ServiceOptions service_options;
   service_options.bulk_queue = bulk_queue_.get();
   service_options.version = Version();
+  service_options.commit = SourceCommit();
   service_options.slow_query = config_.slow_query;
   service_options.recall_check_one_in = config_.recall_check_one_in;
   service_options.health_checks = HealthChecks();

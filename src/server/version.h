@@ -8,6 +8,7 @@
 
 namespace akidb {
 
-std::string_view Version();  // "0.1.0"
+std::string_view Version();       // "0.1.0"
+std::string_view SourceCommit();  // "0123456789ab"; empty if it was not built in a clone
 
 }  // namespace akidb

@@ -1,10 +1,12 @@
 """openapi.json is what it says, judged by tools that nobody here wrote."""
 
+import json
 import os
 import pathlib
 import subprocess
 import sys
 
+from akidb import ROOT, run_cli
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 ROUTES_WITHOUT_BODY = {"get", "delete"}
@@ -24,6 +26,12 @@ def test_every_path_of_the_document_is_routed(shared_server):
             _, headers, body = shared_server.raw(method.upper(), target, b"" if method in ROUTES_WITHOUT_BODY else b"{}")
             assert b'"route_not_found"' not in body and b'"method_not_allowed"' not in body, (method, path)
             assert "X-Request-Id" in headers
+
+
+def test_version_says_from_which_commit_it_was_built(shared_server):
+    commit = shared_server.ok("GET", "/version")["commit"]
+    subprocess.run(["git", "cat-file", "-e", commit + "^{commit}"], cwd=ROOT, check=True)
+    assert json.loads(run_cli("version", "--json").stdout)["commit"] == commit
 
 
 def test_nothing_that_is_generated_from_it_breaks_the_server(server, tmp_path):
