@@ -3,14 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "ann/flat_index.h"
 #include "ann/rows_testing.h"
+#include "ann/three_threads_testing.h"
 #include "simd/kernels.h"
 
 namespace akidb {
@@ -18,21 +17,6 @@ namespace {
 
 constexpr GraphLayoutKind kLayouts[] = {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5, GraphLayoutKind::kCompact8,
                                         GraphLayoutKind::kCompact12, GraphLayoutKind::kFast12};
-
-// Three threads that take pieces as they come.
-class ThreeThreads final : public Parallel {
- public:
-  void Run(size_t count, const std::function<void(size_t)>& body) override {
-    std::atomic<size_t> next = 0;
-    const auto work = [&] {
-      for (size_t i = next++; i < count; i = next++) body(i);
-    };
-    std::thread a(work), b(work);
-    work();
-    a.join();
-    b.join();
-  }
-};
 
 std::unique_ptr<GraphIndex> Build(const VectorRows& rows, Distance distance, Parallel& parallel,
                                   const KernelSet& kernels = Kernels(), uint64_t seed = 1,

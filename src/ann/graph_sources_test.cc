@@ -4,14 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "ann/graph_index.h"
 #include "ann/index_kinds.h"
 #include "ann/rows_testing.h"
+#include "ann/three_threads_testing.h"
 #include "simd/kernels.h"
 
 namespace akidb {
@@ -250,22 +249,10 @@ struct Known {
 };
 
 TEST(MergedGraphTest, IsTheSameForAnyNumberOfThreads) {
-  class TwoThreads final : public Parallel {
-   public:
-    void Run(size_t count, const std::function<void(size_t)>& body) override {
-      std::atomic<size_t> next = 0;
-      const auto work = [&] {
-        for (size_t i = next++; i < count; i = next++) body(i);
-      };
-      std::thread other(work);
-      work();
-      other.join();
-    }
-  };
   for (const uint32_t thirds : {2u, 3u}) {
     const Known known(thirds);
     Serial serial;
-    TwoThreads threads;
+    ThreeThreads threads;
     EXPECT_EQ(known.BuildWith(Kernels(), threads), known.BuildWith(Kernels(), serial)) << thirds;
   }
 }

@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "ann/flat_index.h"
 #include "ann/rows_testing.h"
+#include "ann/three_threads_testing.h"
 #include "simd/kernels.h"
 
 namespace akidb {
@@ -17,19 +16,6 @@ namespace {
 
 constexpr uint32_t kDim = 40;
 constexpr uint32_t kWanted = 10;
-
-class TwoThreads final : public Parallel {
- public:
-  void Run(size_t count, const std::function<void(size_t)>& body) override {
-    std::atomic<size_t> next = 0;
-    const auto work = [&] {
-      for (size_t i = next++; i < count; i = next++) body(i);
-    };
-    std::thread other(work);
-    work();
-    other.join();
-  }
-};
 
 std::vector<std::vector<Candidate>> Nearest(const VectorRows& rows, Distance distance,
                                             const std::vector<uint32_t>& samples, Parallel& parallel,
@@ -95,7 +81,7 @@ TEST(GraphTruthTest, IsTheSameForAnyNumberOfThreadsOnAnyInstructionSet) {
   const StoredTestRows stored(VectorType::kF16, kDim, ClusteredFloats(2, 3000, kDim));
   const std::vector<uint32_t> samples = {1, 2, 3, 1500, 2999};
   Serial serial;
-  TwoThreads threads;
+  ThreeThreads threads;
   const auto rows_of = [](const std::vector<std::vector<Candidate>>& found) {
     std::vector<RowIndex> out;
     for (const auto& some : found) {
