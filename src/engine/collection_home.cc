@@ -15,16 +15,15 @@ constexpr Duration kReadingTimeout = std::chrono::seconds(5);
 
 Duration Milliseconds(uint64_t count) { return std::chrono::milliseconds(count); }
 
-Status HomeUnreachable(CollectionId id, const Home& home) {
-  return Unavailable("collection " + std::to_string(id.value()) + " is bound to node " + home.node +
+Status HomeUnreachable(const Home& home) {
+  return Unavailable("this collection is bound to node " + home.node +
                      " (ack \"local\"), which is not reached; it takes writes again when that node is back, or after "
                      "`akidb collection rebind`, which gives up what only that node's disk holds")
       .WithReason("home_unreachable");
 }
 
-Status NotBound(CollectionId id) {
-  return FailedPrecondition("collection " + std::to_string(id.value()) +
-                            " is bound to no node: any node takes it over from one that is gone")
+Status NotBound() {
+  return FailedPrecondition("this collection is bound to no node: any node takes it over from one that is gone")
       .WithReason("not_bound");
 }
 
@@ -76,7 +75,7 @@ Status CollectionImpl::CheckNotLost(const Position& position) const {
 Status CollectionImpl::CheckHome(const Manifest& manifest) {
   const Home* home = HomeOf(manifest);
   if (home == nullptr) return OkStatus();
-  if (!deps_.IsHome(*home)) return HomeUnreachable(id_, *home);
+  if (!deps_.IsHome(*home)) return HomeUnreachable(*home);
   if (manifest.rebinds.empty() || manifest.rebinds.back().wait_ms == 0) return OkStatus();
   // The home before this one may acknowledge until the wait is over, counted from when this process saw that it is
   // none any more, which is later than when it became so.
@@ -87,8 +86,7 @@ Status CollectionImpl::CheckHome(const Manifest& manifest) {
   }
   const Duration left = waiting_since_ + Milliseconds(manifest.rebinds.back().wait_ms) - now;
   if (left <= Duration::zero()) return OkStatus();
-  return Unavailable("this node has just become the home of collection " + std::to_string(id_.value()) +
-                     " and takes writes in " +
+  return Unavailable("this node has just become the collection's home, and takes writes in " +
                      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(left).count() + 1) +
                      " s, when the one before it has certainly stopped")
       .WithReason("home_waiting");
@@ -231,7 +229,7 @@ Result<RebindReport> CollectionImpl::Rebind(OpContext& ctx) {
   }
   const auto before = committer_.head();
   const Home* const old_home = HomeOf(before->manifest);
-  if (old_home == nullptr) return std::unexpected(NotBound(id_));
+  if (old_home == nullptr) return std::unexpected(NotBound());
   if (deps_.node_log.disk().empty()) {
     return std::unexpected(
         Aborted("node " + old_home->node + " has just bound collection " + std::to_string(id_.value()))
@@ -276,7 +274,7 @@ Status CollectionImpl::CommitRebind(OpContext& ctx, Epoch ended, RebindReport* r
   return internal::ToStatus(committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
     if (manifest->dropped) return std::unexpected(NotFound("collection was dropped").WithReason("collection_dropped"));
     const Home* home = HomeOf(*manifest);
-    if (home == nullptr) return std::unexpected(NotBound(id_));
+    if (home == nullptr) return std::unexpected(NotBound());
     if (!manifest->open_epochs.empty() && manifest->open_epochs.back().node == claim)
       return ManifestCommitter::Edited::kAlreadyThere;
     // The home came back, or another node was faster: whoever asked for this should know first.

@@ -111,6 +111,7 @@ Result<std::string> InspectWalText(FileSystem& fs, const std::string& dir) {
     if (const std::string detail = Detail(file); !detail.empty()) out += "\n    " + detail;
     out += '\n';
   }
+  if (scan.files.empty() && scan.status().ok()) return "no log here: a server would begin one\n";
   out += std::to_string(scan.files.size()) + " files, " + std::to_string(scan.records) + " records, next LSN " +
          std::to_string(scan.next_lsn.value()) + ": ";
   out += scan.status().ok() ? "a server would start on this log\n"

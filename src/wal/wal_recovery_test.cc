@@ -244,6 +244,11 @@ TEST(WalInspectTest, ShowsFilesGroupsAndClaims) {
             "1 files, 2 records, next LSN 3: a server would start on this log\n");
 }
 
+TEST(WalInspectTest, SaysThatThereIsNone) {
+  WalFixture f;
+  EXPECT_EQ(*InspectWalText(*f.disk, "wal"), "no log here: a server would begin one\n");
+}
+
 TEST(WalInspectTest, SaysWhereTheBadByteIsAndWhetherItMatters) {
   WalFixture f;
   const std::string path = OneFile(f, 3, 16);
