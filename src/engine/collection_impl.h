@@ -231,6 +231,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     };
     std::vector<Origin> origins;
     Lsn watermark;                        // rows deleted at or before it are left out
+    Lsn published;                        // those deleted later, at or before this, are in the segment's vector
     std::optional<SegmentEntry> segment;  // none if no row survived
     uint64_t revert_generation = 0;
     std::shared_ptr<SegmentUnit> unit;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 #include <queue>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -71,6 +72,13 @@ std::vector<IndexSource> IndexSources(const std::vector<std::shared_ptr<SegmentU
 
 uint64_t BytesOf(const SegmentUnit& unit) { return unit.entry().object.size_bytes; }
 
+// Up to where deletes are in segments that `manifest` names.
+Lsn PublishedBy(const Manifest& manifest) {
+  Lsn published;
+  for (const EpochEntry& epoch : manifest.open_epochs) published = std::max(published, epoch.watermark);
+  return published;
+}
+
 }  // namespace
 
 Result<std::vector<std::shared_ptr<SegmentUnit>>> CollectionImpl::PickMerge(MergeScope scope) {
@@ -131,9 +139,7 @@ Result<bool> CollectionImpl::MergeStep(OpContext& ctx, MergeScope scope) {
     job.revert_generation = committer_.head()->manifest.revert_generation;
     // Only rows whose deletion is published are left out, so that no reader of the new manifest misses a row whose
     // replacement it cannot see yet.
-    const Manifest& manifest = committer_.head()->manifest;
-    for (const EpochEntry& epoch : manifest.open_epochs) job.watermark = std::max(job.watermark, epoch.watermark);
-    job.watermark = std::max(job.watermark, manifest_lsn());
+    job.watermark = std::max(PublishedBy(committer_.head()->manifest), manifest_lsn());
     merging_ = true;
   }
   Status status = BuildMerge(ctx, &job);
@@ -208,9 +214,8 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
 Status CollectionImpl::PrepareMergeCommit(OpContext& ctx, MergeJob* job) {
   if (!job->segment) return OkStatus();
   // Deletes that a flush published while the merge was built go along; later ones are in the log.
-  Lsn published = job->watermark;
-  for (const EpochEntry& epoch : committer_.head()->manifest.open_epochs)
-    published = std::max(published, epoch.watermark);
+  const Lsn published = std::max(job->watermark, PublishedBy(committer_.head()->manifest));
+  job->published = published;
   std::vector<RowIndex> deleted_since;
   for (RowIndex row = 0; row < job->unit->row_count(); ++row) {
     const MergeJob::Origin& origin = job->origins[row];
@@ -224,24 +229,37 @@ Status CollectionImpl::PrepareMergeCommit(OpContext& ctx, MergeJob* job) {
 
 Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
   const Epoch epoch(epoch_.load());
-  AKI_ASSIGN_OR_RETURN(
-      const auto head, committer_.Commit(ctx, [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
-        const auto named = [&](const std::string& id) { return FindSegment(manifest->segments, id); };
-        if (job->segment && named(job->segment->object.id) != manifest->segments.end())
-          return ManifestCommitter::Edited::kAlreadyThere;
-        if (manifest->epoch != epoch || manifest->revert_generation != job->revert_generation) {
-          return std::unexpected(Aborted("the collection changed hands or was reverted while segments were merged"));
-        }
-        if (job->start < manifest->gc_boundary)
-          return std::unexpected(Aborted("the collector's boundary passed the objects of this merge"));
-        for (const auto& input : job->inputs) {
-          const auto entry = named(input->id());
-          if (entry == manifest->segments.end()) return std::unexpected(Aborted("an input of the merge is gone"));
-          manifest->segments.erase(entry);
-        }
-        if (job->segment) manifest->segments.push_back(*job->segment);
-        return ManifestCommitter::Edited::kChanged;
-      }));
+  bool deleted_meanwhile = false;
+  const auto edit = [&](Manifest* manifest) -> Result<ManifestCommitter::Edited> {
+    const auto named = [&](const std::string& id) { return FindSegment(manifest->segments, id); };
+    const auto gone = [&](const auto& input) { return named(input->id()) == manifest->segments.end(); };
+    if (job->segment && named(job->segment->object.id) != manifest->segments.end())
+      return ManifestCommitter::Edited::kAlreadyThere;
+    if (manifest->epoch != epoch || manifest->revert_generation != job->revert_generation) {
+      return std::unexpected(Aborted("the collection changed hands or was reverted while segments were merged"));
+    }
+    if (job->start < manifest->gc_boundary)
+      return std::unexpected(Aborted("the collector's boundary passed the objects of this merge"));
+    // A flush whose outcome was not known is in this manifest after all, and what it deletes from the inputs would be
+    // lost with them.
+    if (job->segment && PublishedBy(*manifest) > job->published) {
+      deleted_meanwhile = true;
+      return std::unexpected(Aborted("a flush deleted rows of the segments that were merged"));
+    }
+    for (const auto& input : job->inputs) {
+      if (gone(input)) return std::unexpected(Aborted("an input of the merge is gone"));
+      manifest->segments.erase(named(input->id()));
+    }
+    if (job->segment) manifest->segments.push_back(*job->segment);
+    return ManifestCommitter::Edited::kChanged;
+  };
+  auto committed = committer_.Commit(ctx, edit);
+  while (!committed && std::exchange(deleted_meanwhile, false)) {
+    AKI_RETURN_IF_ERROR(PrepareMergeCommit(ctx, job));
+    committed = committer_.Commit(ctx, edit);
+  }
+  if (!committed) return std::move(committed).error();
+  const auto head = std::move(*committed);
   history_.NoteHead(head);
   MutexLock write(write_mutex_);
   auto next = std::make_shared<View>(*view());

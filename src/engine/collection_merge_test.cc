@@ -1,0 +1,97 @@
+// Merges beside commits whose outcome is not known yet: what readers are shown stays what they were told (I2).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/engine_testing.h"
+#include "format/object_keys.h"
+#include "objstore/forwarding_store_testing.h"
+#include "objstore/memory/memory_store.h"
+
+namespace akidb {
+namespace {
+
+using testing::IsEmpty;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+// While it is mute, manifests that are put arrive, but nobody is told, and nobody can look.
+class MuteStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  bool mute = false;
+
+  Result<ObjectBody> Get(OpContext& ctx, const std::string& key, uint64_t size_max) override {
+    if (mute && key == last_) return std::unexpected(Unavailable("mute"));
+    return base().Get(ctx, key, size_max);
+  }
+  Result<ObjectMeta> Put(OpContext& ctx, const std::string& key, std::string_view body,
+                         const PutCondition& condition) override {
+    auto put = base().Put(ctx, key, body, condition);
+    if (!mute || key.find("/manifest/") == std::string::npos) return put;
+    last_ = key;
+    return std::unexpected(Unavailable("mute").WithEffectUnknown());
+  }
+
+ private:
+  std::string last_;
+};
+
+class MergeTest : public testing::Test {
+ protected:
+  void Open(bool shared) {
+    EngineOptions options = TestDatabase::SmallOptions();
+    options.shared_store = shared;
+    options.node = "a";
+    node_.emplace(options, store_);
+    docs_ = node_->Create("docs", 2);
+  }
+  // A row that is in memory only.
+  Lsn Apply(const std::string& id, const std::string& payload) {
+    WriteRows rows;
+    rows.ids = {id};
+    const float vector[] = {1, 0};
+    rows.vectors = vector;
+    rows.dim = 2;
+    rows.payloads = {payload};
+    const auto written = docs_->Write(node_->ctx(), rows, WriteMode::kUpsert, BatchPolicy::kAllOrNothing);
+    EXPECT_TRUE(written) << written.error().ToString();
+    return written ? written->position.lsn : Lsn(0);
+  }
+  void Flushed(const std::string& id) {
+    Apply(id, "{}");
+    ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+  }
+
+  ManualClock clock_;
+  std::shared_ptr<MuteStore> store_ = std::make_shared<MuteStore>(NewMemoryStore(clock_));
+  std::optional<TestDatabase> node_;
+  std::shared_ptr<Collection> docs_;
+};
+
+// The merge's commit finds the flush committed, and what it deletes from the inputs belongs to the product.
+TEST_F(MergeTest, CarriesWhatAFlushOfUnknownOutcomeDeleted) {
+  for (const bool shared : {true, false}) {
+    Open(shared);
+    for (const std::string id : {"1", "2", "3", "4"}) Flushed(id);
+    node_->Delete(*docs_, {"1"});
+    Apply("2", R"({"v":2})");
+    store_->mute = true;
+    EXPECT_FALSE(docs_->Flush(node_->ctx()).ok());
+    store_->mute = false;
+    node_->executor().Step("merge");
+    ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+    ASSERT_EQ(docs_->stats().segment_count, 2u);
+    const auto expected = UnorderedElementsAre(Pair("2", R"({"v":2})"), Pair("3", "{}"), Pair("4", "{}"));
+    EXPECT_THAT(node_->Contents(*docs_), expected);
+    docs_.reset();
+    node_->Crash();
+    docs_ = node_->Get("docs");
+    EXPECT_THAT(node_->Contents(*docs_), expected) << "after a crash, shared " << shared;
+    docs_.reset();
+    node_.reset();
+    store_ = std::make_shared<MuteStore>(NewMemoryStore(clock_));
+  }
+}
+
+}  // namespace
+}  // namespace akidb
