@@ -140,6 +140,11 @@ Result<bool> CollectionImpl::MergeStep(OpContext& ctx, MergeScope scope) {
     // Only rows whose deletion is published are left out, so that no reader of the new manifest misses a row whose
     // replacement it cannot see yet.
     job.watermark = std::max(PublishedBy(committer_.head()->manifest), manifest_lsn());
+    {
+      // The head may be of a flush whose outcome was not known, and whose rows this node does not show yet.
+      MutexLock state(state_mutex_);
+      job.watermark = std::min(job.watermark, VisibleLsn());
+    }
     merging_ = true;
   }
   Status status = BuildMerge(ctx, &job);

@@ -68,6 +68,30 @@ class MergeTest : public testing::Test {
   std::shared_ptr<Collection> docs_;
 };
 
+// Others show the new version of the row by then; this node does not know yet that it is committed.
+TEST_F(MergeTest, LeavesOutNoRowWhoseReplacementIsNotSeenYet) {
+  Open(true);
+  for (const std::string id : {"1", "2", "3", "4"}) Flushed(id);
+  ASSERT_EQ(docs_->stats().segment_count, 4u);
+  Apply("1", R"({"v":2})");
+  store_->mute = true;
+  EXPECT_FALSE(docs_->Flush(node_->ctx()).ok());
+  store_->mute = false;
+  node_->clock().Advance(std::chrono::seconds(5));
+  node_->executor().Step("follow");  // finds that the flush was committed, which is not its business
+  const ManifestVersion before = docs_->stats().manifest_version;
+  node_->executor().Step("merge");
+  ASSERT_GT(docs_->stats().manifest_version, before);
+  EXPECT_THAT(node_->Contents(*docs_),
+              UnorderedElementsAre(Pair("1", "{}"), Pair("2", "{}"), Pair("3", "{}"), Pair("4", "{}")));
+  ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+  const auto expected =
+      UnorderedElementsAre(Pair("1", R"({"v":2})"), Pair("2", "{}"), Pair("3", "{}"), Pair("4", "{}"));
+  EXPECT_THAT(node_->Contents(*docs_), expected);
+  EXPECT_TRUE(docs_->Merge(node_->ctx(), Collection::MergeScope::kFull).ok());
+  EXPECT_THAT(node_->Contents(*docs_), expected);
+}
+
 // The merge's commit finds the flush committed, and what it deletes from the inputs belongs to the product.
 TEST_F(MergeTest, CarriesWhatAFlushOfUnknownOutcomeDeleted) {
   for (const bool shared : {true, false}) {
