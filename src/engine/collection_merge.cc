@@ -245,6 +245,8 @@ Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
     }
     if (job->start < manifest->gc_boundary)
       return std::unexpected(Aborted("the collector's boundary passed the objects of this merge"));
+    // Nothing else takes segments away from an epoch and revert generation: this very commit did.
+    if (!job->segment && std::ranges::all_of(job->inputs, gone)) return ManifestCommitter::Edited::kAlreadyThere;
     // A flush whose outcome was not known is in this manifest after all, and what it deletes from the inputs would be
     // lost with them.
     if (job->segment && PublishedBy(*manifest) > job->published) {

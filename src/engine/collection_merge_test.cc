@@ -117,5 +117,24 @@ TEST_F(MergeTest, CarriesWhatAFlushOfUnknownOutcomeDeleted) {
   }
 }
 
+TEST_F(MergeTest, OfNothingButDeadRowsIsFoundCommittedWhenItsAnswerWasLost) {
+  for (const bool shared : {true, false}) {
+    Open(shared);
+    Flushed("1");
+    node_->Delete(*docs_, {"1"});
+    ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+    store_->mute = true;
+    EXPECT_FALSE(docs_->Merge(node_->ctx(), Collection::MergeScope::kFull).ok());
+    store_->mute = false;
+    const Status merged = docs_->Merge(node_->ctx(), Collection::MergeScope::kFull);
+    EXPECT_TRUE(merged.ok()) << merged.ToString();
+    EXPECT_EQ(docs_->stats().segment_count, 0u);
+    EXPECT_THAT(node_->Contents(*docs_), IsEmpty());
+    docs_.reset();
+    node_.reset();
+    store_ = std::make_shared<MuteStore>(NewMemoryStore(clock_));
+  }
+}
+
 }  // namespace
 }  // namespace akidb
