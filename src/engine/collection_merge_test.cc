@@ -136,5 +136,32 @@ TEST_F(MergeTest, OfNothingButDeadRowsIsFoundCommittedWhenItsAnswerWasLost) {
   }
 }
 
+// What another node commits meanwhile has a version that readers know to be of the revert.
+TEST_F(MergeTest, VersionsAfterARevertOfUnknownOutcomeAreNotToldBeforeItIsShown) {
+  Open(true);
+  ASSERT_TRUE(docs_->CreateSnapshot(node_->ctx(), "s"));
+  Flushed("1");
+  const ManifestVersion target = docs_->stats().manifest_version;
+  Flushed("2");
+  const ManifestVersion before = docs_->stats().manifest_version;
+  store_->mute = true;
+  EXPECT_FALSE(docs_->Revert(node_->ctx(), AtVersion{target}));
+  store_->mute = false;
+  EngineOptions options = TestDatabase::SmallOptions();
+  options.shared_store = true;
+  options.node = "b";
+  TestDatabase other(options, store_, 8);
+  ASSERT_TRUE(other.Get("docs")->DeleteSnapshot(other.ctx(), "s").ok());
+  node_->clock().Advance(std::chrono::seconds(5));
+  node_->executor().Step("follow");
+  const auto read = docs_->Read(node_->ctx());
+  ASSERT_TRUE(read);
+  EXPECT_EQ((*read)->position().version, before);
+  EXPECT_EQ(node_->Contents(**read).size(), 2u);
+  node_->executor().Step("trim");
+  EXPECT_EQ(docs_->stats().manifest_version, ManifestVersion(before.value() + 2));
+  EXPECT_THAT(node_->Contents(*docs_), UnorderedElementsAre(Pair("1", "{}")));
+}
+
 }  // namespace
 }  // namespace akidb

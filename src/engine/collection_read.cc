@@ -59,6 +59,8 @@ void CollectionImpl::PublishVersion() {
     superseded_.store(true, std::memory_order_release);
     return;
   }
+  // Readers would be told that they see the revert, or what came after it, before they are shown what it brought.
+  if (unsettled_revert_) return;
   MutexLock write(write_mutex_);
   auto next = std::make_shared<View>(*view());
   next->version = committer_.head()->manifest.version;
