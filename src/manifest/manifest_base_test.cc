@@ -390,5 +390,31 @@ TEST_F(ManifestBaseTest, RandomEditsThroughFaultsGiveTheManifestInMemory) {
   }
 }
 
+TEST_F(ManifestBaseTest, ACommitThatWonIsNotSaidToHaveNoEffectWhenItsBaseCannotBeRead) {
+  ManifestCommitter committer(store_, env_, id_);
+  ASSERT_TRUE(committer.CreateFirst(ctx_, First()).ok());
+  ASSERT_TRUE(committer.Commit(ctx_, Add(1000)));
+  ASSERT_TRUE(committer.head()->manifest.base);
+  store_.Script(StoreOp::kPut, 1, Fault::kLoseAnswer);
+  for (uint64_t nth = 1; nth <= 8; ++nth) store_.Script(StoreOp::kGet, nth, Fault::kRefuse);
+  const auto unknown = committer.Commit(ctx_, Add(1));
+  ASSERT_FALSE(unknown);
+  ASSERT_EQ(unknown.error().effect(), Effect::kUnknown);
+  // Readers of other versions need the room of its base.
+  for (int i = 0; i < 4; ++i) {
+    const ManifestBase other{id_, MintObjectId(ManifestVersion(1), random_->Hex(16)), {}};
+    const std::string bytes = EncodeManifestBase(other);
+    const ObjectRef ref{.id = other.id, .sha256 = Sha256Hex(bytes), .version_id = "", .size_bytes = bytes.size()};
+    ASSERT_TRUE(store_.Put(ctx_, BaseKey(id_, other.id), bytes, PutCondition::None()));
+    ASSERT_TRUE(committer.reader()->ReadBase(ctx_, ref));
+  }
+  store_.Script(StoreOp::kGet, 2, Fault::kRefuse);  // the first is of the manifest that won
+  const auto refused = committer.Commit(ctx_, Add(1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().effect(), Effect::kUnknown) << refused.error().ToString();
+  ASSERT_TRUE(committer.Commit(ctx_, Add(1)));
+  EXPECT_EQ(Loaded().segments.size(), 1002u);
+}
+
 }  // namespace
 }  // namespace akidb

@@ -168,7 +168,9 @@ Status ManifestCommitter::ResolvePending(OpContext& ctx) {
   const ManifestVersion version = chain_.pending_version();
   const std::string bytes = chain_.pending_bytes();
   AKI_ASSIGN_OR_RETURN(const Verdict verdict, chain_.Resolve(ctx));
-  return verdict == Verdict::kWon ? Adopt(ctx, version, bytes) : FollowTo(ctx, version);
+  Status gone_on = verdict == Verdict::kWon ? Adopt(ctx, version, bytes) : FollowTo(ctx, version);
+  // What won is committed, although its effect cannot be looked at yet.
+  return gone_on.ok() || verdict == Verdict::kLost ? gone_on : std::move(gone_on).WithEffectUnknown();
 }
 
 Result<std::shared_ptr<const ManifestHead>> ManifestCommitter::Commit(OpContext& ctx, const Edit& edit) {
@@ -192,7 +194,9 @@ Result<std::shared_ptr<const ManifestHead>> ManifestCommitter::Commit(OpContext&
       return head_;
     }
     // Lost, or won so long ago that others went on: the edit sees the newest head, which may have its effect.
-    AKI_RETURN_IF_ERROR(FollowTo(ctx, next.version));
+    Status gone_on = FollowTo(ctx, next.version);
+    if (!gone_on.ok() && verdict != Verdict::kLost) gone_on = std::move(gone_on).WithEffectUnknown();
+    AKI_RETURN_IF_ERROR(std::move(gone_on));
   }
   return std::unexpected(Aborted("collection " + std::to_string(collection_.value()) + ": other committers won " +
                                  std::to_string(kRebasesMax) + " times in a row"));
