@@ -76,6 +76,7 @@ class ClusterSim {
                           &foul_.late_request_ppm, &foul_.twice_ppm, &foul_.broken_body_ppm, &foul_.slow_ppm}) {
       if (dice_.Coin()) *ppm = static_cast<uint32_t>(dice_.Between(1, 80'000));
     }
+    foul_.silence_ppm = SilencePpm(world_.seed());
     foul_.late_max = dice_.Coin() ? minutes(1) : minutes(90);
     // What is older than the grace is in every listing: the collector's listings may miss the rest.
     if (dice_.Coin()) foul_.list_lag_max = std::min<Duration>(seconds(dice_.Between(1, 120)), options_.gc_grace);

@@ -93,6 +93,7 @@ class DatabaseSim {
                             &bucket.late_request_ppm, &bucket.broken_body_ppm, &bucket.slow_ppm}) {
         if (dice_.Coin()) *ppm = static_cast<uint32_t>(dice_.Between(1, 100'000));
       }
+      bucket.silence_ppm = SilencePpm(run_.seed);
     }
     // Lies are told in good weather too.
     Lying(&fair_disk_, lie_);

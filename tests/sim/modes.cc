@@ -100,7 +100,7 @@ std::vector<std::string_view> DbMustReach(StoreKind store) {
   if (store != StoreKind::kLocalFs) {
     for (const char* what :
          {"fault.unavailable", "fault.lost_request", "fault.lost_answer", "fault.late_request", "fault.broken_body",
-          "fault.slow", "bucket.late_applied", "bucket.late_refused", "io.delete"}) {
+          "fault.slow", "fault.silence", "bucket.late_applied", "bucket.late_refused", "io.delete"}) {
       out.emplace_back(what);
     }
   } else {
@@ -137,6 +137,7 @@ const std::vector<std::string_view> kClusterMustReach = {
     "fault.lost_request",
     "fault.no_read_quorum",
     "fault.no_write_quorum",
+    "fault.silence",
     "fault.slow",
     "fault.twice",
     "fault.unavailable",

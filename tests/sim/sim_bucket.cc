@@ -7,15 +7,24 @@ namespace akidb::sim {
 
 namespace {
 
+// More than a commit asks again for, so that its outcome stays unknown.
+constexpr uint64_t kSilentRequestsMax = 60;
+
 Status TimedOut(const std::string& key) { return DeadlineExceeded("no answer for " + key).WithEffectUnknown(); }
 
 }  // namespace
+
+uint32_t SilencePpm(uint64_t seed) {
+  Dice dice(seed, 83);
+  return dice.Chance(250'000) ? static_cast<uint32_t>(dice.Between(1, 300'000)) : 0;
+}
 
 SimBucket::SimBucket(World& world, const SimBucket& other, uint64_t stream)
     : world_(&world),
       dice_(world.seed(), stream),
       faults_(other.faults_),
       writes_(other.writes_),
+      silent_(other.silent_),
       objects_(other.objects_),
       on_the_wire_(other.on_the_wire_) {}
 
@@ -225,6 +234,10 @@ class BucketClient final : public ObjectStore {
       bucket_->Deliver();
       AKI_RETURN_IF_ERROR(ctx.Check());
     }
+    if (bucket_->faults_.silence_ppm != 0 && bucket_->silent_ > 0) {
+      --bucket_->silent_;
+      return Unavailable("503 for " + key);
+    }
     if (bucket_->Fault(bucket_->faults_.unavailable_ppm, "fault.unavailable")) return Unavailable("503 for " + key);
     return OkStatus();
   }
@@ -260,6 +273,10 @@ class BucketClient final : public ObjectStore {
     Result<ObjectMeta> answer = bucket_->Apply(request);
     if (bucket_->Fault(faults.twice_ppm, "fault.twice")) answer = bucket_->Apply(request);
     if (phase == CrashPhase::kAfter) bucket_->world_->CrashNow(*life_);
+    if (faults.silence_ppm != 0 && bucket_->Fault(faults.silence_ppm, "fault.silence")) {
+      bucket_->silent_ = bucket_->dice_.Between(1, kSilentRequestsMax);
+      return std::unexpected(TimedOut(key));
+    }
     if (bucket_->Fault(faults.lost_answer_ppm, "fault.lost_answer")) return std::unexpected(TimedOut(key));
     return answer;
   }

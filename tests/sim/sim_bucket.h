@@ -29,6 +29,7 @@ struct BucketFaults {
   uint32_t twice_ppm = 0;         // a write sent twice on its way; the caller sees the second answer
   uint32_t broken_body_ppm = 0;   // a read that ends early
   uint32_t slow_ppm = 0;          // an answer after up to 5 s
+  uint32_t silence_ppm = 0;       // a write is done, and no request is answered for a while from then on
   Duration late_max = std::chrono::minutes(1);
   Duration list_lag_max{};  // a listing may miss what was written more recently than this
   Quorum quorum = Quorum::kFull;
@@ -37,6 +38,9 @@ struct BucketFaults {
   uint32_t forget_ppm = 0;            // an object that was read back is gone later
   uint32_t hide_ppm = 0;              // an object that no listing ever shows
 };
+
+// Of one seed in four, so that the others get further.
+uint32_t SilencePpm(uint64_t seed);
 
 // Sees every change of the bucket, whoever makes it and whenever it arrives. May throw.
 class BucketWatcher {
@@ -105,6 +109,7 @@ class SimBucket {
   BucketFaults faults_;
   uint64_t faults_injected_ = 0;
   uint64_t writes_ = 0;
+  uint64_t silent_ = 0;  // requests that are not answered yet
   std::map<std::string, Object> objects_;
   std::vector<BucketWrite> on_the_wire_;
   BucketWatcher* watcher_ = nullptr;
