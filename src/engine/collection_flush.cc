@@ -333,9 +333,15 @@ Status CollectionImpl::WriteDeletes(OpContext& ctx, FlushJob* job) {
   const auto current = view();
   for (const auto& unit : current->segments) {
     const std::vector<RowIndex> rows = unit->marks().RowsDeletedAt(job->watermark);
+    if (rows.empty()) continue;
     const auto& segments = committer_.head()->manifest.segments;
     const auto entry = FindSegment(segments, unit->id());
-    if (entry == segments.end() || rows.size() == entry->deleted_count) continue;
+    if (entry == segments.end()) continue;
+    if (rows.size() == unit->row_count()) {
+      job->deletes.push_back({unit->id(), std::nullopt, unit->row_count()});
+      continue;
+    }
+    if (rows.size() == entry->deleted_count) continue;
     AKI_ASSIGN_OR_RETURN(ObjectRef object, PutDeletes(ctx, *unit, rows, start));
     job->deletes.push_back({unit->id(), std::move(object), static_cast<uint32_t>(rows.size())});
   }
@@ -389,6 +395,10 @@ Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed
         *doomed = true;
         return std::unexpected(Aborted("a merge replaced a segment that this flush deletes from"));
       }
+      if (!deletes.object) {
+        manifest->segments.erase(entry);
+        continue;
+      }
       entry->deletes = deletes.object;
       entry->deleted_count = deletes.count;
     }
@@ -399,14 +409,22 @@ Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed
   if (!committed) return std::move(committed).error();
   const auto head = std::move(*committed);
   history_.NoteHead(head);
-  // Before anybody can see a view with these rows in a segment: that is for readers at or above their LSNs.
+  const auto emptied = [&](const auto& unit) {
+    return std::ranges::any_of(job.deletes, [&](const auto& d) { return !d.object && d.segment_id == unit->id(); });
+  };
+  // Before anybody can see a view with these rows in a segment, or without what they replace: that is for readers at or
+  // above their LSNs.
   log()->NotePublished(job.watermark);
+  bool unsettled = false;
   {
     MutexLock write(write_mutex_);
     auto next = std::make_shared<View>(*view());
+    unsettled = std::ranges::any_of(
+        next->segments, [&](const auto& unit) { return unit->merged() && !unit->verified() && emptied(unit); });
     next->version = head->manifest.version;
     std::erase_if(next->sealed,
                   [&](const auto& rows) { return std::ranges::find(job.groups, rows) != job.groups.end(); });
+    std::erase_if(next->segments, emptied);
     if (const auto& unit = job.unit) {
       std::vector<GrowingReader> groups;
       for (const auto& group : job.groups) groups.emplace_back(*group);
@@ -422,6 +440,7 @@ Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed
     MutexLock state(state_mutex_);
     view_ = std::move(next);
   }
+  if (unsettled) garbage_since_.clear();  // as after a merge of such a one
   unconfirmed_.push_back({job.first_lsn, job.watermark, sequence, head, deps_.env.clock->Now()});
   if (job.left_garbage || !job.deletes.empty()) sweep_due_ = true;
   Log(LogLevel::kInfo, "flushed",

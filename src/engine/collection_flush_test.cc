@@ -149,6 +149,61 @@ TEST_F(FlushTest, DeletesAloneAreAFlushToo) {
   EXPECT_THAT(InTheBucket(), ElementsAre(Pair("2", "{}")));
 }
 
+TEST_F(FlushTest, ASegmentWithoutALiveRowIsNamedNoMore) {
+  for (const char* id : {"1", "2", "3"}) {
+    Await(id);
+    ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+  }
+  const ManifestVersion old_version = Head().version;
+  const auto before = docs_->Read(node_->ctx());
+  ASSERT_TRUE(before);
+  const RowMap old = node_->Contents(**before);
+  ASSERT_THAT(old, SizeIs(3));
+  node_->Delete(*docs_, {"2"});
+  Await("1", R"({"again":true})");
+  Upload();
+  EXPECT_THAT(node_->Contents(*docs_), SizeIs(2)) << "replaced, and not published yet";
+  const uint64_t puts = Puts();
+  Commit();
+  EXPECT_EQ(Puts(), puts + 1) << "a manifest, and no deletion vector";
+  ASSERT_THAT(Head().segments, SizeIs(2));
+  EXPECT_EQ(Head().segments[0].id_max, "3");
+  EXPECT_EQ(Head().segments[1].id_max, "1");
+  for (const SegmentEntry& segment : Head().segments) EXPECT_FALSE(segment.deletes);
+  const RowMap expected = {{"1", R"({"again":true})"}, {"3", "{}"}};
+  EXPECT_EQ(node_->Contents(*docs_), expected);
+  EXPECT_EQ(InTheBucket(), expected);
+  EXPECT_EQ(node_->Contents(**before), old) << "who began to read before still does";
+  EXPECT_EQ(node_->ContentsAt(*docs_, AtVersion{old_version}), old);
+  EXPECT_EQ(docs_->stats().live_rows, 2u);
+  node_->Delete(*docs_, {"1", "3"});
+  ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+  EXPECT_THAT(Head().segments, SizeIs(0));
+  EXPECT_THAT(InTheBucket(), SizeIs(0));
+}
+
+TEST_F(FlushTest, AMergeDoesWithoutAnInputThatAFlushEmptied) {
+  for (const char* id : {"1", "2", "3", "4"}) {
+    Await(id);
+    ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+  }
+  node_->DuringNext(StoreOp::kCommit, [&] {
+    node_->Delete(*docs_, {"2"});
+    Await("3", R"({"again":true})");
+    Upload();
+    Commit();
+    EXPECT_THAT(Head().segments, SizeIs(3));
+  });
+  node_->executor().Step("merge");
+  ASSERT_FALSE(node_->ForgetInterruption());
+  ASSERT_THAT(Head().segments, SizeIs(2));
+  EXPECT_EQ(Head().segments[0].row_count, 4u) << "what was there when the merge began";
+  EXPECT_EQ(Head().segments[0].deleted_count, 2u);
+  const RowMap expected = {{"1", "{}"}, {"3", R"({"again":true})"}, {"4", "{}"}};
+  EXPECT_EQ(node_->Contents(*docs_), expected);
+  EXPECT_EQ(InTheBucket(), expected);
+}
+
 TEST_F(FlushTest, AFailedUploadIsRepeatedBeforeAnythingLaterIsBegun) {
   Await("1");
   node_->store().Script(StoreOp::kCommit, 1, Fault::kRefuse);
@@ -211,12 +266,16 @@ TEST_F(FlushTest, ACommitWithoutAnAnswerIsFinishedBeforeTheNextIsCommitted) {
 }
 
 TEST_F(FlushTest, AJobWhoseDeletesMeetAMergeIsUploadedAgain) {
-  for (const char* id : {"1", "2", "3", "4"}) {
+  RowMap expected;
+  for (const std::string id : {"1", "2", "3", "4"}) {
+    node_->Upsert(*docs_, {{id + "b", {1, 0}}});
     Await(id);
     ASSERT_TRUE(docs_->Flush(node_->ctx()).ok());
+    expected.insert({{id, "{}"}, {id + "b", "{}"}});
   }
   ASSERT_THAT(Head().segments, SizeIs(4));
   node_->Delete(*docs_, {"2"});
+  expected.erase("2");
   Await("5");
   Upload();
   Await("6");
@@ -233,7 +292,7 @@ TEST_F(FlushTest, AJobWhoseDeletesMeetAMergeIsUploadedAgain) {
   Commit();
   Commit();
   EXPECT_THAT(Head().segments, SizeIs(3));
-  const RowMap expected = {{"1", "{}"}, {"3", "{}"}, {"4", "{}"}, {"5", "{}"}, {"6", "{}"}};
+  expected.insert({{"5", "{}"}, {"6", "{}"}});
   EXPECT_EQ(node_->Contents(*docs_), expected);
   EXPECT_EQ(InTheBucket(), expected);
 }

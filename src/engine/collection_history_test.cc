@@ -277,7 +277,7 @@ TEST(RetentionTest, KeepsVersionsForTheirAgeThenCollectsThemAndGoesQuiet) {
   ASSERT_TRUE(c->Flush(test.ctx()).ok());
   const ManifestVersion old_version = c->stats().manifest_version;
   const RowMap old = test.Contents(*c);
-  test.Upsert(*c, TaggedRows(0, 40, "b"));
+  test.Upsert(*c, TaggedRows(0, 30, "b"));
   test.Delete(*c, {"id7"});
   ASSERT_TRUE(c->Merge(test.ctx(), Collection::MergeScope::kFull).ok());
   RunBackground(test, 25);

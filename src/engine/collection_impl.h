@@ -213,7 +213,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     std::shared_ptr<SegmentUnit> unit;
     struct NewDeletes {
       std::string segment_id;
-      ObjectRef object;
+      std::optional<ObjectRef> object;  // none: no row is left of the segment
       uint32_t count;
     };
     // Filled before the commit is tried: rows of the flush before are among them.

@@ -245,7 +245,8 @@ Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
     }
     if (job->start < manifest->gc_boundary)
       return std::unexpected(Aborted("the collector's boundary passed the objects of this merge"));
-    // Nothing else takes segments away from an epoch and revert generation: this very commit did.
+    // Nothing else takes segments away from an epoch and revert generation, but flushes that found no row left: this
+    // very commit did, or has nothing left to do.
     if (!job->segment && std::ranges::all_of(job->inputs, gone)) return ManifestCommitter::Edited::kAlreadyThere;
     // A flush whose outcome was not known is in this manifest after all, and what it deletes from the inputs would be
     // lost with them.
@@ -254,8 +255,13 @@ Status CollectionImpl::CommitMerge(OpContext& ctx, MergeJob* job) {
       return std::unexpected(Aborted("a flush deleted rows of the segments that were merged"));
     }
     for (const auto& input : job->inputs) {
-      if (gone(input)) return std::unexpected(Aborted("an input of the merge is gone"));
-      manifest->segments.erase(named(input->id()));
+      if (!gone(input)) {
+        manifest->segments.erase(named(input->id()));
+        continue;
+      }
+      // A flush took it out with its last row, which the product has as a deleted one.
+      const bool emptied = input->marks().RowsDeletedAt(job->published).size() == input->row_count();
+      if (job->segment && !emptied) return std::unexpected(Aborted("an input of the merge is gone"));
     }
     if (job->segment) manifest->segments.push_back(*job->segment);
     return ManifestCommitter::Edited::kChanged;

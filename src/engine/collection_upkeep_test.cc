@@ -139,6 +139,19 @@ TEST_F(UpkeepTest, AMergeDuringTheListingBeginsTheGraceOfWhatItsInputReplacedAne
   }
 }
 
+TEST_F(UpkeepTest, AFlushThatEmptiesAMergedSegmentBeginsTheGraceOfWhatThatReplacedAnew) {
+  const auto replaced = ReplacedByAMerge();
+  Flushed(ShortRows(0, 40, "b"));  // of which nothing was read back either
+  test_->executor().Step("collect");
+  EXPECT_THAT(Segments(), IsSupersetOf(replaced));
+  for (int i = 0; i < 10; ++i) {
+    test_->clock().Advance(seconds(121));
+    test_->executor().Step("collect");
+  }
+  EXPECT_THAT(Segments(), SizeIs(1));
+  EXPECT_THAT(test_->Contents(*docs_), SizeIs(40));
+}
+
 TEST_F(UpkeepTest, ARevertWhileTheCollectorWorksKeepsItsObjects) {
   for (const StoreOp op : {StoreOp::kList, StoreOp::kGetRange, StoreOp::kGet}) {
     Fresh();
