@@ -80,9 +80,24 @@ class ManifestBaseTest : public testing::Test {
 TEST_F(ManifestBaseTest, FewSegmentsNeedNoBase) {
   ManifestCommitter committer(store_, env_, id_);
   ASSERT_TRUE(committer.CreateFirst(ctx_, First()).ok());
-  for (int i = 0; i < 50; ++i) ASSERT_TRUE(committer.Commit(ctx_, Add(1)));
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(committer.Commit(ctx_, Add(1)));
   EXPECT_FALSE(committer.head()->manifest.base);
   EXPECT_TRUE(Bases().empty());
+}
+
+TEST_F(ManifestBaseTest, OverASmallListNumberedManifestsFitIntoTheStoresMetadata) {
+  constexpr uint64_t kMinioInlineBytes = 16u << 10;
+  ManifestCommitter committer(store_, env_, id_);
+  ASSERT_TRUE(committer.CreateFirst(ctx_, First()).ok());
+  uint64_t largest = 0;
+  for (int i = 0; i < 150; ++i) {
+    ASSERT_TRUE(committer.Commit(ctx_, Add(1)));
+    largest = std::max(largest, StoredBytes(committer.head()->manifest.version));
+  }
+  EXPECT_LT(largest, kMinioInlineBytes);
+  EXPECT_GT(largest, kMinioInlineBytes * 3 / 4) << "or bases are written more often than need be";
+  EXPECT_LE(Bases().size(), 5u);
+  EXPECT_EQ(Loaded(), committer.head()->manifest);
 }
 
 TEST_F(ManifestBaseTest, NumberedManifestsStaySmallWithTenThousandSegments) {

@@ -18,6 +18,10 @@ constexpr int kObjectIdDigits = 16;
 // segments get less, but no commit of a few segments shall need a base of its own.
 constexpr uint64_t kSegmentBytesMax = kManifestInlineBytesMax / 2;
 constexpr uint64_t kSegmentBytesMin = 4u << 10;
+// MinIO keeps an object of a versioned bucket within its metadata up to 16 KiB, and writes a second file for a larger
+// one. Bases are rewritten more often for it, as long as they are small.
+constexpr uint64_t kSmallManifestBytes = 15u << 10;
+constexpr uint64_t kManifestsPerBase = 4;  // in bytes
 
 Status ValidateManifestBytes(std::string_view bytes) {
   AKI_ASSIGN_OR_RETURN(const auto tombstone, DecodeManifestTombstone(bytes));
@@ -29,13 +33,16 @@ bool IsTombstoneOf(std::string_view found, std::string_view sent) {
   return tombstone && tombstone->has_value() && (*tombstone)->sha256 == Sha256Hex(sent);
 }
 
-// What `manifest` has room for.
-uint64_t SegmentBytesMax(Manifest* manifest) {
+// What `manifest` has room for, over a base of that size.
+uint64_t SegmentBytesMax(Manifest* manifest, uint64_t base_bytes) {
   constexpr uint64_t kBaseBytes = 512;  // a reference to one
   std::vector<SegmentEntry> segments = std::exchange(manifest->segments, {});
   const uint64_t taken = EncodeManifest(*manifest).size() + kBaseBytes;
   manifest->segments = std::move(segments);
-  const uint64_t left = taken < kManifestInlineBytesMax ? kManifestInlineBytesMax - taken : 0;
+  const bool small =
+      base_bytes <= kManifestsPerBase * kSmallManifestBytes && taken + kSegmentBytesMin <= kSmallManifestBytes;
+  const uint64_t room = small ? kSmallManifestBytes : kManifestInlineBytesMax;
+  const uint64_t left = taken < room ? room - taken : 0;
   return std::clamp(left, kSegmentBytesMin, kSegmentBytesMax);
 }
 
@@ -69,7 +76,9 @@ Result<ObjectRef> ManifestCommitter::UploadBase(OpContext& ctx, const ManifestBa
 
 Result<ManifestCommitter::Base> ManifestCommitter::ChooseBase(OpContext& ctx, Manifest* next) {
   const std::optional<ObjectRef> proposed = std::exchange(next->base, std::nullopt);
-  const uint64_t allowed = SegmentBytesMax(next);
+  std::optional<ObjectRef> current;
+  if (head_) current = head_->manifest.base;
+  const uint64_t allowed = SegmentBytesMax(next, current ? current->size_bytes : 0);
   uint64_t fewest = EncodedSegmentBytes(*next, nullptr, allowed);
   Base chosen;
   const auto consider = [&](const ObjectRef& ref) -> Status {
@@ -81,8 +90,6 @@ Result<ManifestCommitter::Base> ManifestCommitter::ChooseBase(OpContext& ctx, Ma
     next->base = ref;
     return OkStatus();
   };
-  std::optional<ObjectRef> current;
-  if (head_) current = head_->manifest.base;
   if (current) AKI_RETURN_IF_ERROR(consider(*current));
   if (proposed && proposed != current) AKI_RETURN_IF_ERROR(consider(*proposed));
   // A spare one may be doomed meanwhile, and then it must not be named, whether it is still there or not (I8).

@@ -4,8 +4,9 @@
 // Threads:    one thread at a time (the collection's maintenance lock).
 // Errors:     those of VersionChain; kAborted when others kept winning; whatever an edit returns (nothing was changed).
 // Durability: after an OK Commit the returned head is in the bucket, and so is its base.
-// Cost:       1 PUT a commit without contention, of a manifest below kManifestInlineBytesMax. Once the segments that
-//             its base does not have exceed half of that: 1 PUT more, of a new base with all of them.
+// Cost:       1 PUT a commit without contention, of a manifest below kManifestInlineBytesMax, and below 16 KiB over a
+//             small base. Once the segments that its base does not have need more than half of that, or than those
+//             16 KiB have room for: 1 PUT more, of a new base with all of them.
 #pragma once
 
 #include <functional>
