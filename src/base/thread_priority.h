@@ -8,8 +8,12 @@
 namespace akidb {
 
 // From now on the calling thread, and those it will start, give way to the others of the process. They still get a
-// quarter of a processor that others want all the time, so that what they hold is let go of soon. Cannot be undone:
+// tenth of a processor that others want all the time, so that what they hold is let go of soon. Cannot be undone:
 // going back needs rights.
 void GiveWayToOtherThreads();
+
+// From now on the calling thread, which works for less than a millisecond at a time, takes the processor when it wakes
+// up: by a short slice, for which it gets no more time than others do. Threads it will start inherit that.
+void PreferShortSlices();
 
 }  // namespace akidb

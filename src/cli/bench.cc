@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "base/mutex.h"
 #include "base/random.h"
+#include "base/thread_priority.h"
 #include "cli/api_client.h"
 #include "cli/bench_schedule.h"
 #include "cli/bench_stats.h"
@@ -178,8 +179,12 @@ std::string Bench::UpsertBody(uint64_t number) const {
 }
 
 void Bench::Drive(BenchSchedule& schedule) {
-  // The kernel lets sleepers sleep 50 us longer, which would look like the server's latency.
-  if (options_.rate > 0) ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  // The kernel lets sleepers sleep 50 us longer, and who wakes up beside work wait for a tick, which would look like
+  // the server's latency.
+  if (options_.rate > 0) {
+    ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    PreferShortSlices();
+  }
   ApiClient client(url_, HttpOptionsOf(options_.client), RealClock());
   const bool upsert = options_.action == BenchAction::kUpsert;
   const std::string target = target_ + (upsert ? "/vectors" : "/search");

@@ -27,6 +27,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread_priority.h"
 
 namespace akidb {
 namespace {
@@ -380,7 +381,10 @@ class BeastServer final : public HttpServer {
     port_ = acceptor_.local_endpoint().port();
     asio::post(acceptor_.get_executor(), [this] { Accept(); });
     for (int i = 0; i < options.threads; ++i) {
-      threads_.emplace_back([state = state_] { RunLoop(*state); });
+      threads_.emplace_back([state = state_] {
+        PreferShortSlices();
+        RunLoop(*state);
+      });
     }
     return OkStatus();
   }
