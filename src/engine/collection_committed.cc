@@ -9,7 +9,10 @@ void CollectionImpl::NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) {
   {
     MutexLock lock(committed_mutex_);
     if (lsn > committed_lsn_ && !superseded()) {
-      if (committed_waiters_.Add(lsn, ctx.deadline(), std::move(done), deps_.env.clock->Now())) deps_.wake_flush();
+      // With the first one to wait, what is under way becomes another task's.
+      const bool first = committed_waiters_.empty();
+      const bool due = committed_waiters_.Add(lsn, ctx.deadline(), std::move(done), deps_.env.clock->Now());
+      if (first || due) deps_.wake_flush();
       return;
     }
     // Its publication may have been what the writer of now took over, and its record may be in the log.
@@ -40,8 +43,9 @@ bool CollectionImpl::IsCommitted(Lsn lsn) {
   return lsn <= committed_lsn_;
 }
 
-void CollectionImpl::AnswerLateCommits() {
+bool CollectionImpl::AnswerLateCommits() {
   LsnWaiters::Finished finished;
+  bool others = false;
   {
     MutexLock lock(committed_mutex_);
     if (superseded()) committed_waiters_.TakeAll(NotTheWriter().WithEffectUnknown(), &finished);
@@ -50,8 +54,10 @@ void CollectionImpl::AnswerLateCommits() {
         Unavailable("the store did not confirm the publication in time; the write may yet be published")
             .WithEffectUnknown(),
         &finished);
+    others = !committed_waiters_.empty();
   }
   LsnWaiters::RunAll(std::move(finished));
+  return others;
 }
 
 void CollectionImpl::EndCommitted(const Status& status) {

@@ -15,8 +15,9 @@ using testing::UnorderedElementsAre;
 
 class CollectionCommittedTest : public testing::Test {
  protected:
-  std::unique_ptr<TestDatabase> Node(const std::string& name) {
+  std::unique_ptr<TestDatabase> Node(const std::string& name, std::shared_ptr<Executor> computing = nullptr) {
     EngineOptions options = TestDatabase::SmallOptions();
+    options.computing = std::move(computing);
     options.shared_store = true;
     options.node = name;
     return std::make_unique<TestDatabase>(options, bucket_, ++seed_);
@@ -73,6 +74,31 @@ TEST_F(CollectionCommittedTest, IsSeenWhenItIsCommittedAndNotBefore) {
   EXPECT_TRUE(a->Contents(*docs).empty());
   Commit(*a, *docs, "2");
   EXPECT_THAT(a->Contents(*docs), UnorderedElementsAre(Pair("1", "{}"), Pair("2", "{}")));
+}
+
+TEST_F(CollectionCommittedTest, RowsThatNobodyWaitsForAreLeftToTheExecutorThatComputesForLong) {
+  const auto computing = std::make_shared<ManualExecutor>(clock_);
+  auto a = Node("a", computing);
+  const auto docs = a->Create("docs", 2);
+  Apply(*a, *docs, "1");
+  a->clock().Advance(std::chrono::minutes(1));
+  for (int i = 0; i < 3; ++i) a->executor().Step("flush");
+  EXPECT_TRUE(a->Contents(*docs).empty());
+  for (int i = 0; i < 3; ++i) computing->Step("unhurried flush");
+  EXPECT_THAT(a->Contents(*docs), UnorderedElementsAre(Pair("1", "{}")));
+}
+
+TEST_F(CollectionCommittedTest, IsNotLeftToTheExecutorThatComputesForLong) {
+  const auto computing = std::make_shared<ManualExecutor>(clock_);
+  auto a = Node("a", computing);
+  const auto docs = a->Create("docs", 2);
+  bool answered = false;
+  a->clock().Advance(std::chrono::minutes(1));
+  docs->NotifyCommitted(a->ctx(), Apply(*a, *docs, "1"), [&](const Status& status) { answered = status.ok(); });
+  for (int i = 0; i < 3; ++i) computing->Step("unhurried flush");
+  EXPECT_FALSE(answered);
+  for (int i = 0; i < 3; ++i) a->executor().Step("flush");
+  EXPECT_TRUE(answered);
 }
 
 TEST_F(CollectionCommittedTest, TakerReplaysWhatFollowsWhatTheLogLeftOut) {

@@ -29,6 +29,7 @@ class FlushThreadTest : public testing::Test {
     options_.gc_interval = std::chrono::milliseconds(2);
     options_.retain_versions = 3;
     options_.merge_fanout = 4;
+    options_.computing = NewThreadExecutor(RealClock(), 7);
     env_.clock = &RealClock();
     env_.random = random_.get();
     env_.fs = &PosixFileSystem();

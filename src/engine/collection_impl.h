@@ -166,8 +166,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<bool> GrowStep(OpContext& ctx);
   // Re-reads what was committed long enough ago, so that the log may be trimmed.
   Status ConfirmStep(OpContext& ctx);
-  // Answers those whose deadline passed while they waited for a commit, and everybody once this object is superseded.
-  void AnswerLateCommits();
+  // Answers who waited for a commit beyond the deadline, and everybody once this is superseded. Whether others wait.
+  bool AnswerLateCommits();
   // The same for those who wait to see a position, too.
   void AnswerLate() {
     AnswerLateCommits();

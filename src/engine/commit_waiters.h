@@ -25,6 +25,7 @@ class CommitWaiters {
   bool TakeUpTo(Lsn lsn, MonotonicTime now, Finished* finished);
   void TakeExpired(MonotonicTime now, const Status& status, Finished* finished);
   void TakeAll(const Status& status, Finished* finished);
+  bool empty() const { return waiters_.empty(); }
 
   // When the next commit shall begin; max() if it is not known yet: nobody waits for it, or no more than are under way,
   // unless that is one. Else, those whom the last one answered are waited for while they come: until none did for a

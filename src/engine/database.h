@@ -53,7 +53,8 @@ struct EngineOptions {
   // place costs as much as 2,600 rows scanned, so a graph takes at most a few times what searches took.
   uint32_t growing_scans_per_row = 1000;
   std::shared_ptr<Parallel> index_parallel;  // for building indexes; null: the background thread alone
-  // For steps that compute for long and that nobody waits for: merges and indexes. Null: that of the environment.
+  // For steps that compute for long and that nobody waits for: merges, indexes, flushes for which no commit is waited,
+  // reading back and collecting. Null: that of the environment.
   std::shared_ptr<Executor> computing;
   uint64_t payload_cache_bytes = 128ull << 20;
   uint64_t column_cache_bytes = 64ull << 20;  // payload columns in use, and rows that matched filters

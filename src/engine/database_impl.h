@@ -64,6 +64,8 @@ class DatabaseImpl final : public Database {
   // Steps of the background tasks.
   NextStep FlushTaskStep(OpContext& ctx);
   NextStep UploadTaskStep(OpContext& ctx);
+  NextStep UnhurriedFlushTaskStep(OpContext& ctx);
+  NextStep UnhurriedUploadTaskStep(OpContext& ctx);
   NextStep MergeTaskStep(OpContext& ctx);
   NextStep IndexTaskStep(OpContext& ctx) AKI_EXCLUDES(index_mutex_);
   NextStep GrowTaskStep(OpContext& ctx);
@@ -99,8 +101,10 @@ class DatabaseImpl final : public Database {
   Status DeleteObjects(OpContext& ctx, CollectionId id, const std::set<std::string, std::less<>>& kept, Names names);
   Status BuryManifests(OpContext& ctx, const Manifest& head);
   void StopTasks();
+  // Which collections a flush task serves: those for whose commit somebody waits, or soon may have to, or the others.
+  enum class FlushShare : uint8_t { kAll, kHurried, kUnhurried };
   // One step of the first collection that has one to do.
-  NextStep FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order);
+  NextStep FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order, FlushShare share);
 
   // home
   std::string WalDir() const;
@@ -144,6 +148,9 @@ class DatabaseImpl final : public Database {
   std::vector<std::pair<Executor*, TaskId>> tasks_;
   std::atomic<TaskId> flush_task_{0};
   std::atomic<TaskId> upload_task_{0};  // 0: none
+  // Likewise; of the executor that computes.
+  std::atomic<TaskId> unhurried_flush_task_{0};
+  std::atomic<TaskId> unhurried_upload_task_{0};
   std::atomic<TaskId> follow_task_{0};
   std::atomic<bool> homes_due_{false};
   MonotonicTime catalog_due_{};                          // follow task only

@@ -52,9 +52,10 @@ void DatabaseImpl::StartTasks() {
     return tasks_.back().second;
   };
   Executor& computing = deps_.options.computing ? *deps_.options.computing : executor;
-  const auto add_computing = [&](std::string_view name, NextStep (DatabaseImpl::*step)(OpContext&)) {
-    auto task = std::make_shared<StepTask>(name, *this, Priority::kBackground, step);
-    tasks_.emplace_back(&computing, computing.Add(std::move(task)));
+  const auto add_computing = [&](std::string_view name, NextStep (DatabaseImpl::*step)(OpContext&),
+                                 Priority priority = Priority::kBackground) {
+    tasks_.emplace_back(&computing, computing.Add(std::make_shared<StepTask>(name, *this, priority, step)));
+    return tasks_.back().second;
   };
   add("prepare", &DatabaseImpl::PrepareTaskStep);
   if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep, Priority::kQuery);
@@ -62,14 +63,27 @@ void DatabaseImpl::StartTasks() {
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
   // Where a commit takes long, the next upload does not wait for it.
   if (deps_.options.shared_store) upload_task_ = add("upload", &DatabaseImpl::UploadTaskStep, Priority::kWrite);
+  if (deps_.options.computing) {
+    unhurried_flush_task_ = add_computing("unhurried flush", &DatabaseImpl::UnhurriedFlushTaskStep, Priority::kWrite);
+    if (deps_.options.shared_store) {
+      unhurried_upload_task_ =
+          add_computing("unhurried upload", &DatabaseImpl::UnhurriedUploadTaskStep, Priority::kWrite);
+    }
+  }
   add_computing("merge", &DatabaseImpl::MergeTaskStep);
   add_computing("index", &DatabaseImpl::IndexTaskStep);
   add_computing("grow", &DatabaseImpl::GrowTaskStep);
-  add("trim", &DatabaseImpl::TrimTaskStep);
-  add("collect", &DatabaseImpl::CollectTaskStep);
+  add_computing("trim", &DatabaseImpl::TrimTaskStep);
+  add_computing("collect", &DatabaseImpl::CollectTaskStep);
   deps_.wake_flush = [this] {
-    deps_.env.executor->Wake(flush_task_.load(std::memory_order_relaxed));
-    if (const TaskId upload = upload_task_.load(std::memory_order_relaxed)) deps_.env.executor->Wake(upload);
+    const auto wake = [](Executor& executor, const std::atomic<TaskId>& task) {
+      if (const TaskId id = task.load(std::memory_order_relaxed)) executor.Wake(id);
+    };
+    wake(*deps_.env.executor, flush_task_);
+    wake(*deps_.env.executor, upload_task_);
+    if (!deps_.options.computing) return;
+    wake(*deps_.options.computing, unhurried_flush_task_);
+    wake(*deps_.options.computing, unhurried_upload_task_);
   };
   deps_.wake_follow = [this] { deps_.env.executor->Wake(follow_task_.load(std::memory_order_relaxed)); };
 }
@@ -96,13 +110,25 @@ NextStep DatabaseImpl::PrepareTaskStep(OpContext& ctx) {
   return *did_something ? NextStep::Now() : NextStep::After(kPreparePause);
 }
 
-NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) { return FlushAny(ctx, CollectionImpl::FlushOrder::kCommitFirst); }
-
-NextStep DatabaseImpl::UploadTaskStep(OpContext& ctx) {
-  return FlushAny(ctx, CollectionImpl::FlushOrder::kUploadFirst);
+NextStep DatabaseImpl::FlushTaskStep(OpContext& ctx) {
+  return FlushAny(ctx, CollectionImpl::FlushOrder::kCommitFirst,
+                  deps_.options.computing ? FlushShare::kHurried : FlushShare::kAll);
 }
 
-NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order) {
+NextStep DatabaseImpl::UploadTaskStep(OpContext& ctx) {
+  return FlushAny(ctx, CollectionImpl::FlushOrder::kUploadFirst,
+                  deps_.options.computing ? FlushShare::kHurried : FlushShare::kAll);
+}
+
+NextStep DatabaseImpl::UnhurriedFlushTaskStep(OpContext& ctx) {
+  return FlushAny(ctx, CollectionImpl::FlushOrder::kCommitFirst, FlushShare::kUnhurried);
+}
+
+NextStep DatabaseImpl::UnhurriedUploadTaskStep(OpContext& ctx) {
+  return FlushAny(ctx, CollectionImpl::FlushOrder::kUploadFirst, FlushShare::kUnhurried);
+}
+
+NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order, FlushShare share) {
   auto collections = LoadedImpls();
   // Start after the collection served last, so that one busy collection does not starve the others.
   const CollectionId cursor = flush_cursor_.load(std::memory_order_relaxed);
@@ -110,8 +136,17 @@ NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order
                       std::ranges::upper_bound(collections, cursor, {}, [](const auto& c) { return c->id(); }));
   const MonotonicTime now = ctx.clock().Now();
   MonotonicTime next_due = now + kIdlePause;
+  // Where memory or what only this disk holds nears its limit, writes will soon be refused.
+  const bool behind = deps_.growing_bytes() > deps_.options.limits.unflushed_bytes_max / 2 ||
+                      deps_.at_risk_bytes.load(std::memory_order_relaxed) > deps_.options.limits.at_risk_bytes_max / 2;
   for (const auto& collection : collections) {
-    collection->AnswerLateCommits();
+    const bool waited_for = collection->AnswerLateCommits();
+    if (share != FlushShare::kAll && (waited_for || behind) != (share == FlushShare::kHurried)) {
+      // Who begins to wait wakes both tasks; who ceases to, neither.
+      const auto due = collection->FlushDueAt();
+      if (share == FlushShare::kUnhurried && due) next_due = std::min(next_due, *due);
+      continue;
+    }
     const auto stepped = collection->FlushStep(ctx, CollectionImpl::FlushTrigger::kIfDue, order);
     if (!stepped) {
       LogFailure("flush", collection->id(), stepped.error());

@@ -29,8 +29,9 @@ constexpr int kExitDied = 70;
 constexpr uint64_t kFreeBytesMin = 64ull << 20;
 // Requests that may wait for another node at once; each holds a thread, which costs next to nothing while it waits.
 constexpr int kForwardThreads = 64;
-// Merges, indexes of segments, indexes of growing rows: one at a time of each.
-constexpr int kComputingThreads = 3;
+// Merges, indexes of segments, indexes of growing rows, flushes, uploads of flushes, reading back, collecting: one at a
+// time of each.
+constexpr int kComputingThreads = 7;
 // For the cache: reads of large ranges at once, all readers together.
 constexpr int kFetchThreads = 16;
 // Of the probe at the first start on a bucket. The threads of all its racers stay below the requests that may be under
@@ -97,8 +98,9 @@ Status ServerImpl::Open() {
   AKI_ASSIGN_OR_RETURN(address_, ParseListenAddress(config_.listen));
   AKI_RETURN_IF_ERROR(CheckListenAddress(address_.host));
   random_ = NewSystemRandom();
-  // Flush and collection, and one that prepares log files, which writers wait for; on a bucket, where each collection
-  // that is written has a task of its own and heartbeats must not be late, they wait for answers most of the time.
+  // Flushes that somebody waits for, and one that prepares log files, which writers wait for; on a bucket, where each
+  // collection that is written has a task of its own and heartbeats must not be late, they wait for answers most of the
+  // time.
   executor_ = NewThreadExecutor(RealClock(), ThreadsOr(config_.background_threads, on_bucket() ? 16 : 3));
   env_ = {&RealClock(), random_.get(), &PosixFileSystem(), executor_.get(), Die};
   OpContext ctx(RealClock());
