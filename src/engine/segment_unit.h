@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/mutex.h"
@@ -60,6 +61,10 @@ class SegmentUnit final : public SearchUnit {
   const VectorRows& vectors() const override { return shared_.reader->vectors(); }
   std::string_view Id(RowIndex row) const override { return shared_.reader->Id(row); }
   Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const override { return shared_.reader->Payload(ctx, row); }
+  Status Payloads(OpContext& ctx, std::span<const RowIndex> rows, std::span<PayloadView> out) const override {
+    return shared_.reader->Payloads(ctx, rows, out);
+  }
+  void PrefetchIds(std::span<const RowIndex> rows) const override { shared_.reader->PrefetchIds(rows); }
   Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const override {
     return shared_.reader->ScanPayloads(ctx, 0, row_count(), visit);
   }

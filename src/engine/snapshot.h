@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,15 @@ class SearchUnit {
   virtual const VectorRows& vectors() const = 0;
   virtual std::string_view Id(RowIndex row) const = 0;
   virtual Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const = 0;
+  // What Payload says of each of several rows; `out` has as many places.
+  virtual Status Payloads(OpContext& ctx, std::span<const RowIndex> rows, std::span<PayloadView> out) const {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      AKI_ASSIGN_OR_RETURN(out[i], Payload(ctx, rows[i]));
+    }
+    return OkStatus();
+  }
+  // A hint that Id will be asked for these rows.
+  virtual void PrefetchIds(std::span<const RowIndex> /*rows*/) const {}
   virtual Status ScanPayloads(OpContext& ctx, const std::function<Status(RowIndex, std::string_view)>& visit) const = 0;
   // The rows whose id and payload match `filter`, dead ones included; null if the unit cannot say it at once and
   // payloads have to be scanned.

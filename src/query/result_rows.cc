@@ -1,6 +1,10 @@
 #include "query/result_rows.h"
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
+#include <numeric>
+#include <utility>
 
 #include "simd/kernels.h"
 
@@ -20,15 +24,33 @@ std::vector<float> VectorOf(const VectorRows& rows, RowIndex row) {
   return out;
 }
 
-Result<ResultRow> MakeResultRow(OpContext& ctx, const SearchUnit& unit, RowIndex row, double score, Include payload,
-                                Include vectors) {
-  ResultRow out;
-  out.id = std::string(unit.Id(row));
-  out.score = score;
-  if (payload == Include::kYes) {
-    AKI_ASSIGN_OR_RETURN(out.payload, unit.Payload(ctx, row));
+Result<std::vector<ResultRow>> MakeResultRows(OpContext& ctx, std::span<const ResultPlace> places, Include payload,
+                                              Include vectors) {
+  // Those of one unit side by side: it is asked for all of them at once.
+  std::vector<uint32_t> order(places.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::ranges::sort(order, std::less<>(), [&](uint32_t i) { return std::pair(places[i].unit, i); });
+  std::vector<RowIndex> rows(places.size());
+  std::ranges::transform(order, rows.begin(), [&](uint32_t i) { return places[i].row; });
+
+  std::vector<ResultRow> out(places.size());
+  std::vector<PayloadView> payloads(payload == Include::kYes ? places.size() : 0);
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    const SearchUnit& unit = *places[order[begin]].unit;
+    while (end < order.size() && places[order[end]].unit == &unit) ++end;
+    const std::span<const RowIndex> of_unit = std::span(rows).subspan(begin, end - begin);
+    unit.PrefetchIds(of_unit);
+    if (payload == Include::kYes) {
+      AKI_RETURN_IF_ERROR(unit.Payloads(ctx, of_unit, std::span(payloads).subspan(begin, end - begin)));
+    }
+    for (size_t i = begin; i < end; ++i) {
+      ResultRow& row = out[order[i]];
+      row.id = unit.Id(rows[i]);
+      row.score = places[order[i]].score;
+      if (payload == Include::kYes) row.payload = std::move(payloads[i]);
+      if (vectors == Include::kYes) row.vector = VectorOf(unit.vectors(), rows[i]);
+    }
   }
-  if (vectors == Include::kYes) out.vector = VectorOf(unit.vectors(), row);
   return out;
 }
 

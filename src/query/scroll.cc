@@ -78,11 +78,9 @@ Result<ScrollPage> Scroll(OpContext& ctx, const Snapshot& snapshot, const Scroll
   ScrollPage page;
   page.more = places.size() > request.limit;
   if (page.more) places.pop_back();
-  for (const Place& place : places) {
-    AKI_ASSIGN_OR_RETURN(ResultRow row,
-                         MakeResultRow(ctx, *place.unit, place.row, 0, request.payload, request.vectors));
-    page.rows.push_back(std::move(row));
-  }
+  std::vector<ResultPlace> shown;
+  for (const Place& place : places) shown.push_back({place.unit, place.row});
+  AKI_ASSIGN_OR_RETURN(page.rows, MakeResultRows(ctx, shown, request.payload, request.vectors));
   return page;
 }
 
@@ -99,14 +97,15 @@ Result<uint64_t> Count(OpContext& ctx, const Snapshot& snapshot, const Filter* f
 
 Result<std::vector<ResultRow>> GetRows(OpContext& ctx, const Snapshot& snapshot,
                                        const std::vector<std::string_view>& ids, Include payload, Include vectors) {
-  std::vector<ResultRow> rows;
+  std::vector<RowLocation> found;  // keeps the units alive
+  std::vector<ResultPlace> places;
   for (const std::string_view id : ids) {
-    const auto location = snapshot.Find(id);
+    auto location = snapshot.Find(id);
     if (!location) continue;
-    AKI_ASSIGN_OR_RETURN(ResultRow row, MakeResultRow(ctx, *location->unit, location->row, 0, payload, vectors));
-    rows.push_back(std::move(row));
+    places.push_back({location->unit.get(), location->row});
+    found.push_back(std::move(*location));
   }
-  return rows;
+  return MakeResultRows(ctx, places, payload, vectors);
 }
 
 }  // namespace akidb

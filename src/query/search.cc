@@ -10,17 +10,11 @@
 namespace akidb {
 namespace {
 
-struct Hit {
-  double score = 0;
-  const SearchUnit* unit = nullptr;
-  RowIndex row = 0;
-};
-
 // Best first, ties by id.
 class Nearer {
  public:
   explicit Nearer(Distance distance) : larger_(LargerIsNearer(distance)) {}
-  bool operator()(const Hit& a, const Hit& b) const {
+  bool operator()(const ResultPlace& a, const ResultPlace& b) const {
     if (a.score != b.score) return larger_ ? a.score > b.score : a.score < b.score;
     return a.unit->Id(a.row) < b.unit->Id(b.row);
   }
@@ -64,7 +58,7 @@ Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, 
   query.recall = request.recall.value_or(snapshot.spec().recall);
   query.exact = request.exact;
 
-  std::vector<Hit> hits;
+  std::vector<ResultPlace> hits;
   std::vector<Candidate> candidates;
   for (const auto& unit : snapshot.units()) {
     AKI_RETURN_IF_ERROR(ctx.Check());
@@ -74,7 +68,7 @@ Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, 
     AKI_RETURN_IF_ERROR(unit->index().Search(ctx, query, &candidates));
     for (const Candidate& candidate : candidates) {
       if (Passes(candidate.score, request.score_threshold, distance))
-        hits.push_back({candidate.score, unit.get(), candidate.row});
+        hits.push_back({unit.get(), candidate.row, candidate.score});
     }
     // Keeps the list short over many units; ties at the cut are still decided by id.
     if (hits.size() > 2 * static_cast<size_t>(query.k) + 1024) {
@@ -85,13 +79,8 @@ Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, 
   std::ranges::sort(hits, nearer);
   hits.resize(std::min<size_t>(hits.size(), query.k));
 
-  std::vector<ResultRow> rows;
-  for (size_t i = request.offset; i < hits.size(); ++i) {
-    AKI_ASSIGN_OR_RETURN(
-        ResultRow row, MakeResultRow(ctx, *hits[i].unit, hits[i].row, hits[i].score, request.payload, request.vectors));
-    rows.push_back(std::move(row));
-  }
-  return rows;
+  const std::span<const ResultPlace> shown = std::span(hits).subspan(std::min<size_t>(request.offset, hits.size()));
+  return MakeResultRows(ctx, shown, request.payload, request.vectors);
 }
 
 }  // namespace akidb

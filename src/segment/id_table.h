@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +27,11 @@ class IdTable {
   std::string_view Id(RowIndex row) const {
     const uint64_t begin = Offset(row);
     return {bytes_.get() + begin, static_cast<size_t>(Offset(row + 1) - begin)};
+  }
+  // Brings what Id reads of these rows nearer, all at once.
+  void Prefetch(std::span<const RowIndex> rows) const {
+    for (const RowIndex row : rows) __builtin_prefetch(offsets_.data() + row);
+    for (const RowIndex row : rows) __builtin_prefetch(bytes_.get() + Offset(row));
   }
   std::optional<RowIndex> Find(std::string_view id) const;
   uint64_t memory_bytes() const;

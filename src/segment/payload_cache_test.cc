@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <thread>
 
@@ -46,12 +47,62 @@ TEST(PayloadBlockCacheTest, OwnersDoNotMixAndDropTakesOnlyItsOwn) {
   EXPECT_EQ(cache.used_bytes(), block->memory_bytes());
 }
 
+TEST(PayloadBlockCacheTest, WhatWasUsedGoesRoundOnceMore) {
+  const uint64_t block_bytes = MakeBlock()->memory_bytes();
+  PayloadBlockCache cache(3 * block_bytes);
+  for (uint32_t i = 0; i < 3; ++i) cache.Insert(0, i, MakeBlock());
+  for (uint32_t i = 0; i < 3; ++i) EXPECT_NE(cache.Get(0, i), nullptr);
+  cache.Insert(0, 3, MakeBlock());  // all were used: the first that came goes
+  EXPECT_EQ(cache.Get(0, 0), nullptr);
+  EXPECT_NE(cache.Get(0, 2), nullptr);
+  cache.Insert(0, 4, MakeBlock());
+  EXPECT_EQ(cache.Get(0, 1), nullptr);
+  EXPECT_NE(cache.Get(0, 2), nullptr);
+  EXPECT_NE(cache.Get(0, 4), nullptr);
+}
+
+TEST(PayloadBlockCacheTest, ManyAtOnceAreThoseThatAreThere) {
+  PayloadBlockCache cache(64u << 20);
+  const uint64_t owner = cache.NewOwner();
+  std::vector<PayloadBlockCache::BlockPtr> blocks;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    blocks.push_back(MakeBlock());
+    if (i % 3 != 0) cache.Insert(owner, i, blocks.back());
+  }
+  for (uint32_t first = 0; first + 16 <= 1000; first += 5) {
+    std::array<uint32_t, PayloadBlockCache::kBlocksAtOnce> numbers;
+    std::array<PayloadBlockCache::BlockPtr, PayloadBlockCache::kBlocksAtOnce> found;
+    for (uint32_t i = 0; i < numbers.size(); ++i) numbers[i] = first + i;
+    cache.GetMany(owner, numbers, found);
+    for (uint32_t i = 0; i < numbers.size(); ++i) {
+      EXPECT_EQ(found[i], numbers[i] % 3 != 0 ? blocks[numbers[i]] : nullptr) << numbers[i];
+    }
+  }
+}
+
+// Entries that others pushed away from their places are found after those others are gone.
+TEST(PayloadBlockCacheTest, HoldsWhatItSaysWhileBlocksComeAndGo) {
+  const uint64_t block_bytes = MakeBlock()->memory_bytes();
+  PayloadBlockCache cache(300 * block_bytes);
+  for (uint32_t i = 0; i < 20000; ++i) {
+    cache.Insert(i % 5, i, MakeBlock());
+    if (i % 997 == 0) cache.Drop(i % 5);
+    if (i % 50 != 0) continue;
+    uint64_t held = 0;
+    for (uint32_t k = i < 1000 ? 0 : i - 1000; k <= i; ++k) held += cache.Get(k % 5, k) != nullptr ? 1 : 0;
+    ASSERT_EQ(cache.used_bytes(), held * block_bytes) << i;
+  }
+}
+
 TEST(PayloadBlockCacheTest, ThreadsShareIt) {
   PayloadBlockCache cache(50 * MakeBlock()->memory_bytes());
   const auto work = [&cache](uint64_t owner) {
     for (uint32_t i = 0; i < 5000; ++i) {
       cache.Insert(owner % 2, i % 97, MakeBlock());
       cache.Get(owner % 2, (i * 7) % 97);
+      const std::array<uint32_t, 3> numbers = {i % 89, i % 61, i % 97};
+      std::array<PayloadBlockCache::BlockPtr, 3> found;
+      cache.GetMany(owner % 2, numbers, found);
     }
   };
   std::vector<std::thread> threads;

@@ -1,6 +1,7 @@
 #include "segment/segment_reader.h"
 
 #include <algorithm>
+#include <array>
 
 #include "ann/exact_score.h"
 #include "segment/id_table.h"
@@ -16,6 +17,10 @@ namespace {
 constexpr uint64_t kScanReadBytes = 1u << 20;
 // Of the vectors, which go straight to their place: the cache asks for the parts of a large range at once.
 constexpr uint64_t kVectorsReadBytesMax = 128ull << 20;
+constexpr uint32_t kGroupRows = 32;
+constexpr size_t kLineBytes = 64;
+// Of one payload; the processor sees by itself that a long one is read on.
+constexpr size_t kPayloadAheadBytes = 2048;
 
 class OpenSegment final : public SegmentReader {
  public:
@@ -38,6 +43,8 @@ class OpenSegment final : public SegmentReader {
   std::string_view Id(RowIndex row) const override { return ids_->Id(row); }
   std::optional<RowIndex> Find(std::string_view id) const override { return ids_->Find(id); }
   Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const override;
+  void PrefetchIds(std::span<const RowIndex> rows) const override { ids_->Prefetch(rows); }
+  Status Payloads(OpContext& ctx, std::span<const RowIndex> rows, std::span<PayloadView> out) const override;
   Status ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end,
                       const std::function<Status(RowIndex, std::string_view)>& visit) const override;
   Result<std::shared_ptr<const RowSet>> Matching(OpContext& ctx, const Filter& filter) const override;
@@ -49,7 +56,6 @@ class OpenSegment final : public SegmentReader {
  private:
   struct PayloadPlace {
     uint64_t offset;
-    RowIndex first_row;
     SegmentBlock block;
   };
   using Visit = std::function<Status(RowIndex, std::string_view)>;
@@ -60,6 +66,8 @@ class OpenSegment final : public SegmentReader {
   Status CheckStatistics(OpContext& ctx, const SectionEntry& section, ObjectStream& stream) const;
   void PlacePayloads(const SectionEntry& section);
   uint32_t BlockOfRow(RowIndex row) const;
+  // A block that the cache may have.
+  Result<PayloadBlockCache::BlockPtr> Block(OpContext& ctx, uint32_t number) const;
   // Blocks [begin, end) of the payload lie side by side: one request.
   Result<std::vector<PayloadBlockCache::BlockPtr>> FetchBlocks(OpContext& ctx, uint32_t begin, uint32_t end) const;
   // Visits rows [begin, end); of the blocks it reads only those with a row in `rows`, unless that is null.
@@ -79,6 +87,8 @@ class OpenSegment final : public SegmentReader {
   std::optional<IdTable> ids_;
   VectorRows vectors_;
   std::vector<PayloadPlace> payloads_;
+  std::vector<RowIndex> first_rows_;        // of each payload block
+  std::vector<uint32_t> blocks_of_groups_;  // the payload block of every kGroupRows-th row
   std::optional<SegmentColumns> columns_;
 };
 
@@ -199,15 +209,20 @@ void OpenSegment::PlacePayloads(const SectionEntry& section) {
   uint64_t offset = section.offset;
   RowIndex first_row = 0;
   for (const SegmentBlock& block : section.blocks) {
-    payloads_.push_back({offset, first_row, block});
+    payloads_.push_back({offset, block});
     offset += block.stored_bytes;
+    first_rows_.push_back(first_row);
     first_row += block.row_count;
+    for (; uint64_t{blocks_of_groups_.size()} * kGroupRows < first_row;) {
+      blocks_of_groups_.push_back(static_cast<uint32_t>(payloads_.size() - 1));
+    }
   }
 }
 
 uint32_t OpenSegment::BlockOfRow(RowIndex row) const {
-  const auto after = std::ranges::upper_bound(payloads_, row, {}, &PayloadPlace::first_row);
-  return static_cast<uint32_t>(after - payloads_.begin() - 1);
+  uint32_t number = blocks_of_groups_[row / kGroupRows];
+  while (number + 1 < first_rows_.size() && first_rows_[number + 1] <= row) ++number;
+  return number;
 }
 
 Result<std::vector<PayloadBlockCache::BlockPtr>> OpenSegment::FetchBlocks(OpContext& ctx, uint32_t begin,
@@ -230,21 +245,48 @@ Result<std::vector<PayloadBlockCache::BlockPtr>> OpenSegment::FetchBlocks(OpCont
 }
 
 Result<PayloadView> OpenSegment::Payload(OpContext& ctx, RowIndex row) const {
-  const uint32_t number = BlockOfRow(row);
+  PayloadView view;
+  AKI_RETURN_IF_ERROR(Payloads(ctx, {&row, 1}, {&view, 1}));
+  return view;
+}
+
+Result<PayloadBlockCache::BlockPtr> OpenSegment::Block(OpContext& ctx, uint32_t number) const {
   PayloadBlockCache::BlockPtr block = cache_->Get(cache_owner_, number);
-  if (block == nullptr) {
-    AKI_ASSIGN_OR_RETURN(const auto fetched, ReadAgainIfBad(ctx, [&] { return FetchBlocks(ctx, number, number + 1); }));
-    block = fetched.front();
-    cache_->Insert(cache_owner_, number, block);
+  if (block != nullptr) return block;
+  AKI_ASSIGN_OR_RETURN(const auto fetched, ReadAgainIfBad(ctx, [&] { return FetchBlocks(ctx, number, number + 1); }));
+  cache_->Insert(cache_owner_, number, fetched.front());
+  return fetched.front();
+}
+
+Status OpenSegment::Payloads(OpContext& ctx, std::span<const RowIndex> rows, std::span<PayloadView> out) const {
+  std::array<uint32_t, PayloadBlockCache::kBlocksAtOnce> numbers;
+  std::array<PayloadBlockCache::BlockPtr, PayloadBlockCache::kBlocksAtOnce> blocks;
+  while (!rows.empty()) {
+    const size_t count = std::min(rows.size(), numbers.size());
+    for (size_t i = 0; i < count; ++i) numbers[i] = BlockOfRow(rows[i]);
+    cache_->GetMany(cache_owner_, std::span(numbers).first(count), std::span(blocks).first(count));
+    for (size_t i = 0; i < count; ++i) {
+      if (blocks[i] == nullptr) {
+        AKI_ASSIGN_OR_RETURN(blocks[i], Block(ctx, numbers[i]));
+      }
+      blocks[i]->PrefetchRow(rows[i] - first_rows_[numbers[i]]);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      out[i].json = blocks[i]->Row(rows[i] - first_rows_[numbers[i]]);
+      out[i].owner = std::move(blocks[i]);
+      const size_t ahead = std::min(out[i].json.size(), kPayloadAheadBytes);
+      for (size_t at = 0; at < ahead; at += kLineBytes) __builtin_prefetch(out[i].json.data() + at);
+    }
+    rows = rows.subspan(count);
+    out = out.subspan(count);
   }
-  const std::string_view json = block->Row(row - payloads_[number].first_row);
-  return PayloadView{json, std::move(block)};
+  return OkStatus();
 }
 
 bool OpenSegment::HasRowOf(uint32_t block_number, const RowBits* rows) const {
   if (rows == nullptr) return true;
-  const PayloadPlace& place = payloads_[block_number];
-  for (RowIndex row = place.first_row; row < place.first_row + place.block.row_count; ++row) {
+  const RowIndex first = first_rows_[block_number];
+  for (RowIndex row = first; row < first + payloads_[block_number].block.row_count; ++row) {
     if (((*rows)[row / 64] >> row % 64 & 1) != 0) return true;
   }
   return false;
@@ -281,7 +323,7 @@ Status OpenSegment::Scan(OpContext& ctx, RowIndex begin, RowIndex end, const Row
       AKI_ASSIGN_OR_RETURN(blocks, ReadAgainIfBad(ctx, [&] { return FetchBlocks(ctx, number, run_end); }));
     }
     for (const auto& block : blocks) {
-      const RowIndex first = payloads_[number++].first_row;
+      const RowIndex first = first_rows_[number++];
       for (RowIndex row = std::max(begin, first); row < std::min(end, first + block->row_count()); ++row) {
         AKI_RETURN_IF_ERROR(visit(row, block->Row(row - first)));
       }
@@ -308,7 +350,8 @@ Result<std::shared_ptr<const RowSet>> OpenSegment::Matching(OpContext& ctx, cons
 
 uint64_t OpenSegment::memory_bytes() const {
   return sizeof(*this) + arena_->size_bytes() + (scales_.size() + inverse_norms_.size()) * sizeof(float) +
-         ids_->memory_bytes() + payloads_.size() * sizeof(PayloadPlace) + columns_->memory_bytes();
+         ids_->memory_bytes() + payloads_.size() * (sizeof(PayloadPlace) + sizeof(RowIndex)) +
+         blocks_of_groups_.size() * sizeof(uint32_t) + columns_->memory_bytes();
 }
 
 }  // namespace

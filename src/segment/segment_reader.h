@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@
 namespace akidb {
 
 // Decompressed payload blocks of all segments of a node, and apart from them what filters use: payload columns and the
-// rows that matched. Least recently used out first. Thread-safe.
+// rows that matched. What was not used lately goes first. Thread-safe.
 class PayloadBlockCache;
 std::shared_ptr<PayloadBlockCache> NewPayloadBlockCache(uint64_t capacity_bytes,
                                                         uint64_t column_capacity_bytes = 64ull << 20);
@@ -56,6 +57,10 @@ class SegmentReader {
   // The row with this id, deleted or not; O(1).
   virtual std::optional<RowIndex> Find(std::string_view id) const = 0;
   virtual Result<PayloadView> Payload(OpContext& ctx, RowIndex row) const = 0;
+  // Ids and payloads of several rows anywhere in the segment mostly have to come from memory that no cache holds. These
+  // wait for all of it at once instead of row by row: Prefetch for ids, Payloads for what Payload would say of each.
+  virtual void PrefetchIds(std::span<const RowIndex> rows) const = 0;
+  virtual Status Payloads(OpContext& ctx, std::span<const RowIndex> rows, std::span<PayloadView> out) const = 0;
   // Calls visit(row, json) for rows [begin, end) in order, reading each block once; stops at the first error.
   virtual Status ScanPayloads(OpContext& ctx, RowIndex begin, RowIndex end,
                               const std::function<Status(RowIndex, std::string_view)>& visit) const = 0;

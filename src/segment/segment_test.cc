@@ -254,6 +254,30 @@ TEST_F(SegmentTest, ScanUsesCachedBlocksAndAddsNone) {
   EXPECT_EQ(PayloadBlockCacheBytes(*cache_), used);
 }
 
+TEST_F(SegmentTest, PayloadsOfManyRowsAreThoseOfEachWhateverTheCacheHolds) {
+  const std::vector<TestRow> rows = MakeTestRows(1000, 4, VectorType::kF32);
+  const SegmentEntry entry = MustWrite(rows, {.dim = 4, .payload_block_bytes = 2048});
+  // All blocks, a few of them, none.
+  for (const uint64_t capacity : {1u << 20, 8u << 10, 0u}) {
+    cache_ = NewPayloadBlockCache(capacity);
+    const auto segment = Open(entry);
+    ASSERT_TRUE(segment);
+    std::vector<RowIndex> asked;
+    for (RowIndex i = 0; i < 100; ++i) asked.push_back(i * 337 % 1000);
+    asked.insert(asked.end(), {0, 999, 0, 1, 31, 32, 33});
+    std::vector<PayloadView> payloads(asked.size());
+    for (int round = 0; round < 2; ++round) {
+      ASSERT_TRUE((*segment)->Payloads(ctx_, asked, payloads).ok());
+      for (size_t i = 0; i < asked.size(); ++i) EXPECT_EQ(payloads[i].json, PayloadOf(rows[asked[i]])) << asked[i];
+    }
+    (*segment)->PrefetchIds(asked);
+  }
+  const auto segment = Open(entry);
+  store_->answer = Unavailable("the store is away");
+  PayloadView payload;
+  EXPECT_EQ((*segment)->Payloads(ctx_, std::vector<RowIndex>{7}, {&payload, 1}).code(), StatusCode::kUnavailable);
+}
+
 TEST_F(SegmentTest, AClosedSegmentLeavesNothingInTheCache) {
   auto segment = Open(MustWrite(MakeTestRows(10, 4, VectorType::kF32), {.dim = 4}));
   ASSERT_TRUE(segment);
