@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "base/clock.h"
 #include "base/json_writer.h"
@@ -31,6 +32,28 @@ bool IsDecimal(std::string_view raw) {
   if (raw.starts_with('-')) raw.remove_prefix(1);
   return !raw.empty() && raw.size() <= 20 && (raw[0] != '0' || raw.size() == 1) &&
          raw.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// Numbers as people write them, "0.95": of at most fifteen digits, so that both operands of the division are exact and
+// its result is correctly rounded. False for all others.
+bool ShortDecimal(std::string_view raw, double* out) {
+  const size_t point = raw.find('.');
+  const std::string_view whole = raw.substr(0, point);
+  const std::string_view fraction = point == std::string_view::npos ? std::string_view() : raw.substr(point + 1);
+  if (raw.size() > 16 || whole.empty() || (point != std::string_view::npos && fraction.empty())) return false;
+  if (whole.size() > 1 && whole[0] == '0') return false;
+  uint64_t digits = 0;
+  double scale = 1;
+  for (const std::string_view part : {whole, fraction}) {
+    for (const char c : part) {
+      if (c < '0' || c > '9') return false;
+      digits = digits * 10 + static_cast<uint64_t>(c - '0');
+    }
+  }
+  for (size_t i = 0; i < fraction.size(); ++i) scale *= 10;
+  if (digits > 999999999999999) return false;
+  *out = static_cast<double>(digits) / scale;
+  return true;
 }
 
 // "7.000" is the integer 7 to JSON Schema, and what some languages print.
@@ -117,11 +140,17 @@ void Fields::Uint(std::string_view key, uint64_t min, uint64_t max, uint64_t* ou
 void Fields::Double(std::string_view key, double min, double max, std::optional<double>* out) {
   const auto raw = Raw(key);
   if (!raw) return;
-  simdjson::dom::parser parser;
-  simdjson::dom::element element;
   double value = 0;
-  if (ParseDom(*raw, &parser, &element) != simdjson::SUCCESS || element.get_double().get(value) != simdjson::SUCCESS ||
-      !(value >= min && value <= max)) {
+  if (!ShortDecimal(*raw, &value)) {
+    // A parser allocates, which is dear beside the rest of a search.
+    simdjson::dom::parser parser;
+    simdjson::dom::element element;
+    if (ParseDom(*raw, &parser, &element) != simdjson::SUCCESS ||
+        element.get_double().get(value) != simdjson::SUCCESS) {
+      value = std::numeric_limits<double>::quiet_NaN();
+    }
+  }
+  if (!(value >= min && value <= max)) {
     std::string range;
     AppendJsonNumber(min, &range);
     range += " to ";

@@ -1,17 +1,28 @@
 #include "service/core/json_cursor.h"
 
 #include <fast_float/fast_float.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 
+#include "simd/decimals.h"
+
 namespace akidb {
 namespace {
 
 constexpr std::array<double, 23> kPowersOfTen = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+constexpr std::array<uint64_t, 16> kWholePowersOfTen = [] {
+  std::array<uint64_t, 16> powers{1};
+  for (size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
 
 bool IsDigit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
@@ -30,22 +41,36 @@ uint32_t EightDigits(uint64_t values) {
                                32);
 }
 
-// Little-endian. Numbers differ in length, so that a branch for each digit would be guessed wrong once a number.
-const char* Digits(const char* p, uint64_t* mantissa) {
-  constexpr std::array<uint64_t, 8> kPowers = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
-  while (true) {
-    const uint64_t values = Load8(p) ^ 0x3030303030303030;
-    // The high bit of each byte above 9; a carry only reaches bytes behind the first of them.
-    const uint64_t others = ((values + 0x7676767676767676) | values) & 0x8080808080808080;
-    if (others != 0) {
-      const auto count = static_cast<unsigned>(std::countr_zero(others)) / 8;
-      // Zeros in front of what there is; in two steps, for 64 places at once are undefined.
-      *mantissa = *mantissa * kPowers[count] + EightDigits((values << (8 * (7 - count))) << 8);
-      return p + count;
-    }
-    *mantissa = *mantissa * 100000000 + EightDigits(values);
-    p += 8;
+// The high bit of each byte that is no digit, exact up to the first: a carry only reaches bytes behind it.
+uint64_t NoDigits(uint64_t values) { return ((values + 0x7676767676767676) | values) & 0x8080808080808080; }
+
+// Digits from `p` on, and where they end.
+struct DigitRun {
+  const char* end;
+  uint64_t value;  // of all of them if they are at most 19, behind `before`
+};
+
+// Little-endian. Numbers differ in length, so that a branch for each digit, or for each eight of them, would be guessed
+// wrong once a number.
+[[gnu::always_inline]] inline DigitRun ReadDigits(const char* p, uint64_t before) {
+  const uint64_t first = Load8(p) ^ 0x3030303030303030;
+  const uint64_t second = Load8(p + 8) ^ 0x3030303030303030;
+  const uint64_t in_first = NoDigits(first);
+  const uint64_t in_second = NoDigits(second);
+  if ((in_first | in_second) == 0) {
+    // Sixteen, and more follow.
+    before = before * 10000000000000000 + uint64_t{EightDigits(first)} * 100000000 + EightDigits(second);
+    for (p += 16; IsDigit(*p); ++p) before = before * 10 + static_cast<uint64_t>(*p - '0');
+    return {p, before};
   }
+  const auto count =
+      static_cast<unsigned>(std::countr_zero(in_first != 0 ? in_first : in_second)) / 8 + (in_first != 0 ? 0 : 8);
+  if (count == 0) return {p, before};
+  // Zeros in front of what there is.
+  const auto digits = (static_cast<unsigned __int128>(second) << 64 | first) << (8 * (16 - count));
+  const uint64_t high = EightDigits(static_cast<uint64_t>(digits));
+  const uint64_t low = EightDigits(static_cast<uint64_t>(digits >> 64));
+  return {p + count, before * kWholePowersOfTen[count] + high * 100000000 + low};
 }
 
 // The high bit of each byte that is `c`, exact up to the first.
@@ -57,6 +82,19 @@ uint64_t BytesEqual(uint64_t word, char c) {
 
 // Goes on to the next quote, bracket or brace, or to the last bytes before `end`.
 const char* SkipPlain(const char* p, const char* end) {
+#if defined(__SSE2__)
+  const auto equal = [](__m128i bytes, char c) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)); };
+  for (; end - p >= 32; p += 32) {
+    const auto found = [&](const char* at) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+      const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));  // makes braces of brackets
+      return _mm_or_si128(equal(bytes, '"'), _mm_or_si128(equal(lower, '{'), equal(lower, '}')));
+    };
+    const auto first = static_cast<uint32_t>(_mm_movemask_epi8(found(p)));
+    const uint32_t both = first | static_cast<uint32_t>(_mm_movemask_epi8(found(p + 16))) << 16;
+    if (both != 0) return p + std::countr_zero(both);
+  }
+#endif
   for (; end - p >= 8; p += 8) {
     const uint64_t word = Load8(p);
     const uint64_t lower = word | 0x2020202020202020;  // makes braces of brackets
@@ -67,51 +105,59 @@ const char* SkipPlain(const char* p, const char* end) {
 }
 
 // Any number whose grammar was checked.
-NumberParse ParseSlow(const char* begin, const char* end, float* out) {
+[[gnu::noinline]] NumberParse ParseSlow(const char* begin, const char* end, float* out) {
   fast_float::from_chars(begin, end, *out);
   return std::isfinite(*out) ? NumberParse::kOk : NumberParse::kOutOfRange;
+}
+
+// A number with an exponent, which begins at `p`.
+[[gnu::noinline]] NumberParse ParseExponent(const char* begin, const char* p, const char** end, float* out) {
+  ++p;
+  if (*p == '+' || *p == '-') ++p;
+  if (!IsDigit(*p)) return NumberParse::kNotANumber;
+  while (IsDigit(*p)) ++p;
+  *end = p;
+  return ParseSlow(begin, p, out);
+}
+
+// ParseJsonFloat, with everything in registers where it is part of a loop.
+[[gnu::always_inline]] inline NumberParse ParseNumber(const char* const begin, const char** end, float* out) {
+  const bool negative = *begin == '-';
+  const char* const integer = begin + (negative ? 1 : 0);
+  if (!IsDigit(*integer)) return NumberParse::kNotANumber;
+  DigitRun digits = *integer == '0' ? DigitRun{integer + 1, 0} : ReadDigits(integer, 0);
+  if (IsDigit(*digits.end)) return NumberParse::kNotANumber;  // a leading zero
+  ptrdiff_t digit_count = digits.end - integer;
+  ptrdiff_t fraction_count = 0;
+  if (*digits.end == '.') {
+    const char* const fraction = digits.end + 1;
+    digits = ReadDigits(fraction, digits.value);
+    fraction_count = digits.end - fraction;
+    digit_count += fraction_count;
+    if (fraction_count == 0) return NumberParse::kNotANumber;
+  }
+  if ((*digits.end | 0x20) == 'e') return ParseExponent(begin, digits.end, end, out);
+  *end = digits.end;
+  // Both operands are exact doubles here, so that the quotient is correctly rounded; rounding it once more to float is
+  // correct too unless the double lies on the middle between two floats, where the first rounding may have moved it.
+  if (digit_count <= 19 && digits.value <= 1ull << 53 && fraction_count <= 22) {
+    const double value = static_cast<double>(digits.value) / kPowersOfTen[static_cast<size_t>(fraction_count)];
+    if ((std::bit_cast<uint64_t>(value) & 0x1FFFFFFF) != 0x10000000) {
+      // Half of all numbers are negative, which no branch predictor knows.
+      *out = std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(value)) | uint32_t{negative} << 31);
+      return NumberParse::kOk;
+    }
+  }
+  return ParseSlow(begin, digits.end, out);
 }
 
 }  // namespace
 
 NumberParse ParseJsonFloat(const char** cursor, float* out) {
-  const char* const begin = *cursor;
-  const char* p = begin;
-  const bool negative = *p == '-';
-  p += negative ? 1 : 0;
-  if (!IsDigit(*p)) return NumberParse::kNotANumber;
-  uint64_t mantissa = 0;
-  const char* const integer = p;
-  p = *p == '0' ? p + 1 : Digits(p, &mantissa);
-  if (IsDigit(*p)) return NumberParse::kNotANumber;  // a leading zero
-  ptrdiff_t digit_count = p - integer;
-  ptrdiff_t fraction_count = 0;
-  if (*p == '.') {
-    const char* const fraction = ++p;
-    p = Digits(p, &mantissa);
-    fraction_count = p - fraction;
-    digit_count += fraction_count;
-    if (fraction_count == 0) return NumberParse::kNotANumber;
-  }
-  if (*p == 'e' || *p == 'E') {
-    ++p;
-    if (*p == '+' || *p == '-') ++p;
-    if (!IsDigit(*p)) return NumberParse::kNotANumber;
-    while (IsDigit(*p)) ++p;
-    *cursor = p;
-    return ParseSlow(begin, p, out);
-  }
-  *cursor = p;
-  // Both operands are exact doubles here, so that the quotient is correctly rounded; rounding it once more to float is
-  // correct too unless the double lies on the middle between two floats, where the first rounding may have moved it.
-  if (digit_count <= 19 && mantissa <= 1ull << 53 && fraction_count <= 22) {
-    const double value = static_cast<double>(mantissa) / kPowersOfTen[static_cast<size_t>(fraction_count)];
-    if ((std::bit_cast<uint64_t>(value) & 0x1FFFFFFF) != 0x10000000) {
-      *out = static_cast<float>(negative ? -value : value);
-      return NumberParse::kOk;
-    }
-  }
-  return ParseSlow(begin, p, out);
+  const char* end = *cursor;
+  const NumberParse parsed = ParseNumber(*cursor, &end, out);
+  if (parsed != NumberParse::kNotANumber) *cursor = end;
+  return parsed;
 }
 
 Status JsonCursor::Error(std::string_view expected) const {
@@ -206,26 +252,35 @@ Result<NumberParse> JsonCursor::Floats(float* out, size_t max, size_t* count) {
   const char* const start = at_;
   if (!TryTake('[')) return NumberParse::kNotANumber;
   if (TryTake(']')) return NumberParse::kOk;
-  const char* p = at_;
-  for (;; ++*count) {
-    while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') ++p;
+  const auto space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
+  // Of the fast reader, which does not know every shape.
+  constexpr size_t kTriesInVain = 8;
+  size_t in_vain = 0;
+  size_t read = 0;
+  for (const char* p = at_;; ++p) {
+    if (read < max && in_vain < kTriesInVain) {
+      const size_t plain = ReadDecimals(begin_, &p, end_, out + read, max - read);
+      read += plain;
+      in_vain += plain == 0 ? 1 : 0;
+    }
+    while (space(*p)) ++p;
     float value = 0;
-    if (const NumberParse parsed = ParseJsonFloat(&p, &value); parsed != NumberParse::kOk) {
+    const char* end = p;
+    if (const NumberParse parsed = ParseNumber(p, &end, &value); parsed != NumberParse::kOk) {
       at_ = start;
+      *count = read;
       return parsed;
     }
-    if (*count < max) out[*count] = value;
-    while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') ++p;
-    if (*p == ',') {
-      ++p;
-    } else if (*p == ']' && p < end_) {
-      ++*count;
-      at_ = p + 1;
-      return NumberParse::kOk;
-    } else {
-      at_ = p;
-      return std::unexpected(Error("',' or ']' in an array of numbers"));
-    }
+    if (read < max) out[read] = value;
+    ++read;
+    p = end;
+    while (space(*p)) ++p;
+    if (*p == ',') continue;
+    at_ = p;
+    *count = read;
+    if (*p != ']' || p >= end_) return std::unexpected(Error("',' or ']' in an array of numbers"));
+    at_ = p + 1;
+    return NumberParse::kOk;
   }
 }
 

@@ -16,7 +16,7 @@ namespace akidb {
 enum class NumberParse : uint8_t { kOk, kNotANumber, kOutOfRange };
 
 // Reads a JSON number (RFC 8259 grammar: no "+1", "01", "1.", ".5", "NaN") at *cursor, correctly rounded to float, and
-// moves *cursor behind it. At least 8 readable bytes follow the number, and the byte behind the text is no digit.
+// moves *cursor behind it. At least 16 readable bytes follow the number, and the byte behind the text is no digit.
 NumberParse ParseJsonFloat(const char** cursor, float* out);
 
 class JsonCursor {

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <vector>
 
 #include "base/random.h"
 
@@ -156,6 +157,46 @@ TEST(JsonCursorTest, StepsOverAMillionBrackets) {
   const auto raw = cursor.RawValue();
   ASSERT_TRUE(raw);
   EXPECT_EQ(raw->size(), text.size());
+}
+
+TEST(JsonCursorTest, ReadsArraysOfMixedShapes) {
+  const auto random = NewSeededRandom(5);
+  for (int i = 0; i < 2000; ++i) {
+    std::vector<float> wanted;
+    std::string text = "[";
+    const size_t size = random->Next() % 60 + 1;
+    for (size_t k = 0; k < size; ++k) {
+      const float f =
+          static_cast<float>(static_cast<int64_t>(random->Next())) * (random->Next() % 9 == 0 ? 1.0f : 1e-19f);
+      std::array<char, 64> digits{};
+      const bool as_double = random->Next() % 5 == 0;
+      const char* const end = as_double ? std::to_chars(digits.data(), digits.data() + 64, static_cast<double>(f)).ptr
+                                        : std::to_chars(digits.data(), digits.data() + 64, f).ptr;
+      text += k == 0 ? "" : random->Next() % 3 == 0 ? " , " : random->Next() % 2 == 0 ? ", " : ",";
+      text.append(digits.data(), static_cast<size_t>(end - digits.data()));
+      wanted.push_back(f);
+    }
+    text += "]";
+    std::string padded = text;
+    padded.reserve(text.size() + 64);
+    std::vector<float> out(size);
+    size_t count = 0;
+    ASSERT_EQ(JsonCursor(padded).Floats(out.data(), size, &count).value(), NumberParse::kOk) << text;
+    ASSERT_EQ(count, size);
+    ASSERT_EQ(out, wanted) << text;
+  }
+}
+
+TEST(JsonCursorTest, NamesTheElementThatIsNoNumber) {
+  for (const char* bad : {"x", "", "01.5", "-", "0.", "null", "0.5.5", "0.5e"}) {
+    std::string text = "[0.123456,-0.234567,0.345678,0.456789," + std::string(bad) + ",0.5]";
+    text.reserve(text.size() + 64);
+    std::array<float, 8> out{};
+    size_t count = 0;
+    const auto parsed = JsonCursor(text).Floats(out.data(), out.size(), &count);
+    EXPECT_TRUE(!parsed || *parsed == NumberParse::kNotANumber) << bad;
+    EXPECT_EQ(count, std::string_view(bad) == "0.5.5" ? 5u : 4u) << bad;
+  }
 }
 
 TEST(JsonCursorTest, CountsFloatsBeyondTheRoomWithoutWritingThem) {

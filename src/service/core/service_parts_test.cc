@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <cstdlib>
+#include <optional>
 #include <set>
 
 #include "service/core/fields.h"
@@ -183,6 +185,29 @@ TEST_F(FieldsTest, RefusesUnknownDuplicateAndMistypedFields) {
   }
   for (const char* bad : {"", "[", "{\"n\":1", "{\"n\" 1}", "7", "{\"n\":1}}"})
     EXPECT_EQ(reason(bad), "invalid_json") << bad;
+}
+
+TEST(FieldsNumberTest, DecimalsAreReadAsTheStandardLibraryReadsThem) {
+  for (const char* text :
+       {"0", "1", "0.95", "0.1", "0.3", "12.75", "0.000000000000001", "999999999999999", "123456789.012345",
+        "1234567890123456", "0.12345678901234567", "1e-3", "2E2", "-0", "-0.5", "1.0"}) {
+    std::string body = R"({"d":)" + std::string(text) + "}";
+    body.reserve(body.size() + 64);
+    Fields fields = Fields::Parse(body, "");
+    std::optional<double> d;
+    fields.Double("d", -1e300, 1e300, &d);
+    ASSERT_TRUE(fields.Done().ok()) << text;
+    EXPECT_EQ(*d, std::strtod(text, nullptr)) << text;
+  }
+  for (const char* text :
+       {"01", "00.5", "1.", ".5", "0.5.5", "0,5", "+1", "--1", "x", "NaN", "1e999", "0x1", "\"1\""}) {
+    std::string body = R"({"d":)" + std::string(text) + "}";
+    body.reserve(body.size() + 64);
+    Fields fields = Fields::Parse(body, "");
+    std::optional<double> d;
+    fields.Double("d", -1e300, 1e300, &d);
+    EXPECT_FALSE(fields.Done().ok()) << text;
+  }
 }
 
 TEST(MetricsTest, WritesThePrometheusFormat) {
