@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -14,7 +15,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -37,8 +37,13 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
+using SteadyClock = std::chrono::steady_clock;
+using Strand = asio::strand<asio::io_context::executor_type>;
+using Socket = asio::basic_stream_socket<tcp, Strand>;
+using Timer = asio::basic_waitable_timer<SteadyClock, asio::wait_traits<SteadyClock>, Strand>;
 
 constexpr size_t kReadBytes = 16u << 10;
+constexpr size_t kHeadersUsual = 8;
 constexpr size_t kChunkBytes = 64u << 10;
 constexpr uint64_t kLingerBytesMax = 256ull << 20;
 
@@ -63,23 +68,34 @@ struct ServerState {
   std::unordered_map<Session*, std::weak_ptr<Session>> sessions AKI_GUARDED_BY(mutex);
 };
 
-std::string HttpDate(WallTime now) {
+// Made once a second: formatting a date costs as much as reading a small request.
+const std::string& HttpDate(WallTime now) {
+  struct Made {
+    std::time_t seconds = -1;
+    std::string text;
+  };
+  thread_local Made made;
   const std::time_t seconds =
       std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
+  if (seconds == made.seconds) return made.text;
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   std::array<char, 40> text{};
   const size_t size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return std::string(text.data(), size);
+  made = {seconds, std::string(text.data(), size)};
+  return made.text;
 }
 
 // One connection. All its functions run on its strand.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, std::shared_ptr<ServerState> state)
-      : state_(std::move(state)), options_(state_->options), stream_(std::move(socket)) {
+  Session(Socket socket, std::shared_ptr<ServerState> state)
+      : state_(std::move(state)),
+        options_(state_->options),
+        socket_(std::move(socket)),
+        timer_(socket_.get_executor()) {
     error_code ignored;
-    stream_.socket().non_blocking(true, ignored);  // for the answers that are written at once
+    socket_.non_blocking(true, ignored);  // for the answers that are written at once
   }
 
   ~Session() {
@@ -91,13 +107,13 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void Start() {
     error_code ignored;
-    stream_.socket().set_option(tcp::no_delay(true), ignored);
-    const tcp::endpoint peer = stream_.socket().remote_endpoint(ignored);
+    socket_.set_option(tcp::no_delay(true), ignored);
+    const tcp::endpoint peer = socket_.remote_endpoint(ignored);
     if (!ignored) remote_ = peer.address().to_string();
     WaitForRequest();
   }
 
-  beast::tcp_stream::executor_type executor() { return stream_.get_executor(); }
+  Strand executor() { return socket_.get_executor(); }
 
   // Answers before any request was read, then closes.
   void Turn(const Status& status) { Refuse(status); }
@@ -108,8 +124,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void Close() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
-    stream_.close();
+    socket_.shutdown(Socket::shutdown_both, ignored);
+    socket_.close(ignored);
+    deadline_ = SteadyClock::time_point::max();
+    timer_.cancel();
   }
 
  private:
@@ -118,12 +136,38 @@ class Session : public std::enable_shared_from_this<Session> {
            std::chrono::seconds(bytes / std::max<uint64_t>(options_.bytes_per_second_min, 1));
   }
 
+  // Closes the connection if nothing else was asked until then. The timer is not set anew for a later time: it finds
+  // out when it fires. A timer that is set and cancelled with each request costs a trip through the event loop, and
+  // wakes a thread for it.
+  void ExpireAfter(Duration duration) {
+    deadline_ = SteadyClock::now() + duration;
+    if (deadline_ < timer_at_) SetTimer();
+  }
+
+  void ExpireNever() { deadline_ = SteadyClock::time_point::max(); }
+
+  void SetTimer() {
+    timer_at_ = deadline_;
+    timer_.expires_at(deadline_);
+    timer_.async_wait([weak = weak_from_this()](error_code cancelled) {
+      const std::shared_ptr<Session> self = weak.lock();
+      if (!cancelled && self) self->TimerFired();
+    });
+  }
+
+  void TimerFired() {
+    timer_at_ = SteadyClock::time_point::max();
+    if (deadline_ == SteadyClock::time_point::max()) return;
+    if (deadline_ <= SteadyClock::now()) return Close();
+    SetTimer();
+  }
+
   void WaitForRequest() {
     if (state_->draining.load()) return Close();
     if (buffer_.size() > 0) return ReadHeader();
     idle_ = true;
-    stream_.expires_after(options_.idle_timeout);
-    stream_.async_read_some(buffer_.prepare(kReadBytes), [self = shared_from_this()](error_code error, size_t size) {
+    ExpireAfter(options_.idle_timeout);
+    socket_.async_read_some(buffer_.prepare(kReadBytes), [self = shared_from_this()](error_code error, size_t size) {
       self->idle_ = false;
       if (error) return self->Close();
       self->buffer_.commit(size);
@@ -136,8 +180,8 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->header_limit(options_.header_bytes_max);
     parser_->body_limit(boost::none);  // ours is checked below, where it can be answered
     if (buffer_.size() > 0 && ParseWhatIsThere()) return;
-    stream_.expires_after(options_.header_timeout);
-    http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+    ExpireAfter(options_.header_timeout);
+    http::async_read_header(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
       if (error) {
         self->HeaderFailed(error);
       } else {
@@ -178,6 +222,7 @@ class Session : public std::enable_shared_from_this<Session> {
     request_.method = std::string(message.method_string());
     request_.target = std::string(message.target());
     request_.remote = remote_;
+    request_.headers.reserve(kHeadersUsual);
     for (const auto& field : message)
       request_.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
     http_1_0_ = message.version() < 11;
@@ -205,8 +250,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void SendContinue() {
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    stream_.expires_after(options_.transfer_timeout);
-    asio::async_write(stream_, asio::buffer(kContinue), [self = shared_from_this()](error_code error, size_t) {
+    ExpireAfter(options_.transfer_timeout);
+    asio::async_write(socket_, asio::buffer(kContinue), [self = shared_from_this()](error_code error, size_t) {
       if (error) return self->Close();
       self->ReadBody();
     });
@@ -214,7 +259,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void ReadBody() {
     if (parser_->chunked()) {
-      stream_.expires_after(TransferTime(options_.body_bytes_max));
+      ExpireAfter(TransferTime(options_.body_bytes_max));
       chunk_.resize(kChunkBytes);
       return ReadChunks();
     }
@@ -228,8 +273,8 @@ class Session : public std::enable_shared_from_this<Session> {
     });
     buffer_.consume(had);
     if (had == length) return Handle();
-    stream_.expires_after(TransferTime(length));
-    asio::async_read(stream_, asio::buffer(request_.body.data() + had, length - had),
+    ExpireAfter(TransferTime(length));
+    asio::async_read(socket_, asio::buffer(request_.body.data() + had, length - had),
                      [self = shared_from_this()](error_code error, size_t) {
                        if (error) return self->Close();
                        self->Handle();
@@ -240,7 +285,7 @@ class Session : public std::enable_shared_from_this<Session> {
     auto& body = parser_->get().body();
     body.data = chunk_.data();
     body.size = chunk_.size();
-    http::async_read_some(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+    http::async_read_some(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
       if (error && error != http::error::need_buffer) {
         if (error.category() == make_error_code(http::error::bad_chunk).category() &&
             error != http::error::end_of_stream && error != http::error::partial_message) {
@@ -261,13 +306,13 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void Handle() {
-    stream_.expires_never();
+    ExpireNever();
     parser_.reset();
     state_->service.Handle(std::move(request_), [self = shared_from_this()](HttpResponse response) mutable {
       if (self->state_->stopped.load()) return;
       Session& session = *self;
       asio::dispatch(
-          session.stream_.get_executor(),
+          session.socket_.get_executor(),
           [self = std::move(self), response = std::move(response)]() mutable { self->Write(std::move(response)); });
     });
   }
@@ -283,10 +328,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void Write(HttpResponse response) {
     if (state_->draining.load()) keep_alive_ = false;
     body_ = std::move(response.body);
-    head_text_ = "HTTP/1.1 " + std::to_string(response.status) + " ";
+    // Written where the text of the answer before was.
+    head_text_.assign("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
     head_text_.append(HttpReason(response.status)).append("\r\nContent-Type: ").append(response.content_type);
-    head_text_ += "\r\nContent-Length: " + std::to_string(body_.size());
-    head_text_ += "\r\nDate: " + HttpDate(state_->service.env().clock->WallNow());
+    head_text_.append("\r\nContent-Length: ").append(std::to_string(body_.size()));
+    head_text_.append("\r\nDate: ").append(HttpDate(state_->service.env().clock->WallNow()));
     for (const auto& [name, value] : response.headers)
       head_text_.append("\r\n").append(name).append(": ").append(value);
     head_text_ += "\r\nX-Content-Type-Options: nosniff";
@@ -296,14 +342,14 @@ class Session : public std::enable_shared_from_this<Session> {
     if (head_) body_.clear();
     const std::array<asio::const_buffer, 2> parts = {asio::buffer(head_text_), asio::buffer(body_)};
     error_code error;
-    const size_t sent = stream_.socket().write_some(parts, error);
+    const size_t sent = socket_.write_some(parts, error);
     if (error && error != asio::error::would_block) return Close();
     if (sent == head_text_.size() + body_.size()) return Written();
     // The client is slower than we are: the event loop sends the rest.
     const size_t sent_of_body = sent - std::min(sent, head_text_.size());
     const std::array<asio::const_buffer, 2> rest = {parts[0] + sent, parts[1] + sent_of_body};
-    stream_.expires_after(TransferTime(body_.size()));
-    asio::async_write(stream_, rest, [self = shared_from_this()](error_code failed, size_t) {
+    ExpireAfter(TransferTime(body_.size()));
+    asio::async_write(socket_, rest, [self = shared_from_this()](error_code failed, size_t) {
       if (failed) return self->Close();
       self->Written();
     });
@@ -313,7 +359,7 @@ class Session : public std::enable_shared_from_this<Session> {
     body_ = {};
     if (keep_alive_ && buffer_.size() > 0) {
       // A pipelined request, not served from here: a client that sends thousands would make the stack deep.
-      asio::post(stream_.get_executor(), [self = shared_from_this()] { self->WaitForRequest(); });
+      asio::post(socket_.get_executor(), [self = shared_from_this()] { self->WaitForRequest(); });
       return;
     }
     if (keep_alive_) return WaitForRequest();
@@ -324,14 +370,14 @@ class Session : public std::enable_shared_from_this<Session> {
   // Reads on for a while: closing with unread bytes would reset the connection and lose the answer on its way.
   void Linger() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    stream_.expires_after(options_.linger_timeout);
+    socket_.shutdown(Socket::shutdown_send, ignored);
+    ExpireAfter(options_.linger_timeout);
     buffer_.clear();
     DiscardSome();
   }
 
   void DiscardSome() {
-    stream_.async_read_some(buffer_.prepare(kReadBytes), [self = shared_from_this()](error_code error, size_t size) {
+    socket_.async_read_some(buffer_.prepare(kReadBytes), [self = shared_from_this()](error_code error, size_t size) {
       self->discarded_ += size;
       if (error || self->discarded_ > kLingerBytesMax) return self->Close();
       self->DiscardSome();
@@ -340,7 +386,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const std::shared_ptr<ServerState> state_;
   const HttpServerOptions& options_;
-  beast::tcp_stream stream_;
+  Socket socket_;
+  Timer timer_;
+  SteadyClock::time_point deadline_ = SteadyClock::time_point::max();
+  SteadyClock::time_point timer_at_ = SteadyClock::time_point::max();  // when the timer fires; max: it is not set
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::buffer_body>> parser_;
   std::string remote_;
@@ -430,7 +479,7 @@ class BeastServer final : public HttpServer {
   }
 
   void Accept() {
-    acceptor_.async_accept(asio::make_strand(state_->io), [this](error_code error, tcp::socket socket) {
+    acceptor_.async_accept(asio::make_strand(state_->io), [this](error_code error, Socket socket) {
       if (state_->draining.load()) return;
       if (error) return AcceptLater(error);
       auto session = std::make_shared<Session>(std::move(socket), state_);

@@ -243,6 +243,22 @@ TEST_F(HttpServerTest, ClosesOnSlowHeadersBodiesAndIdleClients) {
   EXPECT_TRUE(idle.Closed());
 }
 
+// The timer of a connection is set once and finds out late that it was used meanwhile.
+TEST_F(HttpServerTest, AConnectionThatIsUsedOutlivesItsIdleTime) {
+  options_.idle_timeout = std::chrono::seconds(2);
+  Start();
+  Client client(server_->port());
+  Clock& clock = RealClock();
+  const MonotonicTime end = clock.Now() + options_.idle_timeout * 3 / 2;
+  while (clock.Now() < end) {
+    client.Send(Get("/health/live"));
+    ASSERT_THAT(client.Answer(), StartsWith("HTTP/1.1 200 OK\r\n"));
+  }
+  const MonotonicTime idle_since = clock.Now();
+  EXPECT_TRUE(client.Closed());
+  EXPECT_GE(clock.Now() - idle_since, options_.idle_timeout / 2);
+}
+
 TEST_F(HttpServerTest, ForgetsClientsThatLeaveInTheMiddle) {
   Start();
   Gauge& active = test_.service().metrics().GetGauge("akidb_active_connections", "", "");
