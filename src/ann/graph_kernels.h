@@ -22,15 +22,19 @@ inline constexpr uint32_t kLookaheadMax = 4;
 // Largest entry of a look-up table: four of them fit eight bits. Finer steps would vanish in the error of the codes.
 inline constexpr int32_t kLutMax = 63;
 
+// Up to so many dimensions a neighbour's code has two bits each: so few of one bit say too little about a distance.
+inline constexpr uint32_t kTwoBitDimMax = 128;
+
 // Where things lie in a node's block (docs/internals/ann.md has the picture), in the order in which a walk reads them.
 // All offsets from the block's begin.
 struct GraphLayout {
   uint32_t dim = 0;  // padded: a multiple of 64
 
+  constexpr uint32_t code_bits() const { return dim <= kTwoBitDimMax ? 2 : 1; }
   constexpr size_t own_code() const { return 0; }
   constexpr size_t scales() const { return dim; }                       // a line of its own
-  constexpr size_t codes() const { return dim + size_t{kGraphAlign}; }  // 32 of dim bits
-  constexpr size_t adds() const { return codes() + static_cast<size_t>(dim) * 4; }
+  constexpr size_t codes() const { return dim + size_t{kGraphAlign}; }  // 32 of dim bits, once for each bit
+  constexpr size_t adds() const { return codes() + static_cast<size_t>(dim) * 4 * code_bits(); }
   constexpr size_t factors() const { return adds() + kGraphDegree * 2; }
   constexpr size_t ids() const { return factors() + kGraphDegree * 2; }
   constexpr size_t block_bytes() const { return ids() + kGraphDegree * 4; }
