@@ -137,6 +137,17 @@ struct V {
     }
   }
 
+  static constexpr uint32_t kMergedMax = 0;
+  static void Merge(int64_t*, uint32_t, const int64_t*, const uint32_t*, uint32_t) {}
+  // How many of eight keys are taken before the first that is not.
+  [[gnu::always_inline]] static uint32_t CountTaken(const int64_t* keys) {
+    const auto taken = [&](uint32_t at) {
+      const __m256i bits = _mm256_slli_epi64(LoadBytes(keys + at), 32);
+      return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(bits))) << at;
+    };
+    return static_cast<uint32_t>(__builtin_ctz(~(taken(0) | taken(4))));
+  }
+
   [[gnu::always_inline]] static uint32_t Word(const uint8_t* p) {
     uint32_t word;
     __builtin_memcpy(&word, p, sizeof word);

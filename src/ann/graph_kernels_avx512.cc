@@ -115,6 +115,31 @@ struct V {
     _mm512_mask_storeu_epi64(keys + by, rest, _mm512_maskz_loadu_epi64(rest, keys));
   }
 
+  static constexpr uint32_t kMergedMax = 2048;
+
+  // Block by block from the end: each is filled up with old keys where no new one belongs.
+  [[gnu::always_inline]] static void Merge(int64_t* keys, uint32_t size, const int64_t* fresh, const uint32_t* places,
+                                           uint32_t count) {
+    uint64_t is_fresh[kMergedMax / 64];
+    const uint32_t first = places[0] / 8;
+    for (uint32_t i = first / 8; i <= (size - 1) / 64; ++i) is_fresh[i] = 0;
+    for (uint32_t i = 0; i < count; ++i) is_fresh[places[i] / 64] |= uint64_t{1} << (places[i] % 64);
+    const auto* masks = reinterpret_cast<const uint8_t*>(is_fresh);
+    uint32_t before = count;
+    for (uint32_t block = (size - 1) / 8 + 1; block-- > first;) {
+      const auto mask = static_cast<__mmask8>(masks[block]);
+      before -= static_cast<uint32_t>(__builtin_popcount(mask));
+      const __m512i old = _mm512_maskz_expand_epi64(static_cast<__mmask8>(~mask), LoadBytes(keys + block * 8 - before));
+      _mm512_storeu_si512(keys + size_t{block} * 8, _mm512_mask_expand_epi64(old, mask, LoadBytes(fresh + before)));
+    }
+  }
+
+  // How many of eight keys are taken before the first that is not.
+  [[gnu::always_inline]] static uint32_t CountTaken(const int64_t* keys) {
+    const uint32_t free = _mm512_testn_epi64_mask(LoadBytes(keys), _mm512_set1_epi64(0x80000000));
+    return static_cast<uint32_t>(__builtin_ctz(free | 0x100));
+  }
+
   [[gnu::always_inline]] static uint64_t Word(const uint8_t* p) {
     uint64_t word;
     __builtin_memcpy(&word, p, sizeof word);

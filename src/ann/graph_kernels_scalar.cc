@@ -60,6 +60,13 @@ struct V {
   static void ShiftUp(int64_t* keys, uint32_t n, uint32_t by) {
     __builtin_memmove(keys + by, keys, n * sizeof(int64_t));
   }
+  static constexpr uint32_t kMergedMax = 0;
+  static void Merge(int64_t*, uint32_t, const int64_t*, const uint32_t*, uint32_t) {}
+  static uint32_t CountTaken(const int64_t* keys) {
+    uint32_t count = 0;
+    while (count < 8 && (keys[count] & 0x80000000) != 0) ++count;
+    return count;
+  }
   static void SumsWhere(const uint8_t* const* bits, const uint8_t* levels, uint32_t dim, int32_t* sums) {
     for (uint32_t j = 0; j < 4; ++j) {
       sums[j] = 0;
