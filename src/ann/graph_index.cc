@@ -26,7 +26,10 @@ constexpr uint32_t kHopsBetweenChecks = 4096;
 constexpr size_t kLineBytes = 64;
 constexpr double kNearlyAll = 0.9;
 constexpr double kFilterBeam = 1.5;  // a filter wants so much more
+constexpr double kFilterSweep = 2;   // and so many more rows scored after a sweep, which cost little beside it
 constexpr uint32_t kFilterBeamOfWanted = 3;
+constexpr uint32_t kGoOn = 3;  // times as large is the pool of a walk that goes on, if a third of the matches are there
+constexpr double kHopsOfPool = 0.45;
 constexpr double kFilterCost = 1.5;  // of a hop that looks for matches
 constexpr uint32_t kSweepRoom = 3;   // keys gathered, in multiples of those kept, before the best are chosen
 constexpr uint32_t kSweepRoomMin = 512;
@@ -127,15 +130,16 @@ class GraphIndexImpl final : public GraphIndex {
     beam.walk = std::max(beam.walk, wanted);
     // Rows that pass a filter lie otherwise to the queries than those measured with.
     const bool filtered = IsFiltered(matches);
-    if (filtered) beam.sweep = static_cast<uint32_t>(beam.sweep * kFilterBeam);
+    if (filtered) beam.sweep = static_cast<uint32_t>(beam.sweep * kFilterSweep);
     beam.sweep = std::max(beam.sweep, wanted);
     const GraphWay way = Choose(beam, wanted, matches);
     if (way == GraphWay::kScan) return Scan(ctx, query, out, stats);
     if (way == GraphWay::kWalk) {
       const uint32_t pool = PoolSize(beam.walk, wanted, matches);
-      AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, filtered, {}, out, stats));
+      const uint32_t trusted_from = filtered ? MatchesNear(beam.walk, wanted) : 0;
+      AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, trusted_from, {}, out, stats));
       const bool far = by_recall && topology_.reach > 0 && stats->reach > topology_.reach;
-      const bool trusted = !filtered || near >= MatchesNear(beam.walk, wanted);
+      const bool trusted = near >= trusted_from;
       // Rows may be in a pool more than once, so that one as small as k may end with fewer than k.
       if (out->size() >= wanted && !far && trusted) return OkStatus();
       if (far) beam.sweep = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{beam.sweep} * kFarQuery, matches));
@@ -157,7 +161,7 @@ class GraphIndexImpl final : public GraphIndex {
     }
     if (way == GraphWay::kWalk) {
       AKI_RETURN_IF_ERROR(
-          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, false, hidden, out, stats)));
+          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, 0, hidden, out, stats)));
     }
     DropHidden(hidden, query.k, out);
     return OkStatus();
@@ -223,7 +227,7 @@ class GraphIndexImpl final : public GraphIndex {
     const double hop =
         (is_compact() ? 200 + 1.35 * layout_.dim : 70 + 0.16 * static_cast<double>(layout_.block_bytes())) *
         (IsFiltered(matches) ? kFilterCost : 1);
-    const double walk = (12 + 0.45 * PoolSize(beam.walk, wanted, matches)) * hop;
+    const double walk = (12 + kHopsOfPool * PoolSize(beam.walk, wanted, matches)) * hop;
     const double blocks = rows / kGraphDegree * (1 - std::pow(1 - share, kGraphDegree));
     const double sweep = blocks * (10 + 0.03 * static_cast<double>(SweepLayout{layout_.dim}.block_bytes())) +
                          std::min(beam.sweep, matches) * (20 + 0.1 * layout_.dim);
@@ -265,12 +269,16 @@ class GraphIndexImpl final : public GraphIndex {
     return topology_.layout == GraphLayoutKind::kCompact5 ? std::max(24u, wanted) : std::max(8u, wanted / 4);
   }
 
-  // How many of the matches that it saw lie as near as the nodes that it took; 0 if it was not `filtered`.
-  Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, bool filtered,
+  // How many of the matches that it saw lie as near as the nodes that it took, of which `trusted_from` are enough; 0 if
+  // none are asked for, as without a filter.
+  Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, uint32_t trusted_from,
                         std::optional<RowIndex> hidden, std::vector<Candidate>* out, GraphSearchStats* stats) const {
     out->clear();
+    const bool filtered = trusted_from > 0;
     const ScratchPool::Lease scratch(*scratches_);
-    GraphWalk walk = BeginWalk(query, pool, wanted, *scratch);
+    GraphWalk walk =
+        BeginWalk(query, filtered ? PoolToGoOn(pool, trusted_from, *query.eligible) : pool, wanted, *scratch);
+    walk.pool_reach = pool;
     if (query.eligible != nullptr) {
       walk.eligible = query.eligible->words().data();
       if (filtered) scratch->KeepMatches(query.eligible->words(), pool, &walk);
@@ -278,8 +286,16 @@ class GraphIndexImpl final : public GraphIndex {
     if (hidden) scratch->Hide(*hidden, &walk);
     walk_kernels().start(walk);
     Status status;
-    while (walk_kernels().run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
-    const uint32_t near = filtered ? MatchesAsNear(walk, *query.eligible) : 0;
+    const auto run = [&] {
+      while (walk_kernels().run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
+      return filtered ? MatchesAsNear(walk, *query.eligible) : 0;
+    };
+    uint32_t near = run();
+    // Too few, but some: most likely they are thin here by chance, and going on costs less than a look at all rows.
+    if (near < trusted_from && near * kGoOn >= trusted_from && walk.pool_capacity > pool && status.ok()) {
+      walk.pool_reach = walk.pool_capacity;
+      near = run();
+    }
     stats->hops += walk.hops;
     stats->bytes += BytesRead(walk);
     stats->reach = walk.pool_size == 0 ? 0 : DistanceOfKey(walk.pool[std::min(walk.pool_size, kReachRank) - 1]);
@@ -288,6 +304,14 @@ class GraphIndexImpl final : public GraphIndex {
     if (!status.ok()) return std::unexpected(std::move(status));
     Rescore(query, walk, wanted, out, stats);
     return near;
+  }
+
+  // Room for a walk to go on after `pool`, if that may be wanted: if the matches that it will take are hardly more than
+  // those that make it trusted.
+  uint32_t PoolToGoOn(uint32_t pool, uint32_t trusted_from, const RowSet& eligible) const {
+    const double share = static_cast<double>(eligible.Count()) / rows_.row_count;
+    if (pool * share * kHopsOfPool > trusted_from * 1.5) return pool;
+    return static_cast<uint32_t>(std::min<uint64_t>(uint64_t{pool} * kGoOn, rows_.row_count));
   }
 
   // How many matches lie as near as the nodes that the walk took. In the fast layout they are among those: estimates of
@@ -299,7 +323,8 @@ class GraphIndexImpl final : public GraphIndex {
     }
     if (walk.pool_size == 0) return 0;
     const std::span<const int64_t> matches(walk.matches, walk.match_size);
-    return static_cast<uint32_t>(std::ranges::lower_bound(matches, walk.pool[walk.pool_size - 1]) - matches.begin());
+    return static_cast<uint32_t>(
+        std::ranges::lower_bound(matches, walk.pool[std::min(walk.pool_size, walk.pool_reach) - 1]) - matches.begin());
   }
 
   uint64_t BytesRead(const GraphWalk& walk) const {

@@ -140,8 +140,9 @@ struct GraphWalk {
   int64_t* pool = nullptr;  // room for pool_capacity + kKeySlack
   uint32_t pool_capacity = 0;
   uint32_t pool_size = 0;
-  uint32_t pool_next = 0;      // nothing untaken before it
-  int64_t* results = nullptr;  // room for result_capacity + kKeySlack
+  uint32_t pool_next = 0;            // nothing untaken before it
+  uint32_t pool_reach = UINT32_MAX;  // only the best so many are taken
+  int64_t* results = nullptr;        // room for result_capacity + kKeySlack
   uint32_t result_capacity = 0;
   uint32_t result_size = 0;
   uint32_t* visited = nullptr;  // one bit a row

@@ -460,6 +460,38 @@ TEST(GraphKernelsTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
   }
 }
 
+// A walk ends when the best of its pool are taken, as many as it may reach, and goes on from there with a longer reach.
+TEST(GraphKernelsTest, AWalkGoesOnWhereItEnded) {
+  constexpr uint32_t kRows = 20, kReach = 7;
+  for (const GraphKernels* kernels : KernelSets()) {
+    const Coded coded(*kernels, 64, 40, 1);
+    const CompactCoded compact(*kernels, coded, 8);
+    const Prepared p(*kernels, coded.decoded[0]);
+    std::vector<int64_t> pool(40 + kKeySlack, std::numeric_limits<int64_t>::max());
+    const std::vector<uint32_t> edges(40 * size_t{kGraphDegree});  // all lead to row 0
+    std::vector<uint32_t> visited = {1, 0}, trail(40);
+    GraphWalk walk;
+    walk.compact = compact.layout;
+    walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
+    walk.signs = compact.signs.data();
+    walk.codes = compact.codes.data();
+    walk.query = &p.query;
+    walk.pool = pool.data();
+    walk.pool_capacity = 40;
+    walk.pool_reach = kReach;
+    walk.visited = visited.data();
+    walk.trail = trail.data();
+    for (uint32_t row = 1; row <= kRows; ++row) {
+      pool[walk.pool_size++] = KeyOfPair(0.5f + static_cast<float>(row), row);
+    }
+    EXPECT_FALSE(kernels->compact.run(walk, 1000));
+    EXPECT_EQ(walk.hops, kReach) << kernels->name;
+    walk.pool_reach = kRows;
+    EXPECT_FALSE(kernels->compact.run(walk, 1000));
+    EXPECT_EQ(walk.hops, kRows) << kernels->name;
+  }
+}
+
 TEST(GraphKernelsTest, LargestCompactSumsDoNotOverflow) {
   const uint32_t dim = 16448;
   const CompactLayout layout{dim, 5};
