@@ -30,25 +30,31 @@ Result<std::vector<ResultRow>> MakeResultRows(OpContext& ctx, std::span<const Re
   std::vector<uint32_t> order(places.size());
   std::iota(order.begin(), order.end(), 0u);
   std::ranges::sort(order, std::less<>(), [&](uint32_t i) { return std::pair(places[i].unit, i); });
-  std::vector<RowIndex> rows(places.size());
-  std::ranges::transform(order, rows.begin(), [&](uint32_t i) { return places[i].row; });
+  std::vector<std::span<const uint32_t>> units;
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    while (end < order.size() && places[order[end]].unit == places[order[begin]].unit) ++end;
+    units.push_back(std::span(order).subspan(begin, end - begin));
+  }
+  // In the order of the places, not of addresses: the same search reads the same objects one after the other.
+  std::ranges::sort(units, std::less<>(), [](const auto& of_unit) { return of_unit.front(); });
 
   std::vector<ResultRow> out(places.size());
+  std::vector<RowIndex> rows(places.size());
   std::vector<PayloadView> payloads(payload == Include::kYes ? places.size() : 0);
-  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-    const SearchUnit& unit = *places[order[begin]].unit;
-    while (end < order.size() && places[order[end]].unit == &unit) ++end;
-    const std::span<const RowIndex> of_unit = std::span(rows).subspan(begin, end - begin);
-    unit.PrefetchIds(of_unit);
+  for (const std::span<const uint32_t> of_unit : units) {
+    const SearchUnit& unit = *places[of_unit.front()].unit;
+    const std::span<RowIndex> its_rows = std::span(rows).first(of_unit.size());
+    std::ranges::transform(of_unit, its_rows.begin(), [&](uint32_t i) { return places[i].row; });
+    unit.PrefetchIds(its_rows);
     if (payload == Include::kYes) {
-      AKI_RETURN_IF_ERROR(unit.Payloads(ctx, of_unit, std::span(payloads).subspan(begin, end - begin)));
+      AKI_RETURN_IF_ERROR(unit.Payloads(ctx, its_rows, std::span(payloads).first(of_unit.size())));
     }
-    for (size_t i = begin; i < end; ++i) {
-      ResultRow& row = out[order[i]];
-      row.id = unit.Id(rows[i]);
-      row.score = places[order[i]].score;
+    for (size_t i = 0; i < of_unit.size(); ++i) {
+      ResultRow& row = out[of_unit[i]];
+      row.id = unit.Id(its_rows[i]);
+      row.score = places[of_unit[i]].score;
       if (payload == Include::kYes) row.payload = std::move(payloads[i]);
-      if (vectors == Include::kYes) row.vector = VectorOf(unit.vectors(), rows[i]);
+      if (vectors == Include::kYes) row.vector = VectorOf(unit.vectors(), its_rows[i]);
     }
   }
   return out;

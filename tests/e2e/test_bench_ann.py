@@ -57,12 +57,12 @@ def test_masked_rows_are_not_found(vectors):
 
 def test_a_limit_of_memory_chooses_the_layout(vectors):
     taken = {}
-    for limit in (0, 1100, 700, 450, 300):
+    for limit in (0, 1600, 700, 450, 300):
         found = measured(vectors, "--max-bytes-per-vector", limit, "--ef-search", 200)
         assert limit == 0 or found["bytes_per_vector"] <= limit
         taken[limit] = (found["layout"], found["from_codes"])
         assert found["points"][0]["recall"] > (0.8 if found["from_codes"] else 0.97)
-    assert taken == {0: ("fast", False), 1100: ("fast, 12 bits", True), 700: ("compact, 5 bits", False), 450: ("compact, 12 bits", True),
+    assert taken == {0: ("fast", False), 1600: ("fast, 12 bits", True), 700: ("compact, 5 bits", False), 450: ("compact, 12 bits", True),
                      300: ("compact, 5 bits", True)}
     none = bench(vectors, "--max-bytes-per-vector", 100)
     assert none.returncode != 0
