@@ -34,7 +34,7 @@ JOBS = os.cpu_count() or 2
 # Builds use all cores each, and those that tests leave over.
 BUILDER = concurrent.futures.ThreadPoolExecutor(1)
 BUILD_NICENESS = 19
-BEHIND = 5  # of what computes without a pause, so that tests that wait for answers get them in time
+BEHIND = 15  # of what computes without a pause, so that tests that wait for answers get them in time
 BEGUN = {}  # (preset, targets...) -> what becomes of its build
 COSTS = {}  # log -> seconds of processor time of what wrote it
 
