@@ -82,7 +82,12 @@ if [ "$action" = start ] && pid=$(running_pid); then
     die "a server with ${minio:+a directory}${on_minio:+MinIO} as its store is running on $data_dir; stop it first: $(stop_command)"
 elif [ "$action" = start ]; then
   mkdir -p "$data_dir" || die "the data directory $data_dir cannot be made; choose another with --data-dir"
-  ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port is in use by another process; choose another with --port"
+  # A server that was killed a moment ago may still hold it.
+  for ((tenths = 0; ; ++tenths)); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    ((tenths < 30)) || die "port $port is in use by another process; choose another with --port"
+    sleep 0.1
+  done
 fi
 
 mkdir -p "$BUILD"
