@@ -427,27 +427,41 @@ TEST(GraphKernelsTest, CompactEstimatesAreUnbiased) {
 
 // Of rows that are equally near, the one taken goes behind those that are not: pools are sorted by insertions that rely
 // on order.
-TEST(GraphKernelsTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
-  constexpr uint32_t kEqual = 5;
-  for (const GraphKernels* kernels : KernelSets()) {
-    const Coded coded(*kernels, 64, 40, 1);
-    const CompactCoded compact(*kernels, coded, 8);
-    const Prepared p(*kernels, coded.decoded[0]);
-    std::vector<int64_t> pool(40 + kKeySlack, std::numeric_limits<int64_t>::max()), results(40 + kKeySlack);
-    const std::vector<uint32_t> edges(40 * size_t{kGraphDegree});  // all lead to row 0
-    std::vector<uint32_t> visited = {1, 0}, trail(40);
-    GraphWalk walk;
+// A compact walk over 40 rows that meets none but those put into its pool: all edges lead to row 0, which was visited.
+struct IsolatedWalk {
+  explicit IsolatedWalk(const GraphKernels& kernels)
+      : coded(kernels, 64, 40, 1), compact(kernels, coded, 8), prepared(kernels, coded.decoded[0]) {
     walk.compact = compact.layout;
     walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
     walk.signs = compact.signs.data();
     walk.codes = compact.codes.data();
-    walk.query = &p.query;
+    walk.query = &prepared.query;
     walk.pool = pool.data();
     walk.pool_capacity = 40;
     walk.visited = visited.data();
     walk.trail = trail.data();
     walk.results = results.data();
     walk.result_capacity = 40;
+  }
+  IsolatedWalk(const IsolatedWalk&) = delete;
+  IsolatedWalk& operator=(const IsolatedWalk&) = delete;
+
+  const Coded coded;
+  const CompactCoded compact;
+  const Prepared prepared;
+  const std::vector<uint32_t> edges = std::vector<uint32_t>(40 * size_t{kGraphDegree});
+  std::vector<int64_t> pool = std::vector<int64_t>(40 + kKeySlack, std::numeric_limits<int64_t>::max());
+  std::vector<int64_t> results = std::vector<int64_t>(40 + kKeySlack);
+  std::vector<uint32_t> visited = {1, 0}, trail = std::vector<uint32_t>(40);
+  GraphWalk walk;
+};
+
+TEST(GraphKernelsTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
+  constexpr uint32_t kEqual = 5;
+  for (const GraphKernels* kernels : KernelSets()) {
+    IsolatedWalk isolated(*kernels);
+    GraphWalk& walk = isolated.walk;
+    std::vector<int64_t>& pool = isolated.pool;
     for (uint32_t row = 1; row <= kEqual; ++row) pool[walk.pool_size++] = KeyOfPair(0.5f, row);
     pool[walk.pool_size++] = KeyOfPair(0.75f, 6);
     uint32_t taken = 0;
@@ -464,23 +478,10 @@ TEST(GraphKernelsTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
 TEST(GraphKernelsTest, AWalkGoesOnWhereItEnded) {
   constexpr uint32_t kRows = 20, kReach = 7;
   for (const GraphKernels* kernels : KernelSets()) {
-    const Coded coded(*kernels, 64, 40, 1);
-    const CompactCoded compact(*kernels, coded, 8);
-    const Prepared p(*kernels, coded.decoded[0]);
-    std::vector<int64_t> pool(40 + kKeySlack, std::numeric_limits<int64_t>::max());
-    const std::vector<uint32_t> edges(40 * size_t{kGraphDegree});  // all lead to row 0
-    std::vector<uint32_t> visited = {1, 0}, trail(40);
-    GraphWalk walk;
-    walk.compact = compact.layout;
-    walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
-    walk.signs = compact.signs.data();
-    walk.codes = compact.codes.data();
-    walk.query = &p.query;
-    walk.pool = pool.data();
-    walk.pool_capacity = 40;
+    IsolatedWalk isolated(*kernels);
+    GraphWalk& walk = isolated.walk;
+    std::vector<int64_t>& pool = isolated.pool;
     walk.pool_reach = kReach;
-    walk.visited = visited.data();
-    walk.trail = trail.data();
     for (uint32_t row = 1; row <= kRows; ++row) {
       pool[walk.pool_size++] = KeyOfPair(0.5f + static_cast<float>(row), row);
     }

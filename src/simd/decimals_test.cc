@@ -31,13 +31,15 @@ Read ReadAll(const std::string& text, size_t max = 1000) {
   return out;
 }
 
-class DecimalsTest : public testing::Test {
-  void SetUp() override {
-    if (Kernels().name == "scalar") GTEST_SKIP() << "the scalar set leaves all to the general parser";
-  }
-};
+// Whether numbers are read here at all; with the scalar set each is left to the general parser.
+bool Reads() {
+  const bool reads = Kernels().name != "scalar";
+  EXPECT_EQ(ReadAll("0.5,0.25,0.125,").values.size(), reads ? 3u : 0u);
+  return reads;
+}
 
-TEST_F(DecimalsTest, RoundLikeTheStandardLibrary) {
+TEST(DecimalsTest, RoundLikeTheStandardLibrary) {
+  if (!Reads()) return;
   const auto random = NewSeededRandom(11);
   std::vector<std::string> numbers;
   std::string text;
@@ -61,7 +63,8 @@ TEST_F(DecimalsTest, RoundLikeTheStandardLibrary) {
   }
 }
 
-TEST_F(DecimalsTest, StopsAtWhatIsNotOfTheShape) {
+TEST(DecimalsTest, StopsAtWhatIsNotOfTheShape) {
+  if (!Reads()) return;
   for (const char* other : {"1",     "-",     "",     ".5",  "1.",   "00.5", "12.5",
                             "0.1e3", "0.1.2", "+0.5", "x.5", "0.5 ", "0.5]", "0.-5",
                             "--0.5", "  0.5", "0.5:", "0./", "/.5",  ":.5",  "0.123456789012345"}) {
@@ -75,7 +78,8 @@ TEST_F(DecimalsTest, StopsAtWhatIsNotOfTheShape) {
   }
 }
 
-TEST_F(DecimalsTest, StopsAtTheEndAndAtTheMost) {
+TEST(DecimalsTest, StopsAtTheEndAndAtTheMost) {
+  if (!Reads()) return;
   EXPECT_EQ(ReadAll("0.5,0.25").values, std::vector<float>{0.5f});  // a comma behind the end does not count
   EXPECT_EQ(ReadAll("").values.size(), 0u);
   const Read two = ReadAll("0.5,0.25,0.125,", 2);
@@ -86,7 +90,7 @@ TEST_F(DecimalsTest, StopsAtTheEndAndAtTheMost) {
   EXPECT_EQ(ReadAll(many).values, std::vector<float>(100, 0.5f));
 }
 
-TEST_F(DecimalsTest, BytesBeforeTheTextAreNotRead) {
+TEST(DecimalsTest, BytesBeforeTheTextAreNotRead) {
   // Of exactly its size, so that AddressSanitizer sees a byte before it.
   const std::string text = "0.5,0.25,0.125,0.75,";
   std::vector<char> exact(text.begin(), text.end());

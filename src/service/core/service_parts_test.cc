@@ -187,26 +187,25 @@ TEST_F(FieldsTest, RefusesUnknownDuplicateAndMistypedFields) {
     EXPECT_EQ(reason(bad), "invalid_json") << bad;
 }
 
+// The number that a body has at "d", if it is one.
+std::optional<double> ReadDouble(const std::string& text) {
+  std::string body = R"({"d":)" + text + "}";
+  body.reserve(body.size() + 64);
+  Fields fields = Fields::Parse(body, "");
+  std::optional<double> d;
+  fields.Double("d", -1e300, 1e300, &d);
+  return fields.Done().ok() ? d : std::nullopt;
+}
+
 TEST(FieldsNumberTest, DecimalsAreReadAsTheStandardLibraryReadsThem) {
   for (const char* text :
        {"0", "1", "0.95", "0.1", "0.3", "12.75", "0.000000000000001", "999999999999999", "123456789.012345",
         "1234567890123456", "0.12345678901234567", "1e-3", "2E2", "-0", "-0.5", "1.0"}) {
-    std::string body = R"({"d":)" + std::string(text) + "}";
-    body.reserve(body.size() + 64);
-    Fields fields = Fields::Parse(body, "");
-    std::optional<double> d;
-    fields.Double("d", -1e300, 1e300, &d);
-    ASSERT_TRUE(fields.Done().ok()) << text;
-    EXPECT_EQ(*d, std::strtod(text, nullptr)) << text;
+    EXPECT_EQ(ReadDouble(text), std::strtod(text, nullptr)) << text;
   }
   for (const char* text :
        {"01", "00.5", "1.", ".5", "0.5.5", "0,5", "+1", "--1", "x", "NaN", "1e999", "0x1", "\"1\""}) {
-    std::string body = R"({"d":)" + std::string(text) + "}";
-    body.reserve(body.size() + 64);
-    Fields fields = Fields::Parse(body, "");
-    std::optional<double> d;
-    fields.Double("d", -1e300, 1e300, &d);
-    EXPECT_FALSE(fields.Done().ok()) << text;
+    EXPECT_EQ(ReadDouble(text), std::nullopt) << text;
   }
 }
 
