@@ -140,7 +140,7 @@ WriteReceipt CollectionImpl::Receipt(Lsn lsn, uint64_t affected) {
 }
 
 Result<WriteReceipt> CollectionImpl::LogAndApply(OpContext& ctx, const ColumnBatch& batch) {
-  if (batch.ids.empty()) return Receipt(Lsn(applied_lsn_.load(std::memory_order_relaxed)), 0);
+  if (batch.ids.empty()) return LogAndDelete(ctx, {});
   const std::string body = EncodeColumns(batch);
   AKI_RETURN_IF_ERROR(CheckWritable(body.size()));
   AKI_ASSIGN_OR_RETURN(const Lsn lsn, log()->Append(ctx, WalRecordType::kUpsert, body));
@@ -149,7 +149,10 @@ Result<WriteReceipt> CollectionImpl::LogAndApply(OpContext& ctx, const ColumnBat
 }
 
 Result<WriteReceipt> CollectionImpl::LogAndDelete(OpContext& ctx, const std::vector<std::string_view>& ids) {
-  if (ids.empty()) return Receipt(Lsn(applied_lsn_.load(std::memory_order_relaxed)), 0);
+  // Where another process may have taken the collection over, or dropped it, what changes nothing is logged too: the
+  // rows that it found nothing among are those that count only if the log still takes a record.
+  if (ids.empty() && !deps_.options.shared_store)
+    return Receipt(Lsn(applied_lsn_.load(std::memory_order_relaxed)), 0);
   const std::string body = EncodeIdList(ids);
   if (body.size() > kDeleteRecordBytesMax) {
     return std::unexpected(

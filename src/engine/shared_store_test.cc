@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/engine_testing.h"
+#include "filter/filter_testing.h"
 #include "format/manifest_format.h"
 #include "format/object_keys.h"
 #include "format/wal_object.h"
@@ -150,6 +151,49 @@ TEST_F(SharedStoreTest, OldWriterIsFencedAndReadsAfreshAfterwards) {
   EXPECT_NE(again, of_a);
   a->Upsert(*again, {{"3", {1, 0}}});
   EXPECT_THAT(a->Contents(*again), UnorderedElementsAre(Pair("1", "{}"), Pair("2", "{}"), Pair("3", "{}")));
+}
+
+TEST_F(SharedStoreTest, ADeleteThatFoundNothingIsNotAcknowledgedByWhoWritesNoMore) {
+  auto a = Node("a");
+  const auto of_a = a->Create("docs", 2);
+  a->Upsert(*of_a, {{"1", {1, 0}}});
+  auto b = Node("b");
+  b->Upsert(*b->Get("docs"), {{"2", {1, 0}}});
+  const auto acknowledged = [&](const Result<WriteReceipt>& receipt) {
+    return receipt ? of_a->WaitDurable(a->ctx(), receipt->position.lsn) : receipt.error();
+  };
+  // What `a` still has in memory says that there is no row 2.
+  EXPECT_EQ(acknowledged(of_a->DeleteIds(a->ctx(), {"2"})).reason(), "not_the_writer");
+  const auto filter = ParseFilterText(R"({"has_id": ["2"]})").value();
+  EXPECT_EQ(acknowledged(of_a->DeleteMatching(a->ctx(), *filter)).reason(), "not_the_writer");
+  EXPECT_EQ(a->Delete(*a->Get("docs"), {"2"}), 1u);
+  EXPECT_THAT(a->Contents(*a->Get("docs")), UnorderedElementsAre(Pair("1", "{}")));
+}
+
+TEST_F(SharedStoreTest, ADeleteThatFoundNothingIsNotAcknowledgedIntoADroppedCollection) {
+  auto a = Node("a");
+  const auto of_a = a->Create("docs", 2);
+  a->Upsert(*of_a, {{"1", {1, 0}}});
+  auto b = Node("b");
+  ASSERT_TRUE(b->db().Drop(b->ctx(), "docs").ok());
+  b->Upsert(*b->Create("docs", 2), {{"2", {1, 0}}});
+  const auto deleted = of_a->DeleteIds(a->ctx(), {"2"});
+  EXPECT_FALSE(deleted && of_a->WaitDurable(a->ctx(), deleted->position.lsn).ok());
+}
+
+TEST_F(SharedStoreTest, WritesThatChangeNothingAreFlushedAndReplayedLikeOthers) {
+  auto a = Node("a");
+  const auto of_a = a->Create("docs", 2);
+  a->Upsert(*of_a, {{"1", {1, 0}}});
+  ASSERT_TRUE(of_a->Flush(a->ctx()).ok());
+  EXPECT_EQ(a->Delete(*of_a, {"absent"}), 0u);
+  ASSERT_TRUE(of_a->Flush(a->ctx()).ok());
+  EXPECT_EQ(Head(of_a->id()).segments.size(), 1u);
+  EXPECT_EQ(a->db().unflushed_bytes(), 0u);
+  EXPECT_EQ(a->Delete(*of_a, {"absent"}), 0u);
+  auto b = Node("b");
+  b->Upsert(*b->Get("docs"), {{"2", {1, 0}}});
+  EXPECT_THAT(b->Contents(*b->Get("docs")), UnorderedElementsAre(Pair("1", "{}"), Pair("2", "{}")));
 }
 
 TEST_F(SharedStoreTest, LogObjectThatArrivesAfterTheFenceIsNotThere) {
@@ -512,7 +556,7 @@ TEST_F(SharedStoreTest, ManyTakeoversWithoutWritesDoNotGrowTheManifest) {
   first.reset();
   for (int i = 0; i < 20; ++i) {
     auto node = Node("n" + std::to_string(i));
-    node->Delete(*node->Get("docs"), {"absent"});
+    EXPECT_EQ(node->Write(*node->Get("docs"), {{"absent", {1, 0}}}, WriteMode::kUpdate).error().reason(), "id_not_found");
   }
   EXPECT_LE(Head(id).open_epochs.size(), 10u);
 }

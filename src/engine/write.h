@@ -45,7 +45,7 @@ struct RowError {
 
 // The rows are applied and in the log's pending group; they are durable, and visible, once `position.lsn` is
 // (Collection::NotifyDurable). A write that changed nothing carries
-// the LSN of the last write it took into account.
+// the LSN of the last write it took into account, or, on a shared store, one of its own.
 struct WriteReceipt {
   Position position;
   uint64_t affected = 0;         // rows written, or ids that existed and were deleted

@@ -61,7 +61,8 @@ void ClusterWorkload::MustTakeOver(Node& node) {
 Status ClusterWorkload::PublishAll(Node& node, const std::string& name) {
   NodeContext ctx = node.Context();
   AKI_ASSIGN_OR_RETURN(const Handle collection, node.db().Get(ctx, name));
-  AKI_RETURN_IF_ERROR(collection->DeleteIds(ctx, {}));
+  AKI_ASSIGN_OR_RETURN(const WriteReceipt nothing, collection->DeleteIds(ctx, {}));
+  truth_->Appended(collection->id(), nothing.position, {});
   // Something to publish and something to collect, which is when older leftovers go too.
   for (int i = 0; i < 3; ++i) {
     // An insert or update may be refused for all of its rows.

@@ -100,7 +100,6 @@ ClusterWorkload::Handle ClusterWorkload::Get(Node& node, const std::string& name
 void ClusterWorkload::Finish(Node& node, Collection& collection, const Result<WriteReceipt>& receipt, bool was_dropped,
                              const ChangesOf& changes_of, const std::string& what) {
   if (!receipt) return Excuse(receipt.error(), what);
-  if (receipt->affected == 0) return;
   const CollectionId id = collection.id();
   const Position position = receipt->position;
   const std::string where =
