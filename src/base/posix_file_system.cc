@@ -17,6 +17,9 @@ namespace {
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kDirMode = 0750;
 constexpr size_t kLockNoteBytesMax = 256;
+// Most servers' kernels give the processor to nobody else within a call, and copy 10 GB/s: a search that is answered
+// beside a write of 4 MB would wait for half a millisecond.
+constexpr size_t kPieceBytes = 128u << 10;
 
 Status ErrnoStatus(int error, std::string_view action, const std::string& path) {
   std::string message(action);
@@ -71,8 +74,8 @@ Result<Descriptor> OpenDescriptor(const std::string& path, int flags) {
 
 Status WriteFully(int fd, uint64_t offset, std::string_view data, const std::string& path) {
   while (!data.empty()) {
-    const ssize_t n =
-        RetryInterrupted([&] { return ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)); });
+    const size_t piece = std::min(data.size(), kPieceBytes);
+    const ssize_t n = RetryInterrupted([&] { return ::pwrite(fd, data.data(), piece, static_cast<off_t>(offset)); });
     if (n <= 0) return ErrnoStatus(n < 0 ? errno : EIO, "write", path);
     data.remove_prefix(static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
@@ -87,8 +90,9 @@ class PosixFile final : public File {
   Result<size_t> ReadAt(uint64_t offset, size_t size, char* out) override {
     size_t done = 0;
     while (done < size) {
-      const ssize_t n = RetryInterrupted(
-          [&] { return ::pread(fd_.get(), out + done, size - done, static_cast<off_t>(offset + done)); });
+      const size_t piece = std::min(size - done, kPieceBytes);
+      const ssize_t n =
+          RetryInterrupted([&] { return ::pread(fd_.get(), out + done, piece, static_cast<off_t>(offset + done)); });
       if (n < 0) return std::unexpected(ErrnoStatus(errno, "read", path_));
       if (n == 0) break;
       done += static_cast<size_t>(n);

@@ -28,6 +28,9 @@ using ErrorCode = boost::system::error_code;
 
 constexpr uint64_t kReplyBytesMax = 256ull << 20;
 constexpr size_t kBufferBytes = 64u << 10;
+// What is sent at once. Within a call to send, most servers' kernels give the processor to nobody else, and to itself a
+// machine receives in it too: 4 MB would take milliseconds, for which a server on it answers nobody.
+constexpr size_t kPieceBytes = 64u << 10;
 
 Duration RetryAfterOf(std::string_view text) {
   uint32_t seconds = 0;
@@ -44,8 +47,9 @@ class WaitedSocket {
   ErrorCode Write(std::string_view first, std::string_view second) {
     ErrorCode error;
     while (!error && (!first.empty() || !second.empty())) {
+      const size_t of_second = std::min(second.size(), kPieceBytes);
       std::array<iovec, 2> parts{
-          {{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), second.size()}}};
+          {{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), of_second}}};
       msghdr message{};
       message.msg_iov = parts.data();
       message.msg_iovlen = parts.size();

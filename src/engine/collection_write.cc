@@ -151,8 +151,7 @@ Result<WriteReceipt> CollectionImpl::LogAndApply(OpContext& ctx, const ColumnBat
 Result<WriteReceipt> CollectionImpl::LogAndDelete(OpContext& ctx, const std::vector<std::string_view>& ids) {
   // Where another process may have taken the collection over, or dropped it, what changes nothing is logged too: the
   // rows that it found nothing among are those that count only if the log still takes a record.
-  if (ids.empty() && !deps_.options.shared_store)
-    return Receipt(Lsn(applied_lsn_.load(std::memory_order_relaxed)), 0);
+  if (ids.empty() && !deps_.options.shared_store) return Receipt(Lsn(applied_lsn_.load(std::memory_order_relaxed)), 0);
   const std::string body = EncodeIdList(ids);
   if (body.size() > kDeleteRecordBytesMax) {
     return std::unexpected(

@@ -57,7 +57,6 @@ void DatabaseImpl::StartTasks() {
     tasks_.emplace_back(&computing, computing.Add(std::make_shared<StepTask>(name, *this, priority, step)));
     return tasks_.back().second;
   };
-  add("prepare", &DatabaseImpl::PrepareTaskStep);
   if (deps_.options.shared_store) follow_task_ = add("follow", &DatabaseImpl::FollowTaskStep, Priority::kQuery);
   if (deps_.nodes) add("lease", &DatabaseImpl::LeaseTaskStep, Priority::kQuery);
   flush_task_ = add("flush", &DatabaseImpl::FlushTaskStep, Priority::kWrite);
@@ -70,6 +69,7 @@ void DatabaseImpl::StartTasks() {
           add_computing("unhurried upload", &DatabaseImpl::UnhurriedUploadTaskStep, Priority::kWrite);
     }
   }
+  add_computing("prepare", &DatabaseImpl::PrepareTaskStep);
   add_computing("merge", &DatabaseImpl::MergeTaskStep);
   add_computing("index", &DatabaseImpl::IndexTaskStep);
   add_computing("grow", &DatabaseImpl::GrowTaskStep);

@@ -556,7 +556,8 @@ TEST_F(SharedStoreTest, ManyTakeoversWithoutWritesDoNotGrowTheManifest) {
   first.reset();
   for (int i = 0; i < 20; ++i) {
     auto node = Node("n" + std::to_string(i));
-    EXPECT_EQ(node->Write(*node->Get("docs"), {{"absent", {1, 0}}}, WriteMode::kUpdate).error().reason(), "id_not_found");
+    EXPECT_EQ(node->Write(*node->Get("docs"), {{"absent", {1, 0}}}, WriteMode::kUpdate).error().reason(),
+              "id_not_found");
   }
   EXPECT_LE(Head(id).open_epochs.size(), 10u);
 }

@@ -8,6 +8,7 @@
 #include <thread>
 #include <type_traits>
 
+#include "base/fine_ticks.h"
 #include "base/log.h"
 #include "base/thread_priority.h"
 #include "objstore/probe/store_probe.h"
@@ -29,9 +30,11 @@ constexpr int kExitDied = 70;
 constexpr uint64_t kFreeBytesMin = 64ull << 20;
 // Requests that may wait for another node at once; each holds a thread, which costs next to nothing while it waits.
 constexpr int kForwardThreads = 64;
-// Merges, indexes of segments, indexes of growing rows, flushes, uploads of flushes, reading back, collecting: one at a
-// time of each.
-constexpr int kComputingThreads = 7;
+// Preparing log files, merges, indexes of segments, indexes of growing rows, flushes, uploads of flushes, reading back,
+// collecting: one at a time of each.
+constexpr int kComputingThreads = 8;
+// Reading large bodies off the sockets; they wait for nothing.
+constexpr int kBodyThreads = 2;
 // For the cache: reads of large ranges at once, all readers together.
 constexpr int kFetchThreads = 16;
 // Of the probe at the first start on a bucket. The threads of all its racers stay below the requests that may be under
@@ -55,6 +58,48 @@ std::invoke_result_t<Make> GivingWay(const Make& make) {
   }).join();
   return made;
 }
+
+// Says of each piece of work that it is under way.
+class TickingQueue final : public WorkQueue {
+ public:
+  TickingQueue(FineTicks& ticks, std::unique_ptr<WorkQueue> queue) : ticks_(ticks), queue_(std::move(queue)) {}
+  void Post(std::move_only_function<void()> work) override {
+    queue_->Post([this, work = std::move(work)]() mutable {
+      const FineTicks::Work under_way(ticks_);
+      work();
+    });
+  }
+  size_t threads() const override { return queue_->threads(); }
+
+ private:
+  FineTicks& ticks_;
+  const std::unique_ptr<WorkQueue> queue_;
+};
+
+class TickingExecutor final : public Executor {
+ public:
+  TickingExecutor(FineTicks& ticks, std::unique_ptr<Executor> executor)
+      : ticks_(ticks), executor_(std::move(executor)) {}
+  TaskId Add(std::shared_ptr<Task> task) override {
+    struct Ticking final : Task {
+      Ticking(FineTicks& t, std::shared_ptr<Task> s) : ticks(t), steps(std::move(s)) {}
+      std::string_view name() const override { return steps->name(); }
+      NextStep Step(OpContext& ctx) override {
+        const FineTicks::Work under_way(ticks);
+        return steps->Step(ctx);
+      }
+      FineTicks& ticks;
+      const std::shared_ptr<Task> steps;
+    };
+    return executor_->Add(std::make_shared<Ticking>(ticks_, std::move(task)));
+  }
+  void Wake(TaskId id) override { executor_->Wake(id); }
+  void Remove(TaskId id) override { executor_->Remove(id); }
+
+ private:
+  FineTicks& ticks_;
+  const std::unique_ptr<Executor> executor_;
+};
 
 class ServerImpl final : public Server {
  public:
@@ -81,6 +126,7 @@ class ServerImpl final : public Server {
   const ServerConfig config_;
   ListenAddress address_;
   Environment env_;
+  FineTicks ticks_;  // for who answers, beside what gives way
   // In the order of building; torn down in the reverse one.
   std::unique_ptr<Random> random_;
   std::unique_ptr<Executor> executor_;
@@ -91,6 +137,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<WorkQueue> bulk_queue_;     // finishes its work before the service goes
   std::unique_ptr<WorkQueue> queue_;          // likewise, and before bulk_queue_, to which it posts
   std::unique_ptr<WorkQueue> forward_queue_;  // likewise, and before queue_, to which it posts; null for a directory
+  std::unique_ptr<WorkQueue> body_queue_;     // reads for http_, which goes before it
   std::unique_ptr<HttpServer> http_;
 };
 
@@ -98,9 +145,8 @@ Status ServerImpl::Open() {
   AKI_ASSIGN_OR_RETURN(address_, ParseListenAddress(config_.listen));
   AKI_RETURN_IF_ERROR(CheckListenAddress(address_.host));
   random_ = NewSystemRandom();
-  // Flushes that somebody waits for, and one that prepares log files, which writers wait for; on a bucket, where each
-  // collection that is written has a task of its own and heartbeats must not be late, they wait for answers most of the
-  // time.
+  // Flushes that somebody waits for; on a bucket, where each collection that is written has a task of its own and
+  // heartbeats must not be late, they wait for answers most of the time.
   executor_ = NewThreadExecutor(RealClock(), ThreadsOr(config_.background_threads, on_bucket() ? 16 : 3));
   env_ = {&RealClock(), random_.get(), &PosixFileSystem(), executor_.get(), Die};
   OpContext ctx(RealClock());
@@ -113,7 +159,8 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   options.lock_note = LockNote("serve");
   options.index_parallel =
       NewThreadParallel(ThreadsOr(config_.index_threads, std::max(1u, std::thread::hardware_concurrency() / 2)));
-  options.computing = GivingWay([] { return NewThreadExecutor(RealClock(), kComputingThreads); });
+  options.computing = std::make_unique<TickingExecutor>(
+      ticks_, GivingWay([] { return NewThreadExecutor(RealClock(), kComputingThreads); }));
   AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
   if (on_bucket() && config_.cache_bytes_max > 0) OpenCache(ctx);
   AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));
@@ -164,7 +211,11 @@ Status ServerImpl::JudgeStore(OpContext& ctx) {
 Status ServerImpl::OpenService() {
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
   queue_ = NewThreadWorkQueue(ThreadsOr(config_.worker_threads, std::max(on_bucket() ? 16u : 2u, processors)));
-  bulk_queue_ = GivingWay([&] { return NewThreadWorkQueue(static_cast<int>(std::max(2u, processors))); });
+  const auto giving_way = [&](int threads) {
+    return std::make_unique<TickingQueue>(ticks_, GivingWay([=] { return NewThreadWorkQueue(threads); }));
+  };
+  bulk_queue_ = giving_way(static_cast<int>(std::max(2u, processors)));
+  body_queue_ = giving_way(kBodyThreads);
   ServiceOptions service_options;
   service_options.bulk_queue = bulk_queue_.get();
   service_options.version = Version();
@@ -184,6 +235,8 @@ Status ServerImpl::OpenService() {
   HttpServerOptions http_options;
   http_options.address = address_.host;
   http_options.port = address_.port;
+  http_options.body_queue = body_queue_.get();
+  http_options.ticks = &ticks_;
   http_options.threads = ThreadsOr(config_.io_threads, std::max(2u, processors));
   http_options.body_bytes_max = config_.engine.limits.request_bytes_max;
   http_options.header_bytes_max = config_.engine.limits.header_bytes_max;
@@ -241,6 +294,7 @@ Status ServerImpl::Stop() {
   service_->BeginDrain();
   Status status = http_->Shutdown(config_.shutdown_timeout);
   http_.reset();
+  body_queue_.reset();
   forward_queue_.reset();
   queue_.reset();
   bulk_queue_.reset();

@@ -10,6 +10,7 @@
 namespace akidb {
 
 void TestWorkQueue::Post(std::move_only_function<void()> work) {
+  ++posted_;
   if (!hold_) return work();
   MutexLock lock(mutex_);
   held_.push_back(std::move(work));

@@ -23,8 +23,10 @@ class TestWorkQueue : public WorkQueue {
   void Release();
   // Waits until `count` pieces of work are kept.
   void AwaitHeld(size_t count);
+  size_t posted() const { return posted_; }
 
  private:
+  std::atomic<size_t> posted_{0};
   Mutex mutex_;
   CondVar changed_;
   std::atomic<bool> hold_{false};

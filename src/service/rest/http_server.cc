@@ -1,5 +1,7 @@
 #include "service/rest/http_server.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -18,6 +20,7 @@
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <cerrno>
 #include <ctime>
 #include <optional>
 #include <thread>
@@ -46,6 +49,13 @@ constexpr size_t kReadBytes = 16u << 10;
 constexpr size_t kHeadersUsual = 8;
 constexpr size_t kChunkBytes = 64u << 10;
 constexpr uint64_t kLingerBytesMax = 256ull << 20;
+// What is left of a body that is larger is read by the body queue: a copy of this size takes some ten microseconds.
+constexpr size_t kBodyHereBytes = 256u << 10;
+// The body queue is called when so much has arrived. A wake-up for each segment that a fast client sends would cost
+// more than the copying.
+constexpr size_t kBodyWakeBytes = 512u << 10;
+// In one call, within which most kernels give the processor to nobody else.
+constexpr size_t kReceiveBytes = 64u << 10;
 
 class Session;
 
@@ -125,6 +135,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Close() {
     error_code ignored;
     socket_.shutdown(Socket::shutdown_both, ignored);
+    closing_ = true;
+    if (receiving_) return;  // the descriptor is in use: closed when that is over, which is soon now
     socket_.close(ignored);
     deadline_ = SteadyClock::time_point::max();
     timer_.cancel();
@@ -272,13 +284,58 @@ class Session : public std::enable_shared_from_this<Session> {
       return size;
     });
     buffer_.consume(had);
+    if (options_.ticks != nullptr && length <= kBodyHereBytes) options_.ticks->NoteRequest();
     if (had == length) return Handle();
     ExpireAfter(TransferTime(length));
+    if (options_.body_queue != nullptr && length - had > kBodyHereBytes) {
+      received_ = had;
+      return AwaitMoreOfBody();
+    }
     asio::async_read(socket_, asio::buffer(request_.body.data() + had, length - had),
                      [self = shared_from_this()](error_code error, size_t) {
                        if (error) return self->Close();
                        self->Handle();
                      });
+  }
+
+  void AwaitMoreOfBody() {
+    SetLowWater(std::min(request_.body.size() - received_, kBodyWakeBytes));
+    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+      if (error) return self->Close();
+      self->receiving_ = true;
+      self->options_.body_queue->Post([self] {
+        const bool open = self->ReceiveWhatIsThere();
+        if (self->state_->stopped.load()) return;
+        asio::post(self->socket_.get_executor(), [self, open] { self->Received(open); });
+      });
+    });
+  }
+
+  // In the body queue, while the strand leaves the body and the descriptor alone. False if no more will come.
+  bool ReceiveWhatIsThere() {
+    while (received_ < request_.body.size()) {
+      const size_t size = std::min(request_.body.size() - received_, kReceiveBytes);
+      const ssize_t got = ::recv(socket_.native_handle(), request_.body.data() + received_, size, MSG_DONTWAIT);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return errno == EAGAIN;
+      if (got == 0) return false;
+      received_ += static_cast<size_t>(got);
+    }
+    return true;
+  }
+
+  void Received(bool open) {
+    receiving_ = false;
+    if (closing_ || !open) return Close();
+    if (received_ < request_.body.size()) return AwaitMoreOfBody();
+    SetLowWater(1);
+    Handle();
+  }
+
+  // How much must have arrived for the socket to count as readable. A system that refuses wakes us more often.
+  void SetLowWater(size_t bytes) {
+    error_code ignored;
+    socket_.set_option(asio::socket_base::receive_low_watermark(static_cast<int>(bytes)), ignored);
   }
 
   void ReadChunks() {
@@ -398,6 +455,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string head_text_;
   std::string body_;
   uint64_t discarded_ = 0;
+  size_t received_ = 0;     // of a body that the body queue reads
+  bool receiving_ = false;  // the body queue reads just now
+  bool closing_ = false;
   bool idle_ = false;
   bool keep_alive_ = false;
   bool http_1_0_ = false;

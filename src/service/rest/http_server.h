@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/fine_ticks.h"
 #include "base/status.h"
 #include "service/core/service.h"
 #include "service/core/work_queue.h"
@@ -30,6 +31,11 @@ struct HttpServerOptions {
   Duration transfer_timeout = std::chrono::seconds(30);
   uint64_t bytes_per_second_min = 64u << 10;
   Duration linger_timeout = std::chrono::seconds(2);  // reading on after an early answer, so that it arrives
+  // Where bodies of more than 256 KiB are read, so that I/O threads are there for who asks little; must outlive the
+  // server. Null: I/O threads read them too.
+  WorkQueue* body_queue = nullptr;
+  // Told of each request that an I/O thread has read; must outlive the server. May be null.
+  FineTicks* ticks = nullptr;
 };
 
 class HttpServer {

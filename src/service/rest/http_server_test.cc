@@ -172,6 +172,59 @@ TEST_F(HttpServerTest, ReadsBodiesInAnyPieces) {
   EXPECT_THAT(client.Answer(), HasSubstr("live"));
 }
 
+TEST_F(HttpServerTest, LargeBodiesAreReadInTheBodyQueueAndSmallOnesAreNot) {
+  TestWorkQueue bodies;
+  options_.body_queue = &bodies;
+  Start();
+  Client client(server_->port());
+  client.Send(Post("/collections", kCollection));
+  EXPECT_THAT(client.Answer(), StartsWith("HTTP/1.1 201"));
+  EXPECT_EQ(bodies.posted(), 0u);
+  std::string rows;
+  for (int i = 0; i < 1000; ++i) {
+    rows += (i == 0 ? "" : ",") + std::string(R"({"id":")") + std::to_string(i) + R"(","vector":[1,)" +
+            std::to_string(i) + R"(],"payload":{"text":")" + std::string(3000, 'x') + "\"}}";
+  }
+  const std::string both =
+      Post("/collections/c/vectors", "{\"vectors\":[" + rows + "]}") + Post("/collections/c/vectors/count", "{}");
+  for (size_t at = 0; at < both.size(); at += 100'001) ASSERT_TRUE(client.Send(both.substr(at, 100'001)));
+  EXPECT_THAT(client.Answer(), HasSubstr("\"upserted\":1000"));
+  EXPECT_THAT(client.Answer(), HasSubstr("{\"count\":1000}"));
+  EXPECT_GT(bodies.posted(), 0u);
+  EXPECT_LT(bodies.posted(), 30u) << "a call for each piece that arrives";
+}
+
+TEST_F(HttpServerTest, LargeBodiesThatStopAreGivenUp) {
+  TestWorkQueue bodies;
+  options_.body_queue = &bodies;
+  options_.transfer_timeout = std::chrono::milliseconds(50);
+  options_.bytes_per_second_min = 1ull << 30;
+  Start();
+  Client slow(server_->port());
+  slow.Send("POST /collections HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + std::string(1'000'000, '{'));
+  EXPECT_TRUE(slow.Closed());
+  {
+    Client leaves(server_->port());
+    leaves.Send("POST /collections HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + std::string(1'000'000, '{'));
+  }
+  EXPECT_TRUE(server_->Shutdown(std::chrono::seconds(20)).ok());
+}
+
+TEST_F(HttpServerTest, AConnectionIsCutOffWhileItsBodyIsRead) {
+  TestWorkQueue bodies;
+  options_.body_queue = &bodies;
+  options_.transfer_timeout = std::chrono::milliseconds(50);
+  options_.bytes_per_second_min = 1ull << 30;
+  Start();
+  bodies.Hold();
+  Client client(server_->port());
+  client.Send("POST /collections HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + std::string(1'000'000, '{'));
+  bodies.AwaitHeld(1);
+  EXPECT_TRUE(client.Closed()) << "its time is over, although its descriptor is in use";
+  EXPECT_EQ(server_->Shutdown(std::chrono::milliseconds(10)).code(), StatusCode::kDeadlineExceeded);
+  bodies.Release();
+}
+
 TEST_F(HttpServerTest, RefusesTooLargeBodies) {
   options_.body_bytes_max = 1000;
   Start();

@@ -1,0 +1,91 @@
+#include "base/fine_ticks.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "base/thread_priority.h"
+
+namespace akidb {
+namespace {
+
+// Each costs two to four microseconds.
+constexpr int64_t kTickNs = 150'000;
+constexpr int kProcessorsMax = 8;
+// So long after the last request, or the last work, the ticks end.
+constexpr int64_t kRequestsEndNs = 1'000'000'000;
+constexpr int64_t kWorkEndsNs = 20'000'000;
+
+int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+void SleepFor(int64_t nanoseconds) {
+  const timespec time{.tv_sec = 0, .tv_nsec = nanoseconds};
+  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+}
+
+std::vector<int> OwnProcessors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> processors;
+  if (::sched_getaffinity(0, sizeof(set), &set) != 0) return processors;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &set)) processors.push_back(i);
+  }
+  return processors;
+}
+
+}  // namespace
+
+FineTicks::FineTicks() {
+  const std::vector<int> processors = OwnProcessors();
+  if (processors.size() > kProcessorsMax) return;
+  for (const int processor : processors) threads_.emplace_back([this, processor] { Run(processor); });
+}
+
+FineTicks::~FineTicks() {
+  {
+    MutexLock lock(mutex_);
+    ended_ = true;
+    asked_.NotifyAll();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void FineTicks::NoteRequest() {
+  if (working_.load(std::memory_order_relaxed) == 0) return;
+  asked_at_.store(NowNs(), std::memory_order_relaxed);
+  if (asleep_.load(std::memory_order_relaxed) == 0) return;
+  MutexLock lock(mutex_);
+  asked_.NotifyAll();
+}
+
+bool FineTicks::Await() {
+  MutexLock lock(mutex_);
+  asleep_.fetch_add(1, std::memory_order_relaxed);
+  while (!ended_ && NowNs() - asked_at_.load(std::memory_order_relaxed) > kWorkEndsNs) asked_.Wait(mutex_);
+  asleep_.fetch_sub(1, std::memory_order_relaxed);
+  return !ended_;
+}
+
+void FineTicks::Run(int processor) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  if (::sched_setaffinity(0, sizeof(set), &set) != 0) return;
+  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  PreferShortSlices();
+  while (Await()) {
+    int64_t worked_at = NowNs();
+    for (int64_t now = worked_at;
+         now - worked_at < kWorkEndsNs && now - asked_at_.load(std::memory_order_relaxed) < kRequestsEndNs;
+         now = NowNs()) {
+      if (working_.load(std::memory_order_relaxed) > 0) worked_at = now;
+      SleepFor(kTickNs);
+      count_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+}  // namespace akidb

@@ -1,0 +1,61 @@
+// Makes the kernel look every 150 microseconds who should run. It exists because of how Linux shares a busy processor
+// from 6.6 on (EEVDF): who wakes up just after it had the processor is put last until the others have caught up, a few
+// microseconds later, but that is noticed at the next tick of the kernel, up to 4 ms later, whatever the priorities.
+// The kernel looks too when a thread falls asleep; here one on each processor does, for as long as work runs in the
+// background and requests come (docs/benchmarks/2026-11-27-rest.md has what that is worth).
+//
+// Threads: all functions from any thread; the ticks must outlive all work.
+// Errors:  none. Where there are many processors one of them is idle, so that nothing is done; likewise where the
+// system
+//          refuses.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace akidb {
+
+class FineTicks {
+ public:
+  FineTicks();
+  ~FineTicks();
+  FineTicks(const FineTicks&) = delete;
+  FineTicks& operator=(const FineTicks&) = delete;
+
+  // While one lives, work that gives way to others is under way.
+  class Work {
+   public:
+    explicit Work(FineTicks& ticks) : ticks_(ticks) { ticks_.working_.fetch_add(1, std::memory_order_relaxed); }
+    ~Work() { ticks_.working_.fetch_sub(1, std::memory_order_relaxed); }
+    Work(const Work&) = delete;
+    Work& operator=(const Work&) = delete;
+
+   private:
+    FineTicks& ticks_;
+  };
+
+  // A request came that should be answered at once. Cheap.
+  void NoteRequest();
+
+  uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  void Run(int processor);
+  // Sleeps until requests come beside work. False: it ends.
+  bool Await();
+
+  std::atomic<int> working_{0};
+  std::atomic<int64_t> asked_at_{0};  // nanoseconds of the steady clock
+  std::atomic<int> asleep_{0};
+  std::atomic<uint64_t> count_{0};
+  Mutex mutex_;
+  CondVar asked_;
+  bool ended_ AKI_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace akidb

@@ -1,0 +1,65 @@
+#include "base/fine_ticks.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <thread>
+
+namespace akidb {
+namespace {
+
+using std::chrono::steady_clock;
+
+bool Becomes(const std::function<bool()>& true_in_time) {
+  const auto end = steady_clock::now() + std::chrono::seconds(20);
+  while (!true_in_time()) {
+    if (steady_clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST(FineTicksTest, TickWhileRequestsComeBesideWorkAndEndWithIt) {
+  FineTicks ticks;
+  if (std::thread::hardware_concurrency() > 8) {
+    FineTicks::Work work(ticks);
+    ticks.NoteRequest();
+    EXPECT_EQ(ticks.count(), 0u) << "with many processors there is one for who wakes up";
+    return;
+  }
+  ticks.NoteRequest();
+  EXPECT_EQ(ticks.count(), 0u) << "requests alone need none";
+  std::optional<FineTicks::Work> work(ticks);
+  EXPECT_EQ(ticks.count(), 0u) << "nor does work alone";
+  for (uint64_t until = 10; until <= 100; until += 10) {
+    ticks.NoteRequest();
+    EXPECT_TRUE(Becomes([&] { return ticks.count() >= until; }));
+  }
+  work.reset();
+  // No tick for as long as several would take: they ended.
+  EXPECT_TRUE(Becomes([&] {
+    const uint64_t before = ticks.count();
+    const auto end = steady_clock::now() + std::chrono::milliseconds(50);
+    while (steady_clock::now() < end) {
+      if (ticks.count() != before) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }));
+  const uint64_t before = ticks.count();
+  work.emplace(ticks);
+  ticks.NoteRequest();
+  EXPECT_TRUE(Becomes([&] { return ticks.count() > before; })) << "and begin again";
+}
+
+TEST(FineTicksTest, AreEndedInTheirSleepAndInTheMiddle) {
+  FineTicks asleep;
+  FineTicks ticks;
+  FineTicks::Work work(ticks);
+  ticks.NoteRequest();
+}
+
+}  // namespace
+}  // namespace akidb
