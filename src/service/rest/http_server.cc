@@ -14,14 +14,12 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <thread>
 #include <unordered_map>
@@ -31,6 +29,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/thread_priority.h"
+#include "service/rest/http_date.h"
 
 namespace akidb {
 namespace {
@@ -77,24 +76,6 @@ struct ServerState {
   CondVar changed;
   std::unordered_map<Session*, std::weak_ptr<Session>> sessions AKI_GUARDED_BY(mutex);
 };
-
-// Made once a second: formatting a date costs as much as reading a small request.
-const std::string& HttpDate(WallTime now) {
-  struct Made {
-    std::time_t seconds = -1;
-    std::string text;
-  };
-  thread_local Made made;
-  const std::time_t seconds =
-      std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
-  if (seconds == made.seconds) return made.text;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  std::array<char, 40> text{};
-  const size_t size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  made = {seconds, std::string(text.data(), size)};
-  return made.text;
-}
 
 // One connection. All its functions run on its strand.
 class Session : public std::enable_shared_from_this<Session> {
@@ -604,18 +585,6 @@ class BeastServer final : public HttpServer {
   uint16_t port_ = 0;
 };
 
-class ThreadWorkQueue final : public WorkQueue {
- public:
-  explicit ThreadWorkQueue(int threads) : threads_(static_cast<size_t>(threads)), pool_(threads_) {}
-  ~ThreadWorkQueue() override { pool_.join(); }
-  void Post(std::move_only_function<void()> work) override { asio::post(pool_, std::move(work)); }
-  size_t threads() const override { return threads_; }
-
- private:
-  const size_t threads_;
-  asio::thread_pool pool_;
-};
-
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Start(Service& service, const HttpServerOptions& options) {
@@ -623,19 +592,5 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(Service& service, const Ht
   AKI_RETURN_IF_ERROR(server->Listen());
   return server;
 }
-
-Status CheckListenAddress(const std::string& address) {
-  if (address == "localhost") return OkStatus();
-  error_code error;
-  const asio::ip::address parsed = asio::ip::make_address(address, error);
-  if (error) return InvalidArgument("listen address \"" + address + "\" is not an IP address or localhost");
-  if (parsed.is_loopback()) return OkStatus();
-  return InvalidArgument("listen address " + address +
-                         " can be reached from other machines, and this version has no authentication: "
-                         "listen on 127.0.0.1 and put a proxy that authenticates in front")
-      .WithReason("address_not_loopback");
-}
-
-std::unique_ptr<WorkQueue> NewThreadWorkQueue(int threads) { return std::make_unique<ThreadWorkQueue>(threads); }
 
 }  // namespace akidb
