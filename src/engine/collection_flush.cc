@@ -441,7 +441,11 @@ Status CollectionImpl::CommitFlush(OpContext& ctx, FlushJob* flush, bool* doomed
     view_ = std::move(next);
   }
   if (unsettled) garbage_since_.clear();  // as after a merge of such a one
-  unconfirmed_.push_back({job.first_lsn, job.watermark, sequence, head, deps_.env.clock->Now()});
+  // What was committed may be an earlier try, from before the log had objects that this one would have left behind: a
+  // node that takes over reads from where the manifest says, so nothing above that may go.
+  const auto own = std::ranges::find(head->manifest.open_epochs, epoch, &EpochEntry::epoch);
+  AKI_CHECK(own != head->manifest.open_epochs.end());
+  unconfirmed_.push_back({job.first_lsn, job.watermark, own->sequence, head, deps_.env.clock->Now()});
   if (job.left_garbage || !job.deletes.empty()) sweep_due_ = true;
   Log(LogLevel::kInfo, "flushed",
       {{"collection", id_.value()},
