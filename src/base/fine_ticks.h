@@ -5,9 +5,8 @@
 // background and requests come (docs/benchmarks/2026-11-27-rest.md has what that is worth).
 //
 // Threads: all functions from any thread; the ticks must outlive all work.
-// Errors:  none. Where there are many processors one of them is idle, so that nothing is done; likewise where the
-// system
-//          refuses.
+// Errors:  none. With more than eight processors one is idle for who wakes up, and nothing is done; likewise where the
+//          system refuses.
 #pragma once
 
 #include <atomic>

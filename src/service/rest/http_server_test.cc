@@ -92,6 +92,16 @@ class HttpServerTest : public testing::Test {
     return "POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + more +
            "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   }
+  // Large bodies are read in `bodies`, and given up after a moment.
+  void StartWithoutPatience(TestWorkQueue* bodies) {
+    options_.body_queue = bodies;
+    options_.transfer_timeout = std::chrono::milliseconds(50);
+    options_.bytes_per_second_min = 1ull << 30;
+    Start();
+  }
+  static std::string ThirdOfALargeBody() {
+    return "POST /collections HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + std::string(1'000'000, '{');
+  }
   static std::string Get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n"; }
 
   TestService test_;
@@ -196,29 +206,23 @@ TEST_F(HttpServerTest, LargeBodiesAreReadInTheBodyQueueAndSmallOnesAreNot) {
 
 TEST_F(HttpServerTest, LargeBodiesThatStopAreGivenUp) {
   TestWorkQueue bodies;
-  options_.body_queue = &bodies;
-  options_.transfer_timeout = std::chrono::milliseconds(50);
-  options_.bytes_per_second_min = 1ull << 30;
-  Start();
+  StartWithoutPatience(&bodies);
   Client slow(server_->port());
-  slow.Send("POST /collections HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + std::string(1'000'000, '{'));
+  slow.Send(ThirdOfALargeBody());
   EXPECT_TRUE(slow.Closed());
   {
     Client leaves(server_->port());
-    leaves.Send("POST /collections HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + std::string(1'000'000, '{'));
+    leaves.Send(ThirdOfALargeBody());
   }
   EXPECT_TRUE(server_->Shutdown(std::chrono::seconds(20)).ok());
 }
 
 TEST_F(HttpServerTest, AConnectionIsCutOffWhileItsBodyIsRead) {
   TestWorkQueue bodies;
-  options_.body_queue = &bodies;
-  options_.transfer_timeout = std::chrono::milliseconds(50);
-  options_.bytes_per_second_min = 1ull << 30;
-  Start();
+  StartWithoutPatience(&bodies);
   bodies.Hold();
   Client client(server_->port());
-  client.Send("POST /collections HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + std::string(1'000'000, '{'));
+  client.Send(ThirdOfALargeBody());
   bodies.AwaitHeld(1);
   EXPECT_TRUE(client.Closed()) << "its time is over, although its descriptor is in use";
   EXPECT_EQ(server_->Shutdown(std::chrono::milliseconds(10)).code(), StatusCode::kDeadlineExceeded);
