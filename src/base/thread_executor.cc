@@ -42,6 +42,7 @@ class ThreadExecutor final : public Executor {
     const TaskId id = next_id_++;
     entries_[id].task = std::move(task);
     MakeReady(id);
+    work_.NotifyOne();
     return id;
   }
 
@@ -54,6 +55,7 @@ class ThreadExecutor final : public Executor {
     } else if (it->second.state == State::kWaiting) {
       CancelTimer(id, &it->second);
       MakeReady(id);
+      work_.NotifyOne();
     }
   }
 
@@ -100,8 +102,7 @@ class ThreadExecutor final : public Executor {
       }
       const TaskId id = ready_.front();
       ready_.pop_front();
-      // This worker may have been the only one whose sleep ends at the next timer: another takes that over.
-      if (!ready_.empty() || !timers_.empty()) work_.NotifyOne();
+      if (!ready_.empty() || TimerUnwatched()) work_.NotifyOne();
       Entry& entry = entries_.at(id);
       entry.state = State::kRunning;
       entry.runner = std::this_thread::get_id();
@@ -155,10 +156,10 @@ class ThreadExecutor final : public Executor {
     return nullptr;
   }
 
+  // Whoever is not a worker about to look for one itself notifies another.
   void MakeReady(TaskId id) AKI_REQUIRES(mutex_) {
     entries_.at(id).state = State::kReady;
     ready_.push_back(id);
-    work_.NotifyOne();
   }
 
   void CancelTimer(TaskId id, Entry* entry) AKI_REQUIRES(mutex_) {
@@ -176,12 +177,15 @@ class ThreadExecutor final : public Executor {
     }
   }
 
+  // Whether all sleep beyond the next timer.
+  bool TimerUnwatched() const AKI_REQUIRES(mutex_) { return !timers_.empty() && timers_.begin()->first < watched_; }
+
   void WaitForWork() AKI_REQUIRES(mutex_) {
-    if (timers_.empty()) {
-      work_.Wait(mutex_);
-    } else {
-      work_.WaitFor(mutex_, std::min(timers_.begin()->first - clock_.Now(), kSleepMax));
-    }
+    if (!TimerUnwatched()) return work_.Wait(mutex_);
+    const MonotonicTime due = watched_ = timers_.begin()->first;
+    work_.WaitFor(mutex_, std::min(due - clock_.Now(), kSleepMax));
+    // A task that came first may have woken this worker; then whoever takes it sees that nobody watches.
+    if (watched_ == due) watched_ = MonotonicTime::max();
   }
 
   Clock& clock_;
@@ -193,6 +197,8 @@ class ThreadExecutor final : public Executor {
   std::map<TaskId, Entry> entries_ AKI_GUARDED_BY(mutex_);
   std::deque<TaskId> ready_ AKI_GUARDED_BY(mutex_);
   std::set<std::pair<MonotonicTime, TaskId>> timers_ AKI_GUARDED_BY(mutex_);
+  // When the first of the workers that sleep will wake by itself.
+  MonotonicTime watched_ AKI_GUARDED_BY(mutex_) = MonotonicTime::max();
   std::vector<std::thread> workers_;  // last: they use all the others
 };
 
