@@ -51,9 +51,9 @@ void WrittenBytes::Remember(std::string_view bytes) {
   while (!bytes.empty()) {
     if (chunks_.empty() || chunks_.back().owner || chunks_.back().copy.size() == kChunkBytes) {
       // The first one grows with what it holds, because most objects are of a few rows.
-      const bool first = chunks_.empty();
+      const bool goes_on = !chunks_.empty() && !chunks_.back().owner;
       chunks_.push_back({.begin = size_bytes_, .copy = {}, .kept = {}, .owner = nullptr});
-      if (!first) chunks_.back().copy.reserve(kChunkBytes);
+      if (goes_on) chunks_.back().copy.reserve(kChunkBytes);
     }
     std::string& chunk = chunks_.back().copy;
     const size_t taken = std::min(bytes.size(), kChunkBytes - chunk.size());

@@ -168,25 +168,30 @@ void PayloadBlockCache::EvictOne(Shard& shard) {
     const Key key = shard.queue.front();
     shard.queue.pop_front();
     Entry& entry = Find(shard, key, Hash(key));
+    if (entry.block == nullptr) continue;
     if (!entry.used) return Erase(shard, &entry);
     entry.used = false;
     shard.queue.push_back(key);
   }
 }
 
-void PayloadBlockCache::Drop(uint64_t owner) {
-  for (const auto& shard : shards_) {
-    const MutexLock lock(shard->mutex);
-    std::deque<Key> kept;
-    for (const Key& key : shard->queue) {
-      if (key.owner == owner) {
-        Erase(*shard, &Find(*shard, key, Hash(key)));
-      } else {
-        kept.push_back(key);
-      }
-    }
-    shard->queue = std::move(kept);
+void PayloadBlockCache::Drop(uint64_t owner, uint32_t block_count) {
+  for (uint32_t number = 0; number < block_count; ++number) {
+    const Key key{owner, number};
+    const uint64_t hash = Hash(key);
+    Shard& shard = ShardOf(hash);
+    const MutexLock lock(shard.mutex);
+    Entry& entry = Find(shard, key, hash);
+    if (entry.block == nullptr) continue;
+    Erase(shard, &entry);
+    if (shard.queue.size() > 2 * shard.entry_count + kEntriesMin) ForgetDropped(shard);
   }
+}
+
+void PayloadBlockCache::ForgetDropped(Shard& shard) {
+  std::erase_if(shard.queue, [&](const Key& key) AKI_REQUIRES(shard.mutex) {
+    return Find(shard, key, Hash(key)).block == nullptr;
+  });
 }
 
 uint64_t PayloadBlockCache::used_bytes() const {

@@ -54,8 +54,8 @@ class PayloadBlockCache {
   static constexpr size_t kBlocksAtOnce = 16;
   void GetMany(uint64_t owner, std::span<const uint32_t> block_numbers, std::span<BlockPtr> out);
   void Insert(uint64_t owner, uint32_t block_number, const BlockPtr& block);
-  // Forgets everything of a reader that closes.
-  void Drop(uint64_t owner);
+  // Forgets the blocks below `block_count` of a reader that closes: it inserts none any more.
+  void Drop(uint64_t owner, uint32_t block_count);
   uint64_t used_bytes() const;
   // What filters unpack has bytes of its own: a column is as large as many blocks.
   const std::shared_ptr<ColumnCache>& columns() const { return columns_; }
@@ -78,7 +78,7 @@ class PayloadBlockCache {
     // Linear probing over a power of two, at most half full.
     std::vector<Entry> entries AKI_GUARDED_BY(mutex);
     size_t entry_count AKI_GUARDED_BY(mutex) = 0;
-    // In the order in which they are looked at when room is needed; holds each entry once.
+    // In the order in which they are looked at when room is needed; holds each entry once, and some that were dropped.
     std::deque<Key> queue AKI_GUARDED_BY(mutex);
     uint64_t used_bytes AKI_GUARDED_BY(mutex) = 0;
     // Where the entries lie, for prefetches without the lock: an address of before is harmless.
@@ -94,6 +94,7 @@ class PayloadBlockCache {
   static void Erase(Shard& shard, Entry* entry) AKI_REQUIRES(shard.mutex);
   // Takes out the next entry that was not used, and lets the used ones before it go round once more.
   static void EvictOne(Shard& shard) AKI_REQUIRES(shard.mutex);
+  static void ForgetDropped(Shard& shard) AKI_REQUIRES(shard.mutex);
 
   const std::shared_ptr<ColumnCache> columns_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -41,10 +41,24 @@ TEST(PayloadBlockCacheTest, OwnersDoNotMixAndDropTakesOnlyItsOwn) {
   for (uint32_t i = 0; i < 100; ++i) cache.Insert(a, i, block);
   EXPECT_EQ(cache.Get(b, 0), nullptr);
   cache.Insert(b, 0, block);
-  cache.Drop(a);
+  cache.Drop(a, 100);
   EXPECT_EQ(cache.Get(a, 0), nullptr);
   EXPECT_EQ(cache.Get(b, 0), block);
   EXPECT_EQ(cache.used_bytes(), block->memory_bytes());
+}
+
+// A place in the queue stays for a while after its entry was dropped.
+TEST(PayloadBlockCacheTest, WhatWasDroppedMakesNoRoomTwice) {
+  const uint64_t block_bytes = MakeBlock()->memory_bytes();
+  PayloadBlockCache cache(10 * block_bytes);
+  for (uint64_t owner = 0; owner < 1000; ++owner) {
+    for (uint32_t i = 0; i < 7; ++i) cache.Insert(owner, i, MakeBlock());
+    ASSERT_LE(cache.used_bytes(), 10 * block_bytes);
+    for (uint32_t i = 0; i < 7; ++i) ASSERT_NE(cache.Get(owner, i), nullptr) << owner << " " << i;
+    cache.Drop(owner, owner % 3 == 0 ? 7 : 6);
+    EXPECT_EQ(cache.used_bytes(), (owner % 3 == 0 ? 0 : 1) * block_bytes) << owner;
+    cache.Drop(owner, 7);
+  }
 }
 
 TEST(PayloadBlockCacheTest, WhatWasUsedGoesRoundOnceMore) {
@@ -86,7 +100,7 @@ TEST(PayloadBlockCacheTest, HoldsWhatItSaysWhileBlocksComeAndGo) {
   PayloadBlockCache cache(300 * block_bytes);
   for (uint32_t i = 0; i < 20000; ++i) {
     cache.Insert(i % 5, i, MakeBlock());
-    if (i % 997 == 0) cache.Drop(i % 5);
+    if (i % 997 == 0) cache.Drop(i % 5, i + 1);
     if (i % 50 != 0) continue;
     uint64_t held = 0;
     for (uint32_t k = i < 1000 ? 0 : i - 1000; k <= i; ++k) held += cache.Get(k % 5, k) != nullptr ? 1 : 0;

@@ -19,6 +19,8 @@ constexpr uint64_t kScanReadBytes = 1u << 20;
 constexpr uint64_t kVectorsReadBytesMax = 128ull << 20;
 constexpr uint32_t kGroupRows = 32;
 constexpr size_t kLineBytes = 64;
+// Small segments are merged soon, many at once, and each would be asked for its payload in a request of its own.
+constexpr uint64_t kKeptPayloadBytesMax = 256u << 10;
 // Of one payload; the processor sees by itself that a long one is read on.
 constexpr size_t kPayloadAheadBytes = 2048;
 
@@ -32,9 +34,11 @@ class OpenSegment final : public SegmentReader {
         cache_owner_(cache_->NewOwner()),
         arena_(std::move(kept)),
         inverse_norms_(std::move(inverse_norms)) {}
-  ~OpenSegment() override { cache_->Drop(cache_owner_); }
+  ~OpenSegment() override { cache_->Drop(cache_owner_, static_cast<uint32_t>(payloads_.size())); }
 
   Status Load(OpContext& ctx);
+  // Brings the payload into the cache, if it is small.
+  Status KeepPayload(OpContext& ctx) const;
 
   const SegmentEntry& entry() const override { return entry_; }
   uint32_t row_count() const override { return vectors_.row_count; }
@@ -258,6 +262,16 @@ Result<PayloadBlockCache::BlockPtr> OpenSegment::Block(OpContext& ctx, uint32_t 
   return fetched.front();
 }
 
+Status OpenSegment::KeepPayload(OpContext& ctx) const {
+  uint64_t bytes = 0;
+  for (const PayloadPlace& place : payloads_) bytes += place.block.raw_bytes;
+  if (bytes > kKeptPayloadBytesMax) return OkStatus();
+  for (uint32_t number = 0; number < payloads_.size(); ++number) {
+    AKI_RETURN_IF_ERROR(internal::ToStatus(Block(ctx, number)));
+  }
+  return OkStatus();
+}
+
 Status OpenSegment::Payloads(OpContext& ctx, std::span<const RowIndex> rows, std::span<PayloadView> out) const {
   std::array<uint32_t, PayloadBlockCache::kBlocksAtOnce> numbers;
   std::array<PayloadBlockCache::BlockPtr, PayloadBlockCache::kBlocksAtOnce> blocks;
@@ -365,6 +379,7 @@ Result<std::shared_ptr<const SegmentReader>> OpenKeptSegment(OpContext& ctx, std
     auto segment = std::make_shared<OpenSegment>(SegmentObject(store, key, entry.object.version_id), entry, cache, kept,
                                                  inverse_norms);
     AKI_RETURN_IF_ERROR(segment->Load(ctx));
+    if (kept) AKI_RETURN_IF_ERROR(segment->KeepPayload(ctx));
     return segment;
   });
 }

@@ -16,6 +16,7 @@ namespace akidb {
 namespace {
 
 constexpr size_t kAppendBytes = 1u << 20;
+constexpr size_t kJoinedBytes = 16u << 10;  // more are sent from where they are kept
 constexpr uint32_t kIdBlockBytes = 64u << 10;
 constexpr size_t kColumnBlockBytes = 1u << 20;
 constexpr uint32_t kBlockBytesMin = 1u << 10;
@@ -34,6 +35,7 @@ class Output {
       AKI_RETURN_IF_ERROR(Flush(ctx));
       return Send(ctx, bytes);
     }
+    if (kept_.size() > kJoinedBytes) AKI_RETURN_IF_ERROR(Flush(ctx));
     pending_ += std::exchange(kept_, {});
     pending_ += bytes;
     return pending_.size() < kAppendBytes ? OkStatus() : Flush(ctx);
