@@ -12,7 +12,7 @@ void CollectionImpl::NotifyCommitted(OpContext& ctx, Lsn lsn, Done done) {
       // With the first one to wait, what is under way becomes another task's.
       const bool first = committed_waiters_.empty();
       const bool due = committed_waiters_.Add(lsn, ctx.deadline(), std::move(done), deps_.env.clock->Now());
-      if (first || due) deps_.wake_flush();
+      if (first || due) deps_.wake_hurried_flush();
       return;
     }
     // Its publication may have been what the writer of now took over, and its record may be in the log.
@@ -32,10 +32,15 @@ void CollectionImpl::NoteCommitted(Lsn lsn) {
     MutexLock lock(committed_mutex_);
     committed_lsn_ = std::max(committed_lsn_, lsn);
     // They may have waited for this one, and this thread may be one that begins none.
-    if (committed_waiters_.TakeUpTo(committed_lsn_, deps_.env.clock->Now(), &finished)) deps_.wake_flush();
+    if (committed_waiters_.TakeUpTo(committed_lsn_, deps_.env.clock->Now(), &finished)) deps_.wake_hurried_flush();
     while (!unpublished_since_.empty() && unpublished_since_.front().first <= lsn) unpublished_since_.pop_front();
   }
   LsnWaiters::RunAll(std::move(finished));
+}
+
+void CollectionImpl::WakeFlush() {
+  MutexLock lock(committed_mutex_);
+  committed_waiters_.empty() ? deps_.wake_flush() : deps_.wake_hurried_flush();
 }
 
 bool CollectionImpl::IsCommitted(Lsn lsn) {

@@ -40,6 +40,8 @@ struct CollectionDeps : std::enable_shared_from_this<CollectionDeps> {
   std::atomic<uint64_t> at_risk_bytes{0};
   std::atomic<int64_t> at_risk_since_ns{-1};
   std::function<void()> wake_flush = [] {};
+  // Only those that flush what somebody waits for.
+  std::function<void()> wake_hurried_flush = [] {};
   std::function<void()> wake_follow = [] {};
 
   // What a flush sets free.

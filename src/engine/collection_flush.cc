@@ -236,7 +236,7 @@ Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger, Flu
   }
   if (const auto job = TakeCommit()) {
     // What came while it was uploaded can be uploaded while it is committed.
-    if (FlushDue(FlushTrigger::kIfDue)) deps_.wake_flush();
+    if (FlushDue(FlushTrigger::kIfDue)) WakeFlush();
     return CommitStep(ctx, job.get());
   }
   if (const auto published = AllPublished()) {
@@ -265,7 +265,7 @@ Result<bool> CollectionImpl::UploadStep(OpContext& ctx, FlushJob* job) {
   if (!uploaded.ok()) return std::unexpected(std::move(uploaded));
   // This thread may have more to upload, and another one nothing to do.
   const bool can_commit = !flush_jobs_.empty() && flush_jobs_.front()->stage == FlushJob::Stage::kUploaded;
-  if (can_commit && !committing_) deps_.wake_flush();
+  if (can_commit && !committing_) WakeFlush();
   return true;
 }
 

@@ -75,12 +75,15 @@ void DatabaseImpl::StartTasks() {
   add_computing("grow", &DatabaseImpl::GrowTaskStep);
   add_computing("trim", &DatabaseImpl::TrimTaskStep);
   add_computing("collect", &DatabaseImpl::CollectTaskStep);
-  deps_.wake_flush = [this] {
-    const auto wake = [](Executor& executor, const std::atomic<TaskId>& task) {
-      if (const TaskId id = task.load(std::memory_order_relaxed)) executor.Wake(id);
-    };
+  const auto wake = [](Executor& executor, const std::atomic<TaskId>& task) {
+    if (const TaskId id = task.load(std::memory_order_relaxed)) executor.Wake(id);
+  };
+  deps_.wake_hurried_flush = [this, wake] {
     wake(*deps_.env.executor, flush_task_);
     wake(*deps_.env.executor, upload_task_);
+  };
+  deps_.wake_flush = [this, wake] {
+    deps_.wake_hurried_flush();
     if (!deps_.options.computing) return;
     wake(*deps_.options.computing, unhurried_flush_task_);
     wake(*deps_.options.computing, unhurried_upload_task_);
@@ -142,7 +145,7 @@ NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order
   for (const auto& collection : collections) {
     const bool waited_for = collection->AnswerLateCommits();
     if (share != FlushShare::kAll && (waited_for || behind) != (share == FlushShare::kHurried)) {
-      // Who begins to wait wakes both tasks; who ceases to, neither.
+      // Who begins to wait wakes the hurried ones; who ceases to, nobody.
       const auto due = collection->FlushDueAt();
       if (share == FlushShare::kUnhurried && due) next_due = std::min(next_due, *due);
       continue;
