@@ -40,19 +40,26 @@ HugeArena::~HugeArena() {
   if (data_ != nullptr) munmap(data_, size_);
 }
 
-PagesAhead::PagesAhead(const HugeArena& arena) {
-  if (arena.size_bytes() < kAheadBytesMin) return;
-  thread_ = std::thread([this, data = arena.data(), size = arena.size_bytes()] {
-    for (size_t at = 0; at < size && !stopped_.load(std::memory_order_relaxed); at += kHugePageBytes) {
-      // What the system does not want to do now is done by who writes.
-      if (madvise(data + at, std::min(kHugePageBytes, size - at), MADV_POPULATE_WRITE) != 0) return;
-    }
-  });
+PagesAhead::PagesAhead(const HugeArena& arena, std::chrono::nanoseconds slow)
+    : data_(arena.data()), size_(arena.size_bytes()), slow_(slow) {
+  if (size_ >= kAheadBytesMin) thread_ = std::thread([this] { Take(); });
 }
 
 PagesAhead::~PagesAhead() {
   stopped_.store(true, std::memory_order_relaxed);
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  if (small_) madvise(data_, size_, MADV_HUGEPAGE);
+}
+
+void PagesAhead::Take() {
+  for (size_t at = 0; at < size_ && !stopped_.load(std::memory_order_relaxed); at += kHugePageBytes) {
+    const auto begun = std::chrono::steady_clock::now();
+    // What the system does not want to do now is done by who writes.
+    if (madvise(data_ + at, std::min(kHugePageBytes, size_ - at), MADV_POPULATE_WRITE) != 0) return;
+    if (small_ || std::chrono::steady_clock::now() - begun < slow_) continue;
+    small_ = madvise(data_, size_, MADV_NOHUGEPAGE) == 0;
+  }
 }
 
 }  // namespace akidb

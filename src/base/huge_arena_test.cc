@@ -1,10 +1,14 @@
 #include "base/huge_arena.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -39,6 +43,40 @@ TEST(HugeArenaTest, PagesOfLargeOnesAreThereAheadOfTheirWriter) {
   }
   EXPECT_TRUE(all_there());
   EXPECT_EQ(std::string_view(arena->data(), arena->size_bytes()).find_first_not_of('\0'), std::string_view::npos);
+}
+
+// Of the mapping that `address` lies in, as the system tells them.
+std::string MappingFlags(const char* address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool found = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      const auto at = reinterpret_cast<uintptr_t>(address);
+      found = begin <= at && at < end;
+    } else if (found && line.starts_with("VmFlags:")) {
+      return line + " ";
+    }
+  }
+  return {};
+}
+
+TEST(HugeArenaTest, PagesThatAreSlowToComeAreTakenInSmallOnes) {
+  const auto arena = HugeArena::Create(64u << 20);
+  ASSERT_TRUE(arena);
+  char* const last = arena->data() + arena->size_bytes() - 1;
+  if (!MappingFlags(last).contains(" hg ")) GTEST_SKIP() << "this system has no huge pages";
+  {
+    const PagesAhead ahead(*arena, std::chrono::nanoseconds(0));
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!MappingFlags(last).contains(" nh ") && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+    EXPECT_THAT(MappingFlags(last), testing::HasSubstr(" nh "));
+    *last = 'x';
+  }
+  EXPECT_THAT(MappingFlags(last), testing::HasSubstr(" hg ")) << "the system may make huge ones of them";
+  EXPECT_EQ(*last, 'x');
+  EXPECT_EQ(std::string_view(arena->data(), arena->size_bytes() - 1).find_first_not_of('\0'), std::string_view::npos);
 }
 
 TEST(HugeArenaTest, PagesAheadStopsWhenItIsNotNeededAnyMore) {
