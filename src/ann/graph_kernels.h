@@ -18,6 +18,9 @@ inline constexpr uint32_t kRotationRounds = 4;
 inline constexpr uint32_t kGraphAlign = 64;  // padded dimensions and block bytes are multiples of it
 // Largest magnitude of a query element as the walk sees it: 127 * 1023 * (16384 + 64) stays below 2^31.
 inline constexpr int32_t kQueryLevels = 1023;
+// For rows of signs: few enough that so many elements, none below zero, add up in a byte.
+inline constexpr int32_t kSignLevels = 31;
+inline constexpr uint32_t kSignLevelsInByte = UINT8_MAX / (2 * kSignLevels + 1);
 inline constexpr uint32_t kLookaheadMax = 4;
 // Largest entry of a look-up table: four of them fit eight bits. Finer steps would vanish in the error of the codes.
 inline constexpr int32_t kLutMax = 63;
@@ -108,7 +111,7 @@ struct GraphQuery {
   float norm_squared = 0;  // of level_scale * levels
   int32_t level_sum = 0;   // of levels
 
-  // For rows of signs: each element / sign_step, and 128 more.
+  // For rows of signs: each element / sign_step, and kSignLevels more.
   uint8_t* sign_levels = nullptr;
   float sign_step = 0;
   int32_t sign_sum = 0;  // of the elements / sign_step

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "ann/graph_kernels.h"
 #include "ann/graph_vectors.inc"
 
 namespace akidb {
@@ -165,13 +166,17 @@ struct V {
                                                int32_t* sums) {
     const __m256i zero = _mm256_setzero_si256();
     __m256i sum[4] = {zero, zero, zero, zero};
-    for (uint32_t i = 0; i < dim; i += 32) {
-      const __m256i level = LoadBytes(levels + i);
+    for (uint32_t i = 0; i < dim;) {
+      __m256i bytes[4] = {zero, zero, zero, zero};
+      for (const uint32_t end = __builtin_elementwise_min(dim, i + 32 * kSignLevelsInByte); i < end; i += 32) {
+        const __m256i level = LoadBytes(levels + i);
 #pragma clang loop unroll(full)
-      for (uint32_t j = 0; j < 4; ++j) {
-        const __m256i chosen = _mm256_and_si256(Spread(Word(bits[j] + i / 8)), level);
-        sum[j] = _mm256_add_epi64(sum[j], _mm256_sad_epu8(chosen, zero));
+        for (uint32_t j = 0; j < 4; ++j) {
+          bytes[j] = _mm256_add_epi8(bytes[j], _mm256_and_si256(Spread(Word(bits[j] + i / 8)), level));
+        }
       }
+#pragma clang loop unroll(full)
+      for (uint32_t j = 0; j < 4; ++j) sum[j] = _mm256_add_epi64(sum[j], _mm256_sad_epu8(bytes[j], zero));
     }
     // Each of the sums is below 2^31, so that those of two rows fit side by side.
     const __m256i a = _mm256_or_si256(sum[0], _mm256_slli_epi64(sum[1], 32));

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "ann/graph_kernels.h"
 #include "ann/graph_vectors.inc"
 
 namespace akidb {
@@ -149,13 +150,17 @@ struct V {
                                                int32_t* sums) {
     const __m512i zero = _mm512_setzero_si512();
     __m512i sum[4] = {zero, zero, zero, zero};
-    for (uint32_t i = 0; i < dim; i += 64) {
-      const __m512i level = LoadBytes(levels + i);
+    for (uint32_t i = 0; i < dim;) {
+      __m512i bytes[4] = {zero, zero, zero, zero};
+      for (const uint32_t end = __builtin_elementwise_min(dim, i + 64 * kSignLevelsInByte); i < end; i += 64) {
+        const __m512i level = LoadBytes(levels + i);
 #pragma clang loop unroll(full)
-      for (uint32_t j = 0; j < 4; ++j) {
-        const __m512i chosen = _mm512_maskz_mov_epi8(Word(bits[j] + i / 8), level);
-        sum[j] = _mm512_add_epi64(sum[j], _mm512_sad_epu8(chosen, zero));
+        for (uint32_t j = 0; j < 4; ++j) {
+          bytes[j] = _mm512_mask_add_epi8(bytes[j], Word(bits[j] + i / 8), bytes[j], level);
+        }
       }
+#pragma clang loop unroll(full)
+      for (uint32_t j = 0; j < 4; ++j) sum[j] = _mm512_add_epi64(sum[j], _mm512_sad_epu8(bytes[j], zero));
     }
     // Each of the sums is below 2^31, so that those of two rows fit side by side.
     const __m512i a = _mm512_or_si512(sum[0], _mm512_slli_epi64(sum[1], 32));
