@@ -24,6 +24,8 @@ constexpr uint32_t kLookahead = 2;
 constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;
 constexpr size_t kLineBytes = 64;
+// That are scored exactly, each of many lines: all at once would want more fill buffers than there are.
+constexpr uint32_t kRowsAhead = 3;
 constexpr double kNearlyAll = 0.9;
 constexpr double kFilterBeam = 1.5;  // a filter wants so much more
 constexpr double kFilterSweep = 2;   // and so many more rows scored after a sweep, which cost little beside it
@@ -422,13 +424,15 @@ class GraphIndexImpl final : public GraphIndex {
       stats->bytes += uint64_t{count} * layout_.dim / 2;
       return TakeResults(query, walk, std::min(count, wanted), out);
     }
-    for (uint32_t i = 0; i < count; ++i) {
+    const auto ask_for = [&](uint32_t i) {
       const std::byte* row = rows_.Row(RowOfKey(walk.results[i]));
       for (size_t at = 0; at < rows_.stride_bytes; at += kLineBytes) __builtin_prefetch(row + at);
-    }
+    };
+    for (uint32_t i = 0; i < std::min(count, kRowsAhead); ++i) ask_for(i);
     const ExactScorer scorer(rows_, distance_, query.vector);
     out->reserve(count);
     for (uint32_t i = 0; i < count; ++i) {
+      if (i + kRowsAhead < count) ask_for(i + kRowsAhead);
       const RowIndex row = RowOfKey(walk.results[i]);
       out->push_back({scorer.Score(row), row});
     }
