@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 import akidb  # noqa: E402
+from processes import cpu_seconds  # noqa: E402
 
 CONNECTIONS = 8
 # One connection that asks as often: enough to see what is rare within seconds, far from what the server can do.
@@ -33,12 +34,6 @@ SAME_RATE = 50
 RECALL = 0.95
 INDEX_SECONDS_MAX = 300
 LATENCIES = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
-
-
-def cpu_seconds(pid):
-    """User and system time of a process so far."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Side:

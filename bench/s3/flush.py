@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 import akidb  # noqa: E402
 import minio  # noqa: E402
+from processes import cpu_seconds  # noqa: E402
 
 WRITTEN = r'akidb_storage_bytes_total\{direction="written"\}'
 PEER = ROOT / "build" / "bench" / "s3_peer"
@@ -35,12 +36,6 @@ def fill(server, name, options):
                            "--connections", 4, "--server", server.url)
     if result.returncode != 0:
         sys.exit(result.stderr)
-
-
-def cpu_seconds(pid):
-    """User and system time of a process so far."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def flush(server, name):
