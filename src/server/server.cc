@@ -235,6 +235,9 @@ Status ServerImpl::OpenService() {
     if (store_.lanes) WriteLaneMetrics(store_.lanes->Snapshot(), &text);
     if (store_.hedge) WriteHedgeMetrics(store_.hedge->Snapshot(), &text);
     if (cache_) WriteCacheMetrics(cache_->Stats(), &text);
+    text.Single("akidb_fine_ticks_total", "counter",
+                "Wakes of threads that let a request take a processor from background work.",
+                static_cast<double>(ticks_.count()));
   });
   HttpServerOptions http_options;
   http_options.address = address_.host;

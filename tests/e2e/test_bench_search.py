@@ -1,9 +1,11 @@
 """`akidb bench search`: a running server, asked for vectors of one's own and at a rate."""
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import akidb
 import numpy
@@ -85,3 +87,24 @@ def test_files_and_filters_that_do_not_fit_are_refused_by_name(docs, tmp_path):
     assert bench(docs, "--queries", tmp_path / "none.npy").returncode == 3
     filtered = bench(docs, "--filter", "{")
     assert filtered.returncode == 2 and "--filter is not valid JSON" in filtered.stderr
+
+
+def test_requests_beside_background_work_make_ticks_and_nothing_else_does(docs):
+    docs.create("loaded", 384)
+    loading = subprocess.Popen([str(akidb.BINARY), "bench", "upsert", "-c", "loaded", "--server", docs.url, "--dim", "384", "--batch-rows", "1000", "-n", "100000",
+                                "--connections", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ticks = "akidb_fine_ticks_total"
+    begun, deadline = docs.metric(ticks), time.monotonic() + 60
+    try:
+        # Asking is a request, too. There are none where there are many processors.
+        while docs.metric(ticks) == begun and len(os.sched_getaffinity(0)) <= 8:
+            assert loading.poll() is None and time.monotonic() < deadline, "no ticks beside a load"
+    finally:
+        loading.kill()
+        loading.wait()
+    docs.ok("DELETE", "/collections/loaded")
+    quiet, last = 0, docs.metric(ticks)
+    while quiet < 100:
+        assert time.monotonic() < deadline + 60, "ticks although nothing is under way"
+        before, last = last, docs.metric(ticks)
+        quiet = quiet + 1 if last == before else 0
