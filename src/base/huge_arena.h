@@ -40,8 +40,8 @@ class HugeArena {
 // Takes the pages of an arena from the system, from its beginning on, ahead of who writes to it from there: what clears
 // them, or on a virtual machine finds them, takes longer than the writing. A host that took free memory back took it in
 // large runs, so where a huge page is slow to come, the rest is taken in small ones, and the system may make huge ones
-// of them later. Nothing for small arenas. What it did not come to when it is destroyed is left as it is; the arena must
-// live until then.
+// of them later. Nothing for small arenas. What it did not come to when it is destroyed is left as it is; the arena
+// must live until then.
 class PagesAhead {
  public:
   // Clearing a huge page takes 0.1 to 0.3 ms; where the host has to find it first, several.

@@ -70,7 +70,8 @@ TEST(HugeArenaTest, PagesThatAreSlowToComeAreTakenInSmallOnes) {
   {
     const PagesAhead ahead(*arena, std::chrono::nanoseconds(0));
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!MappingFlags(last).contains(" nh ") && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+    while (!MappingFlags(last).contains(" nh ") && std::chrono::steady_clock::now() < give_up)
+      std::this_thread::yield();
     EXPECT_THAT(MappingFlags(last), testing::HasSubstr(" nh "));
     *last = 'x';
   }

@@ -426,7 +426,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
                                ManifestVersion start) AKI_REQUIRES(maintenance_mutex_);
 
   // committed
-  void WakeFlush();  // whoever flushes it now, depending on whether somebody waits
+  void WakeFlush();             // whoever flushes it now, depending on whether somebody waits
   MonotonicTime CommitDueAt();  // max() if nobody waits
   // A manifest carries everything up to `lsn`.
   void NoteCommitted(Lsn lsn);

@@ -189,9 +189,8 @@ void PayloadBlockCache::Drop(uint64_t owner, uint32_t block_count) {
 }
 
 void PayloadBlockCache::ForgetDropped(Shard& shard) {
-  std::erase_if(shard.queue, [&](const Key& key) AKI_REQUIRES(shard.mutex) {
-    return Find(shard, key, Hash(key)).block == nullptr;
-  });
+  std::erase_if(shard.queue,
+                [&](const Key& key) AKI_REQUIRES(shard.mutex) { return Find(shard, key, Hash(key)).block == nullptr; });
 }
 
 uint64_t PayloadBlockCache::used_bytes() const {
