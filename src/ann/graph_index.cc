@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "ann/ask_for.h"
 #include "ann/exact_score.h"
 #include "ann/flat_index.h"
 #include "ann/graph_beams.h"
@@ -20,12 +21,12 @@ namespace {
 
 constexpr uint32_t kRowsMax = 0x7fffffff;
 constexpr uint32_t kEntriesKept = 4;
-constexpr uint32_t kLookahead = 2;
+// Nodes chosen before they are looked at, the one that is being looked at included.
+constexpr uint32_t kLookahead = 3;
+constexpr uint32_t kCompactLookahead = 2;
 constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;
-constexpr size_t kLineBytes = 64;
-// That are scored exactly, each of many lines: all at once would want more fill buffers than there are.
-constexpr uint32_t kRowsAhead = 3;
+constexpr uint32_t kRowsAhead = 8;  // of those that are scored exactly
 constexpr double kNearlyAll = 0.9;
 constexpr double kFilterBeam = 1.5;  // a filter wants so much more
 constexpr double kFilterSweep = 2;   // and so many more rows scored after a sweep, which cost little beside it
@@ -252,7 +253,7 @@ class GraphIndexImpl final : public GraphIndex {
     walk.entry_blocks = reinterpret_cast<const uint8_t*>(entry_blocks_.data());
     walk.entry_block_count = entry_block_count_;
     walk.entries_kept = kEntriesKept;
-    walk.lookahead = kLookahead;
+    walk.lookahead = is_compact() ? kCompactLookahead : kLookahead;
     walk.finer = {reinterpret_cast<const uint8_t*>(finer_.nibbles.data()), finer_.norms_squared.data()};
     if (is_compact()) {
       scratch.PrepareSigns(kernels_);
@@ -424,10 +425,7 @@ class GraphIndexImpl final : public GraphIndex {
       stats->bytes += uint64_t{count} * layout_.dim / 2;
       return TakeResults(query, walk, std::min(count, wanted), out);
     }
-    const auto ask_for = [&](uint32_t i) {
-      const std::byte* row = rows_.Row(RowOfKey(walk.results[i]));
-      for (size_t at = 0; at < rows_.stride_bytes; at += kLineBytes) __builtin_prefetch(row + at);
-    };
+    const auto ask_for = [&](uint32_t i) { AskForLines(rows_.Row(RowOfKey(walk.results[i])), rows_.stride_bytes); };
     for (uint32_t i = 0; i < std::min(count, kRowsAhead); ++i) ask_for(i);
     const ExactScorer scorer(rows_, distance_, query.vector);
     out->reserve(count);

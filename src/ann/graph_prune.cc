@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "ann/ask_for.h"
 #include "ann/graph_scratch.h"
 
 namespace akidb {
@@ -43,8 +44,7 @@ uint32_t GraphPruner::ChooseKeys(std::span<const int64_t> candidates, int64_t* c
   chosen_.count = 0;
   std::ranges::fill(chosen_.norms_squared, kInfinite);
   const auto ask_for = [&](size_t at) {
-    const int8_t* code = slab_.codes + size_t{RowOfKey(candidates[at])} * slab_.dim;
-    for (uint32_t line = 0; line < slab_.dim; line += kGraphAlign) __builtin_prefetch(code + line);
+    AskForLines(slab_.codes + size_t{RowOfKey(candidates[at])} * slab_.dim, slab_.dim);
   };
   for (const float level : kLevels) {
     const bool first = level == kLevels[0];

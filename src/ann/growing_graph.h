@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "ann/ask_for.h"
 #include "ann/graph_kernels.h"
 #include "ann/graph_prune.h"
 #include "base/huge_arena.h"
@@ -61,9 +62,7 @@ class GrowingGraph {
   uint32_t Entry(uint32_t i) const { return entries_[i].load(std::memory_order_acquire); }
   // Writes up to kSlots numbers, returns how many.
   uint32_t Neighbours(uint32_t row, uint32_t* out) const;
-  void AskForList(uint32_t row) const {
-    for (uint32_t i = 0; i < kSlots; i += 16) __builtin_prefetch(lists_ + size_t{row} * kSlots + i);
-  }
+  void AskForList(uint32_t row) const { AskForLines(lists_ + size_t{row} * kSlots, kSlots * sizeof(uint32_t)); }
 
  private:
   enum class State : uint8_t { kNew, kAbsent, kLinked, kUnlinked };  // kAbsent: encoded, in no linked row's list

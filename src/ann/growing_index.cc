@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ann/ask_for.h"
 #include "ann/exact_score.h"
 #include "ann/flat_index.h"
 #include "base/check.h"
@@ -12,7 +13,6 @@ namespace {
 
 constexpr uint32_t kRowsBetweenChecks = 16;
 constexpr uint32_t kReachRank = 10;
-constexpr size_t kLineBytes = 64;
 constexpr double kNearlyAll = 0.9;
 constexpr double kFilterBeam = 1.5;  // a filter wants so much more
 constexpr uint32_t kFilterBeamOfWanted = 3;
@@ -253,8 +253,7 @@ void GrowingIndex::Rescore(const Body& body, std::span<const float> query, const
   const float limit = last + 2.3f * body.graph->code_step() * std::sqrt(last);
   while (count < results.size() && DistanceOfKey(results[count]) <= limit) ++count;
   for (size_t i = 0; i < count; ++i) {
-    const std::byte* row = rows_.Row(RowOfKey(results[i]));
-    for (size_t at = 0; at < rows_.stride_bytes; at += kLineBytes) __builtin_prefetch(row + at);
+    AskForLines(rows_.Row(RowOfKey(results[i])), rows_.stride_bytes);
   }
   const ExactScorer scorer(rows_, distance_, query);
   for (size_t i = 0; i < count; ++i) {
