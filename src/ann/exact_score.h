@@ -29,6 +29,9 @@ class ExactScorer {
   double query_norm_squared_;
 };
 
+// The sum of squares, as scores have it.
+double NormSquared(std::span<const float> x);
+
 // What VectorRows::inv_norms holds for a row: 1 / norm, rounded to float; infinite for a row of zeros.
 // `row` has dim elements of `type`; `scale` counts for kInt8 only.
 float InverseNorm(VectorType type, const std::byte* row, uint32_t dim, float scale);

@@ -213,9 +213,13 @@ struct GraphKernels {
                        const uint32_t* ids, uint8_t* block);
   // The sign codes of rows ids[0..kGraphDegree) seen from `origin`, dim zeros.
   void (*encode_sweep_block)(const CodeSlab& slab, const int8_t* origin, const uint32_t* ids, uint8_t* block);
-  // For exact scores (ann/exact_score.h): product i goes to dots[i % 8], the square of r[i] to norms[i % 8], in order
-  // and in double precision; n is a multiple of 8.
+  // For exact scores (ann/exact_score.h), in double precision and in order; n is a multiple of 8. Product i goes to
+  // dots[i % 8],
+  void (*add_dot)(const float* q, const float* r, size_t n, double* dots);
+  // the square of r[i] to norms[i % 8],
   void (*add_dot_and_norm)(const float* q, const float* r, size_t n, double* dots, double* norms);
+  // the square of q[i] - scale * r[i] to sums[i % 8].
+  void (*add_squares)(const float* q, const float* r, size_t n, double scale, double* sums);
   // Sums of look-up entries of the 32 codes of a block, for tests.
   void (*scan)(const uint8_t* codes, const uint8_t* lut, uint32_t dim, uint32_t* sums);
   // The same for rows of signs, after prepare.

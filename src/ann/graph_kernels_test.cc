@@ -242,6 +242,39 @@ TEST(GraphKernelsTest, LargestSumsDoNotOverflow) {
   }
 }
 
+TEST(GraphKernelsTest, LargestLevelsDoNotOverflow) {
+  const std::vector<float> ones(16448, 1.0f);
+  for (const GraphKernels* kernels : KernelSets()) {
+    EXPECT_NEAR(Prepared(*kernels, ones).query.norm_squared, 16448, 1e-2) << kernels->name;
+  }
+}
+
+TEST(GraphKernelsTest, ExactSumsAreAddedEightSideBySideInOrder) {
+  constexpr double kScale = 0.37;
+  for (const GraphKernels* kernels : KernelSets()) {
+    for (const size_t n : {size_t{8}, size_t{24}, size_t{384}}) {
+      const std::vector<float> q = NormalFloats(1, static_cast<uint32_t>(n)),
+                               r = NormalFloats(2, static_cast<uint32_t>(n));
+      // They go on from what is there.
+      std::vector<double> dots(8, 0.1), norms(8, 0.2), squares(8, 0.3);
+      std::vector<double> dots2 = dots, dots3 = dots, norms2 = norms, squares2 = squares;
+      for (size_t i = 0; i < n; ++i) {
+        const double x = q[i], y = r[i], d = x - kScale * y;
+        dots[i % 8] += x * y;
+        norms[i % 8] += y * y;
+        squares[i % 8] += d * d;
+      }
+      kernels->add_dot(q.data(), r.data(), n, dots2.data());
+      kernels->add_squares(q.data(), r.data(), n, kScale, squares2.data());
+      kernels->add_dot_and_norm(q.data(), r.data(), n, dots3.data(), norms2.data());
+      EXPECT_EQ(dots2, dots) << kernels->name << " " << n;
+      EXPECT_EQ(dots3, dots) << kernels->name << " " << n;
+      EXPECT_EQ(norms2, norms) << kernels->name << " " << n;
+      EXPECT_EQ(squares2, squares) << kernels->name << " " << n;
+    }
+  }
+}
+
 TEST(GraphKernelsTest, DistancesAreThoseOfTheCodes) {
   for (const uint32_t dim : {64u, 384u, 1088u}) {
     const Coded coded(*KernelSets().front(), dim, 20, 5);

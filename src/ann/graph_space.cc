@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "ann/exact_score.h"
 #include "base/check.h"
 #include "base/random.h"
 #include "simd/kernels.h"
@@ -17,12 +18,6 @@ namespace {
 constexpr uint32_t kSampleRows = 65536;
 // Norms that differ by less than this do not change the order of dot products beyond the error of the codes.
 constexpr double kEqualNorms = 1e-4;
-
-double NormSquared(const float* x, uint32_t dim) {
-  double lanes[8] = {};
-  for (uint32_t i = 0; i < dim; ++i) lanes[i % 8] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
 
 void DropNonFinite(float* x, uint32_t dim) {
   if (Kernels().all_finite(x, dim)) return;
@@ -76,7 +71,7 @@ GraphSpace GraphSpace::Fit(const VectorRows& rows, Distance distance, uint64_t s
     for (uint32_t row = 0; row < rows.row_count; ++row) {
       LoadRow(rows, row, x.data());
       DropNonFinite(x.data(), rows.dim);
-      const double norm = std::sqrt(NormSquared(x.data(), rows.dim));
+      const double norm = std::sqrt(NormSquared({x.data(), rows.dim}));
       smallest = std::min(smallest, norm);
       largest = std::max(largest, norm);
     }
@@ -94,7 +89,7 @@ GraphSpace GraphSpace::Fit(const VectorRows& rows, Distance distance, uint64_t s
     LoadRow(rows, row, x.data());
     space.Lift(x.data());
     for (uint32_t i = 0; i < used; ++i) sums[i] += x[i];
-    squares += NormSquared(x.data(), used);
+    squares += NormSquared({x.data(), used});
   }
   space.mean_.assign(space.dim_, 0.0f);
   double mean_squared = 0;
@@ -119,10 +114,10 @@ GraphSpace GraphSpace::Fit(const VectorRows& rows, Distance distance, uint64_t s
 void GraphSpace::Lift(float* x) const {
   DropNonFinite(x, raw_dim_);
   if (distance_ == Distance::kCosine) {
-    const double norm = std::sqrt(NormSquared(x, raw_dim_));
+    const double norm = std::sqrt(NormSquared({x, raw_dim_}));
     Resize(x, raw_dim_, 1.0, norm);
   } else if (augmented_) {
-    x[raw_dim_] = static_cast<float>(std::sqrt(std::max(0.0, norm_max_ * norm_max_ - NormSquared(x, raw_dim_))));
+    x[raw_dim_] = static_cast<float>(std::sqrt(std::max(0.0, norm_max_ * norm_max_ - NormSquared({x, raw_dim_}))));
   }
 }
 
@@ -139,7 +134,7 @@ bool GraphSpace::Holds(const VectorRows& rows, uint32_t row) const {
   std::vector<float> x(raw_dim_);
   LoadRow(rows, row, x.data());
   DropNonFinite(x.data(), raw_dim_);
-  const double norm = std::sqrt(NormSquared(x.data(), raw_dim_));
+  const double norm = std::sqrt(NormSquared(x));
   return norm <= norm_max_ * (1 + kEqualNorms) && (augmented_ || norm >= norm_max_ * (1 - kEqualNorms));
 }
 
@@ -155,7 +150,7 @@ void GraphSpace::TransformQuery(std::span<const float> query, float* out) const 
   DropNonFinite(out, raw_dim_);
   if (distance_ != Distance::kEuclidean) {
     // The length of a query does not change the order of dot products: give it that of the rows.
-    const double norm = std::sqrt(NormSquared(out, raw_dim_));
+    const double norm = std::sqrt(NormSquared({out, raw_dim_}));
     const double wanted = distance_ == Distance::kCosine ? 1.0 : norm_max_;
     Resize(out, raw_dim_, wanted, norm);
   }
@@ -171,7 +166,7 @@ double GraphSpace::ScoreAt(std::span<const float> query, double distance_squared
     case Distance::kDotProduct: break;
   }
   // Query and rows had length M: squared = 2 M^2 - 2 dot.
-  const double norm = std::sqrt(NormSquared(query.data(), raw_dim_));
+  const double norm = std::sqrt(NormSquared(query));
   return norm_max_ > 0 ? (norm_max_ * norm_max_ - squared / 2) * (norm / norm_max_) : 0;
 }
 
