@@ -28,10 +28,14 @@ constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;
 constexpr uint32_t kRowsAhead = 8;  // of those that are scored exactly
 constexpr double kNearlyAll = 0.9;
-constexpr double kFilterBeam = 1.5;  // a filter wants so much more
-constexpr double kFilterSweep = 2;   // and so many more rows scored after a sweep, which cost little beside it
+constexpr double kManyPass = 0.4;      // of which a walk takes enough
+constexpr double kManyPassBeam = 0.3;  // a filter that all fail would want so much more,
+constexpr double kFilterBeam = 1.5;    // one that few pass so many times as much,
+constexpr double kFilterSweep = 2;     // and so many times the rows scored after a sweep, which cost little beside it
 constexpr uint32_t kFilterBeamOfWanted = 3;
 constexpr uint32_t kGoOn = 3;  // times as large is the pool of a walk that goes on, if a third of the matches are there
+constexpr uint32_t kGoOnSteps = 4;     // in which a pool grows by its first size
+constexpr uint32_t kKeptOfWanted = 4;  // matches at least, or half as many as the pool has nodes
 constexpr double kHopsOfPool = 0.45;
 constexpr double kFilterCost = 1.5;  // of a hop that looks for matches
 constexpr uint32_t kSweepRoom = 3;   // keys gathered, in multiples of those kept, before the best are chosen
@@ -212,12 +216,21 @@ class GraphIndexImpl final : public GraphIndex {
   // A few deleted rows are walked through at hardly any cost; only a filter that many rows fail wants other means.
   bool IsFiltered(uint32_t matches) const { return matches < kNearlyAll * rows_.row_count; }
 
-  // Matches are remembered wherever they are seen, so that few of them do not want a pool as many times larger.
+  // Whether matches are remembered wherever they are seen, so that few of them do not want a pool as many times larger.
+  // In the compact layout they are what finds out whether a walk is trusted.
+  bool RemembersMatches(uint32_t matches) const {
+    return IsFiltered(matches) && (is_compact() || matches < kManyPass * rows_.row_count);
+  }
+
   uint32_t PoolSize(uint32_t ef, uint32_t wanted, uint32_t matches) const {
     const double share = static_cast<double>(matches) / rows_.row_count;
-    if (!IsFiltered(matches)) return static_cast<uint32_t>(std::min<double>(ef / share, rows_.row_count));
-    const double beam = kFilterBeam * std::max(ef, kFilterBeamOfWanted * wanted);
-    return static_cast<uint32_t>(std::min<double>(beam / std::sqrt(share), rows_.row_count));
+    double pool = ef / share;
+    if (RemembersMatches(matches)) {
+      pool = kFilterBeam * std::max(ef, kFilterBeamOfWanted * wanted) / std::sqrt(share);
+    } else if (IsFiltered(matches)) {
+      pool *= 1 + kManyPassBeam * (1 - share);
+    }
+    return static_cast<uint32_t>(std::min<double>(pool, rows_.row_count));
   }
   // A filtered walk is trusted if so many matches lie as near as the nodes that it took: where there are fewer, better
   // ones may lie anywhere.
@@ -272,6 +285,14 @@ class GraphIndexImpl final : public GraphIndex {
     return topology_.layout == GraphLayoutKind::kCompact5 ? std::max(24u, wanted) : std::max(8u, wanted / 4);
   }
 
+  // Of more than `count` matches the best, and from now on none that is not among so many.
+  static void KeepBestMatches(uint32_t count, GraphWalk* walk) {
+    if (walk->match_size <= count) return;
+    std::nth_element(walk->matches, walk->matches + count - 1, walk->matches + walk->match_size);
+    walk->match_size = count;
+    walk->match_bound = DistanceOfKey(walk->matches[count - 1]);
+  }
+
   // How many of the matches that it saw lie as near as the nodes that it took, of which `trusted_from` are enough; 0 if
   // none are asked for, as without a filter.
   Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, uint32_t trusted_from,
@@ -282,21 +303,29 @@ class GraphIndexImpl final : public GraphIndex {
     GraphWalk walk =
         BeginWalk(query, filtered ? PoolToGoOn(pool, trusted_from, *query.eligible) : pool, wanted, *scratch);
     walk.pool_reach = pool;
+    // Rows that were taken are scored already; in the compact layout those remembered are all there is.
+    const uint32_t kept = is_compact() ? pool : std::max(pool / 2, kKeptOfWanted * wanted);
     if (query.eligible != nullptr) {
       walk.eligible = query.eligible->words().data();
-      if (filtered) scratch->KeepMatches(query.eligible->words(), pool, &walk);
+      if (filtered && RemembersMatches(query.eligible->Count())) {
+        scratch->KeepMatches(query.eligible->words(), 2 * kept + kGraphDegree, &walk);
+      }
     }
     if (hidden) scratch->Hide(*hidden, &walk);
     walk_kernels().start(walk);
     Status status;
     const auto run = [&] {
-      while (walk_kernels().run(walk, kHopsBetweenChecks) && status.ok()) status = ctx.Check();
+      while (walk_kernels().run(walk, kHopsBetweenChecks) && status.ok()) {
+        KeepBestMatches(kept, &walk);
+        status = ctx.Check();
+      }
+      KeepBestMatches(kept, &walk);
       return filtered ? MatchesAsNear(walk, *query.eligible) : 0;
     };
     uint32_t near = run();
     // Too few, but some: most likely they are thin here by chance, and going on costs less than a look at all rows.
-    if (near < trusted_from && near * kGoOn >= trusted_from && walk.pool_capacity > pool && status.ok()) {
-      walk.pool_reach = walk.pool_capacity;
+    while (near < trusted_from && near * kGoOn >= trusted_from && walk.pool_reach < walk.pool_capacity && status.ok()) {
+      walk.pool_reach = std::min(walk.pool_reach + pool / kGoOnSteps + 1, walk.pool_capacity);
       near = run();
     }
     stats->hops += walk.hops;
@@ -325,9 +354,9 @@ class GraphIndexImpl final : public GraphIndex {
                                                  [&](uint32_t row) { return eligible.Contains(row); }));
     }
     if (walk.pool_size == 0) return 0;
-    const std::span<const int64_t> matches(walk.matches, walk.match_size);
+    const int64_t farthest = walk.pool[std::min(walk.pool_size, walk.pool_reach) - 1];
     return static_cast<uint32_t>(
-        std::ranges::lower_bound(matches, walk.pool[std::min(walk.pool_size, walk.pool_reach) - 1]) - matches.begin());
+        std::count_if(walk.matches, walk.matches + walk.match_size, [&](int64_t key) { return key < farthest; }));
   }
 
   uint64_t BytesRead(const GraphWalk& walk) const {

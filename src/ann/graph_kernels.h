@@ -117,7 +117,7 @@ struct GraphQuery {
   int32_t sign_sum = 0;  // of the elements / sign_step
 };
 
-inline constexpr uint32_t kKeySlack = 136;  // keys beyond the capacity of a pool that a walk may touch
+inline constexpr uint32_t kKeySlack = 168;  // keys beyond the capacity of a pool that a walk may touch
 
 // Everything a walk reads and writes. Pool and results are sorted arrays of keys: in the upper half the distance as a
 // signed number of the same order, in the lower half the row and, in the pool, a top bit that says "taken".
@@ -153,10 +153,12 @@ struct GraphWalk {
   uint32_t trail_size = 0;
   const uint64_t* eligible = nullptr;  // bitmap of rows that may be results; null: all
 
-  // The best eligible rows by estimate, whether the walk comes to them or not; nothing without `unmatched`.
-  int64_t* matches = nullptr;  // room for match_capacity + kKeySlack
-  uint32_t match_capacity = 0;
+  // The eligible rows whose estimate is below a bound, in no order, whether the walk comes to them or not; nothing
+  // without `unmatched`. A walk stops while there is room for fewer than kGraphDegree.
+  int64_t* matches = nullptr;
+  uint32_t match_room = 0;  // and that of all entries
   uint32_t match_size = 0;
+  float match_bound = 0;
   uint32_t* unmatched = nullptr;  // bitmap of the eligible rows that were never in `matches`
 
   // Nodes chosen and asked for, but not yet looked at.
@@ -187,7 +189,7 @@ struct GraphSweep {
 struct GraphWalkKernels {
   // Fills the pool with the best entries.
   void (*start)(GraphWalk& walk);
-  // Looks at up to `hops_max` nodes; true if there is more to do.
+  // Looks at up to `hops_max` nodes, or until matches have no room; true if there is more to do.
   bool (*run)(GraphWalk& walk, uint32_t hops_max);
   // After a walk: scores what it found by its own codes, if that is not done yet, and offers it to walk.results.
   void (*finish)(GraphWalk& walk);

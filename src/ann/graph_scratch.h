@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -54,13 +55,15 @@ class GraphScratch {
     prepared_.sign_levels = Aligned(sign_levels_.data());
     kernels.prepare_signs(&prepared_, dim_);
   }
-  // Lets the walk remember the `capacity` best of the eligible rows that it sees.
-  void KeepMatches(const std::vector<uint64_t>& eligible, uint32_t capacity, GraphWalk* walk) {
-    if (matches_.size() < size_t{capacity} + kKeySlack) matches_.resize(size_t{capacity} + kKeySlack);
+  // Lets the walk remember the eligible rows that it sees, `room` and all its entries at once.
+  void KeepMatches(const std::vector<uint64_t>& eligible, uint32_t room, GraphWalk* walk) {
+    const size_t all = size_t{room} + walk->entry_block_count * kGraphDegree;
+    if (matches_.size() < all) matches_.resize(all);
     unmatched_.resize(eligible.size() * 2);
     std::memcpy(unmatched_.data(), eligible.data(), eligible.size() * sizeof(uint64_t));
     walk->matches = matches_.data();
-    walk->match_capacity = capacity;
+    walk->match_room = static_cast<uint32_t>(all);
+    walk->match_bound = std::numeric_limits<float>::infinity();
     walk->unmatched = unmatched_.data();
   }
   // A walk never comes to a row that it thinks it has visited.
