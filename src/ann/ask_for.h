@@ -14,10 +14,10 @@ namespace akidb {
 inline constexpr size_t kLineBytes = 64;
 
 // Inlined everywhere, since kernels are compiled for more than the baseline.
-[[gnu::always_inline]] static inline void AskForLine(const void* line) { __builtin_prefetch(line, 0, 2); }
+[[maybe_unused, gnu::always_inline]] static inline void AskForLine(const void* line) { __builtin_prefetch(line, 0, 2); }
 
 // `from` is the begin of a line, or what lies on the last one may come late.
-[[gnu::always_inline]] static inline void AskForLines(const void* from, size_t bytes) {
+[[maybe_unused, gnu::always_inline]] static inline void AskForLines(const void* from, size_t bytes) {
   for (size_t at = 0; at < bytes; at += kLineBytes) AskForLine(static_cast<const char*>(from) + at);
 }
 
