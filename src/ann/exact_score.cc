@@ -68,14 +68,19 @@ void AddSquares(const float* q, const float* r, size_t n, double scale, Sums& su
 // Calls add(first element, floats, count) for the row in chunks of a multiple of kLanes; int8 codes come unscaled.
 template <class Add>
 void ForChunks(VectorType type, const std::byte* row, size_t dim, Add add) {
-  if (type == VectorType::kF32) return add(0, reinterpret_cast<const float*>(row), dim);
   alignas(64) std::array<float, kChunk> floats;
+  alignas(64) std::array<uint16_t, kChunk> halfs;
   for (size_t begin = 0; begin < dim; begin += kChunk) {
     const size_t n = std::min(kChunk, dim - begin);
-    if (type == VectorType::kF16) {
-      Kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(row) + begin, floats.data(), n);
-    } else {
-      for (size_t i = 0; i < n; ++i) floats[i] = static_cast<float>(static_cast<int8_t>(row[begin + i]));
+    switch (type) {
+      case VectorType::kF32: std::memcpy(floats.data(), row + begin * 4, n * 4); break;
+      case VectorType::kF16:
+        std::memcpy(halfs.data(), row + begin * 2, n * 2);
+        Kernels().f16_to_f32(halfs.data(), floats.data(), n);
+        break;
+      case VectorType::kInt8:
+        for (size_t i = 0; i < n; ++i) floats[i] = static_cast<float>(static_cast<int8_t>(row[begin + i]));
+        break;
     }
     add(begin, floats.data(), n);
   }
