@@ -1,7 +1,7 @@
 // Memory asked for before it is read.
 //
 // Into the second-level cache: Zen 4 reads twice as many lines at random in a second that way as by asking for them
-// into the first; Sapphire Rapids hardly cares (docs/internals/ann.md, "A walk").
+// into the first; Sapphire Rapids hardly cares (docs/internals/ann.md, "Into which cache").
 //
 // Threads: pure functions; any address will do.
 // Errors:  none.
