@@ -303,6 +303,9 @@ class GraphIndexImpl final : public GraphIndex {
     GraphWalk walk =
         BeginWalk(query, filtered ? PoolToGoOn(pool, trusted_from, *query.eligible) : pool, wanted, *scratch);
     walk.pool_reach = pool;
+    // A small pool is faster; what the compact layout forgets cannot be found again by looking at a few nodes.
+    const uint32_t room = walk.pool_capacity;
+    if (!is_compact()) walk.pool_capacity = pool;
     // Rows that were taken are scored already; in the compact layout those remembered are all there is.
     const uint32_t kept = is_compact() ? pool : std::max(pool / 2, kKeptOfWanted * wanted);
     if (query.eligible != nullptr) {
@@ -324,8 +327,9 @@ class GraphIndexImpl final : public GraphIndex {
     };
     uint32_t near = run();
     // Too few, but some: most likely they are thin here by chance, and going on costs less than a look at all rows.
-    while (near < trusted_from && near * kGoOn >= trusted_from && walk.pool_reach < walk.pool_capacity && status.ok()) {
-      walk.pool_reach = std::min(walk.pool_reach + pool / kGoOnSteps + 1, walk.pool_capacity);
+    while (near < trusted_from && near * kGoOn >= trusted_from && walk.pool_reach < room && status.ok()) {
+      if (walk.pool_capacity < room) kernels_.widen(walk, room);
+      walk.pool_reach = std::min(walk.pool_reach + pool / kGoOnSteps + 1, room);
       near = run();
     }
     stats->hops += walk.hops;

@@ -234,6 +234,8 @@ struct GraphKernels {
                        float* norm_squared);
   // Appends keys of rows to sweep.keys until there is no room for another block (true) or no block is left.
   bool (*sweep)(GraphSweep& sweep);
+  // Gives the pool of a walk in the fast layout, of which no node is left, the room that it might have had before.
+  void (*widen)(GraphWalk& walk, uint32_t capacity);
   GraphWalkKernels fast;
   GraphWalkKernels compact;
 };

@@ -11,23 +11,12 @@
 #include <tuple>
 #include <vector>
 
-#include "ann/graph_scratch.h"
-#include "ann/graph_space.h"
-#include "ann/rows_testing.h"
-#include "simd/kernels.h"
+#include "ann/graph_kernels_testing.h"
 
 namespace akidb {
 namespace {
 
 constexpr uint32_t kDims[] = {64, 128, 192, 384, 448, 768, 1024, 1088, 2112, 16448};
-
-std::vector<const GraphKernels*> KernelSets() {
-  std::vector<const GraphKernels*> out;
-  for (const KernelSet* set : AllKernels()) {
-    if (set->supported()) out.push_back(&GraphKernelsFor(set->name));
-  }
-  return out;
-}
 
 std::vector<uint32_t> Signs(uint32_t dim) {
   std::mt19937_64 random(dim);
@@ -41,88 +30,6 @@ double Dot(const std::vector<float>& a, const std::vector<float>& b) {
   for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   return sum;
 }
-
-// Rows as codes, with what the codes stand for beside them.
-struct Coded {
-  Coded(const GraphKernels& kernels, uint32_t dim, uint32_t count, uint64_t seed)
-      : codes(size_t{count} * dim), scales(count), norms(count) {
-    for (uint32_t row = 0; row < count; ++row) {
-      std::vector<float> x = NormalFloats(seed + row, dim);
-      for (float& e : x) e /= std::sqrt(static_cast<float>(dim));
-      kernels.encode(x.data(), dim, codes.data() + size_t{row} * dim, &scales[row], &norms[row]);
-      for (uint32_t i = 0; i < dim; ++i) x[i] = scales[row] * static_cast<float>(codes[size_t{row} * dim + i]);
-      decoded.push_back(std::move(x));
-    }
-    slab = {codes.data(), scales.data(), norms.data(), dim};
-  }
-  std::vector<int8_t> codes;
-  std::vector<float> scales, norms;
-  std::vector<std::vector<float>> decoded;
-  CodeSlab slab;
-};
-
-struct Prepared {
-  Prepared(const GraphKernels& kernels, const std::vector<float>& x)
-      : lut(x.size() * 4), levels(x.size()), sign_levels(x.size()) {
-    query.lut = lut.data();
-    query.levels = levels.data();
-    query.sign_levels = sign_levels.data();
-    kernels.prepare(x.data(), &query, static_cast<uint32_t>(x.size()));
-    kernels.prepare_signs(&query, static_cast<uint32_t>(x.size()));
-  }
-  std::vector<uint8_t> lut;
-  std::vector<int16_t> levels;
-  std::vector<uint8_t> sign_levels;
-  GraphQuery query;
-};
-
-// Rows in the compact layout, without edges.
-struct CompactCoded {
-  CompactCoded(const GraphKernels& kernels, const Coded& coded, uint32_t code_bits)
-      : layout{coded.slab.dim, code_bits},
-        count(static_cast<uint32_t>(coded.scales.size())),
-        signs(count * layout.sign_bytes(), 7),
-        codes(count * layout.code_bytes(), 7) {
-    for (uint32_t row = 0; row < count; ++row) {
-      kernels.encode_compact(coded.slab, row, layout, signs.data() + row * layout.sign_bytes(),
-                             codes.data() + row * layout.code_bytes());
-    }
-  }
-  // Keys of rows 1 to 32 by their signs, from a walk that begins at row 0, or of all rows by their finer codes.
-  std::vector<int64_t> Keys(const GraphKernels& kernels, const GraphQuery& query, bool fine) const {
-    std::vector<int64_t> results(count + kKeySlack), pool(count + kKeySlack, std::numeric_limits<int64_t>::max());
-    std::vector<uint32_t> edges(size_t{count} * kGraphDegree), visited(count / 32 + 1), trail(count);
-    for (uint32_t i = 0; i < edges.size(); ++i) edges[i] = i < kGraphDegree ? i + 1 : 0;
-    GraphWalk walk;
-    walk.compact = layout;
-    walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
-    walk.signs = signs.data();
-    walk.codes = codes.data();
-    walk.query = &query;
-    walk.pool = pool.data();
-    walk.pool_capacity = count;
-    walk.visited = visited.data();
-    walk.trail = trail.data();
-    walk.results = results.data();
-    walk.result_capacity = count;
-    if (fine) {
-      for (uint32_t row = 0; row < count; ++row) pool[row] = row;
-      kernels.compact.score_own(walk, pool.data(), count);
-      results.resize(walk.result_size);
-      return results;
-    }
-    visited[0] = 1;
-    pool[walk.pool_size++] = KeyOfPair(0, 0);
-    EXPECT_FALSE(kernels.compact.run(walk, 1000));
-    EXPECT_EQ(walk.pool_size, 1 + kGraphDegree);
-    pool.resize(walk.pool_size);
-    std::erase_if(pool, [](int64_t key) { return RowOfKey(key) == 0; });
-    return pool;
-  }
-  CompactLayout layout;
-  uint32_t count;
-  std::vector<uint8_t> signs, codes;
-};
 
 TEST(GraphKernelsTest, RotationKeepsAnglesAndSpreadsElements) {
   for (const GraphKernels* kernels : KernelSets()) {
@@ -455,74 +362,6 @@ TEST(GraphKernelsTest, CompactEstimatesAreUnbiased) {
     EXPECT_LT(std::abs(error / count), error_max / 10) << bits << " " << fine;
     EXPECT_LT(std::sqrt(squares / count), error_max) << bits << " " << fine;
     EXPECT_GT(std::sqrt(squares / count), error_max / 10) << bits << " " << fine;
-  }
-}
-
-// Of rows that are equally near, the one taken goes behind those that are not: pools are sorted by insertions that rely
-// on order.
-// A compact walk over 40 rows that meets none but those put into its pool: all edges lead to row 0, which was visited.
-struct IsolatedWalk {
-  explicit IsolatedWalk(const GraphKernels& kernels)
-      : coded(kernels, 64, 40, 1), compact(kernels, coded, 8), prepared(kernels, coded.decoded[0]) {
-    walk.compact = compact.layout;
-    walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
-    walk.signs = compact.signs.data();
-    walk.codes = compact.codes.data();
-    walk.query = &prepared.query;
-    walk.pool = pool.data();
-    walk.pool_capacity = 40;
-    walk.visited = visited.data();
-    walk.trail = trail.data();
-    walk.results = results.data();
-    walk.result_capacity = 40;
-  }
-  IsolatedWalk(const IsolatedWalk&) = delete;
-  IsolatedWalk& operator=(const IsolatedWalk&) = delete;
-
-  const Coded coded;
-  const CompactCoded compact;
-  const Prepared prepared;
-  const std::vector<uint32_t> edges = std::vector<uint32_t>(40 * size_t{kGraphDegree});
-  std::vector<int64_t> pool = std::vector<int64_t>(40 + kKeySlack, std::numeric_limits<int64_t>::max());
-  std::vector<int64_t> results = std::vector<int64_t>(40 + kKeySlack);
-  std::vector<uint32_t> visited = {1, 0}, trail = std::vector<uint32_t>(40);
-  GraphWalk walk;
-};
-
-TEST(GraphKernelsTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
-  constexpr uint32_t kEqual = 5;
-  for (const GraphKernels* kernels : KernelSets()) {
-    IsolatedWalk isolated(*kernels);
-    GraphWalk& walk = isolated.walk;
-    std::vector<int64_t>& pool = isolated.pool;
-    for (uint32_t row = 1; row <= kEqual; ++row) pool[walk.pool_size++] = KeyOfPair(0.5f, row);
-    pool[walk.pool_size++] = KeyOfPair(0.75f, 6);
-    uint32_t taken = 0;
-    for (bool more = true; more; ++taken) {
-      ASSERT_LE(taken, walk.pool_size + 1) << kernels->name;
-      more = kernels->compact.run(walk, 1);
-      EXPECT_TRUE(std::is_sorted(pool.begin(), pool.begin() + walk.pool_size)) << kernels->name << " after " << taken;
-    }
-    EXPECT_EQ(walk.hops, walk.pool_size) << "each is taken once";
-  }
-}
-
-// A walk ends when the best of its pool are taken, as many as it may reach, and goes on from there with a longer reach.
-TEST(GraphKernelsTest, AWalkGoesOnWhereItEnded) {
-  constexpr uint32_t kRows = 20, kReach = 7;
-  for (const GraphKernels* kernels : KernelSets()) {
-    IsolatedWalk isolated(*kernels);
-    GraphWalk& walk = isolated.walk;
-    std::vector<int64_t>& pool = isolated.pool;
-    walk.pool_reach = kReach;
-    for (uint32_t row = 1; row <= kRows; ++row) {
-      pool[walk.pool_size++] = KeyOfPair(0.5f + static_cast<float>(row), row);
-    }
-    EXPECT_FALSE(kernels->compact.run(walk, 1000));
-    EXPECT_EQ(walk.hops, kReach) << kernels->name;
-    walk.pool_reach = kRows;
-    EXPECT_FALSE(kernels->compact.run(walk, 1000));
-    EXPECT_EQ(walk.hops, kRows) << kernels->name;
   }
 }
 
