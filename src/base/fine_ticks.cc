@@ -76,7 +76,7 @@ void FineTicks::Run(int processor) {
   CPU_SET(processor, &set);
   if (::sched_setaffinity(0, sizeof(set), &set) != 0) return;
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-  PreferShortSlices();
+  ComeFirst();
   while (Await()) {
     int64_t worked_at = NowNs();
     for (int64_t now = worked_at;

@@ -16,4 +16,9 @@ void GiveWayToOtherThreads();
 // up: by a short slice, for which it gets no more time than others do. Threads it will start inherit that.
 void PreferShortSlices();
 
+// From now on the calling thread, which works for microseconds at a time, takes the processor from any other when it
+// wakes up: true if it is real-time, at the lowest priority (SCHED_FIFO, which needs CAP_SYS_NICE or RLIMIT_RTPRIO).
+// Where that is refused it asks for short slices. Threads it will start do not inherit the first.
+bool ComeFirst();
+
 }  // namespace akidb

@@ -47,6 +47,19 @@ TEST(ThreadPriorityTest, ShortSlicesChangeNothingElse) {
   EXPECT_LE(attributes[3], 100'000u);
 }
 
+// Whether it may is for the system to say; the threads it starts never are.
+TEST(ThreadPriorityTest, WhoComesFirstIsRealTimeWhereItMayBe) {
+  bool first = false;
+  int policy = -1, started = -1;
+  std::thread([&] {
+    first = ComeFirst();
+    policy = ::sched_getscheduler(0);
+    std::thread([&] { started = ::sched_getscheduler(0); }).join();
+  }).join();
+  EXPECT_EQ(policy, first ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER);
+  EXPECT_EQ(started, SCHED_OTHER);
+}
+
 TEST(ThreadPriorityTest, WhoGivesWayIsNotPreferred) {
   std::thread([] {
     GiveWayToOtherThreads();
