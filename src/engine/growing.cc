@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
+#include <utility>
 
 #include "ann/exact_score.h"
 #include "ann/growing_index.h"
@@ -229,12 +231,13 @@ GrowingRows::Place GrowingRows::Locate(RowIndex row) const {
 }
 
 GrowingRows::Place GrowingRows::PlaceForAppend() {
-  MutexLock lock(mutex_);
   const uint32_t row = published_.load(std::memory_order_relaxed);
   if (chunks_.empty() || row == chunks_.back()->first_row + chunks_.back()->capacity) {
     const uint32_t capacity =
         chunks_.empty() ? kChunkRowsMin : std::min(chunks_.back()->capacity * kChunkGrowth, chunk_rows_max_);
-    chunks_.push_back(std::make_shared<GrowingChunk>(row, capacity, type_, dim_, distance_, indexing_));
+    auto chunk = std::make_shared<GrowingChunk>(row, capacity, type_, dim_, distance_, indexing_);
+    MutexLock lock(mutex_);
+    chunks_.push_back(std::move(chunk));
   }
   return {chunks_.back(), row - chunks_.back()->first_row};
 }
@@ -253,6 +256,7 @@ void GrowingRows::Append(const NewRow& row, Lsn lsn) {
   }
   const uint32_t number = chunk.first_row + place.offset;
   if (number == 0) first_lsn_ = lsn;
+  GrowSlots();
   {
     MutexLock lock(mutex_);
     chunk.count.store(place.offset + 1, std::memory_order_release);
@@ -263,30 +267,33 @@ void GrowingRows::Append(const NewRow& row, Lsn lsn) {
                           std::memory_order_relaxed);
 }
 
-size_t GrowingRows::SlotOf(std::string_view id) const {
-  const size_t mask = slots_.size() - 1;
+size_t GrowingRows::SlotIn(std::span<const uint32_t> slots, std::string_view id) const {
+  const size_t mask = slots.size() - 1;
   size_t slot = Xxh3(id) & mask;
-  while (slots_[slot] != 0) {
-    const Place place = LocateLocked(slots_[slot] - 1);
+  while (slots[slot] != 0) {
+    const Place place = LocateLocked(slots[slot] - 1);
     if (place.chunk->rows[place.offset].id == id) return slot;
     slot = (slot + 1) & mask;
   }
   return slot;
 }
 
-void GrowingRows::IndexRow(RowIndex row) {
-  if ((used_slots_ + 1) * 2 > slots_.size()) {
-    std::vector<uint32_t> old = std::move(slots_);
-    slots_.assign(std::max<size_t>(64, old.size() * 2), 0);
-    for (const uint32_t entry : old) {
-      if (entry == 0) continue;
-      const Place place = LocateLocked(entry - 1);
-      slots_[SlotOf(place.chunk->rows[place.offset].id)] = entry;
-    }
+void GrowingRows::GrowSlots() {
+  if ((used_slots_ + 1) * 2 <= slots_.size()) return;
+  std::vector<uint32_t> larger(std::max<size_t>(64, slots_.size() * 2));
+  for (const uint32_t entry : slots_) {
+    if (entry == 0) continue;
+    const Place place = LocateLocked(entry - 1);
+    larger[SlotIn(larger, place.chunk->rows[place.offset].id)] = entry;
   }
+  MutexLock lock(mutex_);
+  slots_.swap(larger);
+}
+
+void GrowingRows::IndexRow(RowIndex row) {
   const Place place = LocateLocked(row);
   GrowingChunk::Row& slot_row = place.chunk->rows[place.offset];
-  uint32_t& slot = slots_[SlotOf(slot_row.id)];
+  uint32_t& slot = slots_[SlotIn(slots_, slot_row.id)];
   if (slot == 0) {
     ++used_slots_;
   } else {
@@ -304,7 +311,7 @@ void GrowingRows::MarkDeleted(RowIndex row, Lsn lsn) {
 std::optional<RowIndex> GrowingRows::FindLatest(std::string_view id) const {
   MutexLock lock(mutex_);
   if (slots_.empty()) return std::nullopt;
-  const uint32_t entry = slots_[SlotOf(id)];
+  const uint32_t entry = slots_[SlotIn(slots_, id)];
   if (entry == 0) return std::nullopt;
   const Place place = LocateLocked(entry - 1);
   if (Lsn(place.chunk->rows[place.offset].deleted_at.load(std::memory_order_acquire)) != Lsn::Max())
@@ -315,7 +322,7 @@ std::optional<RowIndex> GrowingRows::FindLatest(std::string_view id) const {
 std::optional<RowIndex> GrowingRows::FindAt(std::string_view id, Lsn lsn) const {
   MutexLock lock(mutex_);
   if (slots_.empty()) return std::nullopt;
-  const uint32_t entry = slots_[SlotOf(id)];
+  const uint32_t entry = slots_[SlotIn(slots_, id)];
   for (uint32_t row = entry == 0 ? kNoOlderRow : entry - 1; row != kNoOlderRow;) {
     const Place place = LocateLocked(row);
     if (place.chunk->LiveAt(place.offset, lsn)) return row;

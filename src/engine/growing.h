@@ -13,6 +13,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -81,11 +82,14 @@ class GrowingRows {
   };
   std::vector<std::shared_ptr<GrowingChunk>> Chunks() const;
   Place Locate(RowIndex row) const;
-  Place PlaceForAppend();
+  // Both for the writer, who looks without the lock at what nobody else changes: room for many rows takes milliseconds
+  // to make, and searches do not wait for that.
+  Place PlaceForAppend() AKI_NO_THREAD_SAFETY_ANALYSIS;
+  void GrowSlots() AKI_NO_THREAD_SAFETY_ANALYSIS;
   void IndexRow(RowIndex row) AKI_REQUIRES(mutex_);
   Place LocateLocked(RowIndex row) const AKI_REQUIRES(mutex_);
-  // Slot of `id`, or the free slot where it would go.
-  size_t SlotOf(std::string_view id) const AKI_REQUIRES(mutex_);
+  // Which of `slots` is that of `id`, or the free one where it would go.
+  size_t SlotIn(std::span<const uint32_t> slots, std::string_view id) const AKI_REQUIRES(mutex_);
 
   const uint32_t dim_;
   const VectorType type_;
@@ -97,7 +101,7 @@ class GrowingRows {
   Lsn first_lsn_;
 
   Mutex indexing_mutex_;  // before mutex_
-  mutable Mutex mutex_;
+  mutable Mutex mutex_;   // what it guards is changed by the writer alone
   std::vector<std::shared_ptr<GrowingChunk>> chunks_ AKI_GUARDED_BY(mutex_);
   // id -> newest row, open addressing; a slot holds row + 1. Older rows of the same id hang on it.
   std::vector<uint32_t> slots_ AKI_GUARDED_BY(mutex_);
