@@ -63,6 +63,29 @@ struct Prepared {
   GraphQuery query;
 };
 
+// What a walk over so many rows needs room for, with an empty pool.
+struct WalkMemory {
+  WalkMemory(uint32_t rows, uint32_t pool_capacity)
+      : pool(pool_capacity + kKeySlack, std::numeric_limits<int64_t>::max()),
+        results(rows + kKeySlack),
+        visited(rows / 32 + 1),
+        trail(rows) {}
+  // A walk that works in it, for the caller to say over what.
+  GraphWalk Walk(const GraphQuery& query, uint32_t pool_capacity) {
+    GraphWalk walk;
+    walk.query = &query;
+    walk.pool = pool.data();
+    walk.pool_capacity = pool_capacity;
+    walk.results = results.data();
+    walk.result_capacity = static_cast<uint32_t>(trail.size());
+    walk.visited = visited.data();
+    walk.trail = trail.data();
+    return walk;
+  }
+  std::vector<int64_t> pool, results;
+  std::vector<uint32_t> visited, trail;
+};
+
 // Rows in the compact layout, without edges.
 struct CompactCoded {
   CompactCoded(const GraphKernels& kernels, const Coded& coded, uint32_t code_bits)
@@ -77,28 +100,22 @@ struct CompactCoded {
   }
   // Keys of rows 1 to 32 by their signs, from a walk that begins at row 0, or of all rows by their finer codes.
   std::vector<int64_t> Keys(const GraphKernels& kernels, const GraphQuery& query, bool fine) const {
-    std::vector<int64_t> results(count + kKeySlack), pool(count + kKeySlack, std::numeric_limits<int64_t>::max());
-    std::vector<uint32_t> edges(size_t{count} * kGraphDegree), visited(count / 32 + 1), trail(count);
+    WalkMemory memory(count, count);
+    std::vector<int64_t>& pool = memory.pool;
+    std::vector<uint32_t> edges(size_t{count} * kGraphDegree);
     for (uint32_t i = 0; i < edges.size(); ++i) edges[i] = i < kGraphDegree ? i + 1 : 0;
-    GraphWalk walk;
+    GraphWalk walk = memory.Walk(query, count);
     walk.compact = layout;
     walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
     walk.signs = signs.data();
     walk.codes = codes.data();
-    walk.query = &query;
-    walk.pool = pool.data();
-    walk.pool_capacity = count;
-    walk.visited = visited.data();
-    walk.trail = trail.data();
-    walk.results = results.data();
-    walk.result_capacity = count;
     if (fine) {
       for (uint32_t row = 0; row < count; ++row) pool[row] = row;
       kernels.compact.score_own(walk, pool.data(), count);
-      results.resize(walk.result_size);
-      return results;
+      memory.results.resize(walk.result_size);
+      return memory.results;
     }
-    visited[0] = 1;
+    memory.visited[0] = 1;
     pool[walk.pool_size++] = KeyOfPair(0, 0);
     EXPECT_FALSE(kernels.compact.run(walk, 1000));
     EXPECT_EQ(walk.pool_size, 1 + kGraphDegree);

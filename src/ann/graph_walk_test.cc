@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <random>
 #include <vector>
@@ -22,13 +21,7 @@ struct IsolatedWalk {
     walk.edges = reinterpret_cast<const uint8_t*>(edges.data());
     walk.signs = compact.signs.data();
     walk.codes = compact.codes.data();
-    walk.query = &prepared.query;
-    walk.pool = pool.data();
-    walk.pool_capacity = 40;
-    walk.visited = visited.data();
-    walk.trail = trail.data();
-    walk.results = results.data();
-    walk.result_capacity = 40;
+    memory.visited[0] = 1;
   }
   IsolatedWalk(const IsolatedWalk&) = delete;
   IsolatedWalk& operator=(const IsolatedWalk&) = delete;
@@ -37,10 +30,8 @@ struct IsolatedWalk {
   const CompactCoded compact;
   const Prepared prepared;
   const std::vector<uint32_t> edges = std::vector<uint32_t>(40 * size_t{kGraphDegree});
-  std::vector<int64_t> pool = std::vector<int64_t>(40 + kKeySlack, std::numeric_limits<int64_t>::max());
-  std::vector<int64_t> results = std::vector<int64_t>(40 + kKeySlack);
-  std::vector<uint32_t> visited = {1, 0}, trail = std::vector<uint32_t>(40);
-  GraphWalk walk;
+  WalkMemory memory = WalkMemory(40, 40);
+  GraphWalk walk = memory.Walk(prepared.query, 40);
 };
 
 // Of rows that are equally near, the one taken goes behind those that are not: pools are sorted by insertions that rely
@@ -50,7 +41,7 @@ TEST(GraphWalkTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
   for (const GraphKernels* kernels : KernelSets()) {
     IsolatedWalk isolated(*kernels);
     GraphWalk& walk = isolated.walk;
-    std::vector<int64_t>& pool = isolated.pool;
+    std::vector<int64_t>& pool = isolated.memory.pool;
     for (uint32_t row = 1; row <= kEqual; ++row) pool[walk.pool_size++] = KeyOfPair(0.5f, row);
     pool[walk.pool_size++] = KeyOfPair(0.75f, 6);
     uint32_t taken = 0;
@@ -69,7 +60,7 @@ TEST(GraphWalkTest, AWalkGoesOnWhereItEnded) {
   for (const GraphKernels* kernels : KernelSets()) {
     IsolatedWalk isolated(*kernels);
     GraphWalk& walk = isolated.walk;
-    std::vector<int64_t>& pool = isolated.pool;
+    std::vector<int64_t>& pool = isolated.memory.pool;
     walk.pool_reach = kReach;
     for (uint32_t row = 1; row <= kRows; ++row) {
       pool[walk.pool_size++] = KeyOfPair(0.5f + static_cast<float>(row), row);
@@ -87,7 +78,9 @@ struct RandomWalk {
   static constexpr uint32_t kRows = 2000, kRoom = 1200;
 
   RandomWalk(const GraphKernels& kernels, const Coded& coded, uint32_t capacity)
-      : prepared(kernels, coded.decoded[1]), blocks(kRows * layout.block_bytes()) {
+      : prepared(kernels, coded.decoded[1]),
+        blocks(kRows * layout.block_bytes()),
+        walk(memory.Walk(prepared.query, capacity)) {
     std::mt19937_64 random(1);
     for (uint32_t row = 0; row < kRows; ++row) {
       std::vector<uint32_t> ids(kGraphDegree);
@@ -97,25 +90,18 @@ struct RandomWalk {
     }
     walk.layout = layout;
     walk.blocks = blocks.data();
-    walk.query = &prepared.query;
-    walk.pool = pool.data();
-    walk.pool_capacity = capacity;
-    walk.visited = visited.data();
-    walk.trail = trail.data();
-    walk.results = results.data();
-    walk.result_capacity = kRows;
-    pool[walk.pool_size++] = KeyOfPair(0, 0);
+    memory.pool[walk.pool_size++] = KeyOfPair(0, 0);
   }
   RandomWalk(const RandomWalk&) = delete;
   RandomWalk& operator=(const RandomWalk&) = delete;
 
-  std::vector<uint32_t> Visited() const { return {trail.begin(), trail.begin() + walk.trail_size}; }
+  std::vector<uint32_t> Visited() const { return {memory.trail.begin(), memory.trail.begin() + walk.trail_size}; }
   // The rows that it may still come to, with the best key of each.
   std::map<uint32_t, int64_t> Left() const {
     std::map<uint32_t, int64_t> out;
     for (uint32_t i = 0; i < walk.pool_size; ++i) {
-      const uint32_t row = RowOfKey(pool[i]);
-      if ((visited[row / 32] >> (row % 32) & 1) == 0) out.try_emplace(row, pool[i]);
+      const uint32_t row = RowOfKey(memory.pool[i]);
+      if ((memory.visited[row / 32] >> (row % 32) & 1) == 0) out.try_emplace(row, memory.pool[i]);
     }
     return out;
   }
@@ -123,9 +109,7 @@ struct RandomWalk {
   const GraphLayout layout{64};
   const Prepared prepared;
   std::vector<uint8_t> blocks;
-  std::vector<int64_t> pool = std::vector<int64_t>(kRoom + kKeySlack, std::numeric_limits<int64_t>::max());
-  std::vector<int64_t> results = std::vector<int64_t>(kRows + kKeySlack);
-  std::vector<uint32_t> visited = std::vector<uint32_t>(kRows / 32 + 1), trail = std::vector<uint32_t>(kRows);
+  WalkMemory memory = WalkMemory(kRows, kRoom);
   GraphWalk walk;
 };
 
@@ -145,7 +129,7 @@ TEST(GraphWalkTest, AWidenedPoolHasForgottenNothing) {
       EXPECT_GT(narrow.Left().size(), 100u);
       EXPECT_EQ(narrow.Left(), wide.Left()) << kernels->name << " " << reach;
       EXPECT_EQ(narrow.walk.hops, wide.walk.hops) << "it was no step";
-      EXPECT_TRUE(std::is_sorted(narrow.pool.begin(), narrow.pool.begin() + narrow.walk.pool_size));
+      EXPECT_TRUE(std::is_sorted(narrow.memory.pool.begin(), narrow.memory.pool.begin() + narrow.walk.pool_size));
     }
   }
 }
