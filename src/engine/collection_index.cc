@@ -50,10 +50,10 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
   std::optional<IndexJob> job;
   {
     MutexLock lock(maintenance_mutex_);
-    if (indexing_ || superseded()) return false;
+    if (superseded()) return false;
     {
       MutexLock write(write_mutex_);
-      if (dropped_) return false;
+      if (dropped_ || indexing_) return false;
     }
     job = PickIndexJob();
     if (!job) return false;
@@ -64,7 +64,9 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
       if (merging_ || !merging.empty()) return false;
     }
     job->start = committer_.head()->manifest.version;
-    indexing_ = true;
+    MutexLock write(write_mutex_);
+    if (dropped_) return false;
+    indexing_ = &ctx;
   }
   Status status;
   switch (job->work) {
@@ -72,8 +74,8 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
     case IndexJob::Work::kBuild: status = BuildSegmentIndex(ctx, *job); break;
     case IndexJob::Work::kStore: status = StoreIndex(ctx, *job); break;
   }
-  MutexLock lock(maintenance_mutex_);
-  indexing_ = false;
+  MutexLock write(write_mutex_);
+  indexing_ = nullptr;
   if (!status.ok()) return std::unexpected(std::move(status));
   return true;
 }

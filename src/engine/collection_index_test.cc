@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
+
 #include "ann/graph_topology.h"
+#include "ann/parallel.h"
 #include "engine/engine_testing.h"
 #include "format/index_object.h"
 #include "format/manifest_format.h"
@@ -107,6 +111,42 @@ TEST_F(CollectionIndexTest, IsWorkOfTheExecutorThatComputesForLong) {
   EXPECT_EQ(c->stats().indexed_rows, 0u);
   computing->RunUntilIdle();
   EXPECT_EQ(c->stats().indexed_rows, uint64_t{kRows});
+}
+
+// Minutes of work for rows that nobody can ask for any more would keep the other collections' rows waiting.
+TEST_F(CollectionIndexTest, ADropEndsTheBuildThatItMakesNeedless) {
+  struct DropInTheMiddle final : Parallel {
+    void Run(size_t count, const std::function<void(size_t)>& body) override {
+      if (++runs == 3) drop();
+      Serial().Run(count, body);
+    }
+    int runs = 0;
+    std::function<void()> drop;
+  };
+  int runs_undisturbed = 0;
+  for (const bool dropped : {false, true}) {
+    const auto parallel = std::make_shared<DropInTheMiddle>();
+    EngineOptions options = Options();
+    options.index_parallel = parallel;
+    TestDatabase test(options);
+    const auto c = Filled(test);
+    const auto other = Create(test, "other", IndexKind::kHnsw);
+    test.Upsert(*other, Rows(0, kRows));
+    ASSERT_TRUE(other->Flush(test.ctx()).ok());
+    parallel->drop = [&] {
+      if (dropped) EXPECT_TRUE(test.db().Drop(test.ctx(), "docs").ok());
+    };
+    test.executor().Step("index");
+    if (!dropped) {
+      runs_undisturbed = parallel->runs;
+      EXPECT_GT(runs_undisturbed, 6) << "so that a drop in the third is early";
+      continue;
+    }
+    EXPECT_LT(parallel->runs, runs_undisturbed) << "it ended at once";
+    EXPECT_EQ(c->stats().indexed_rows, 0u);
+    Index(test);
+    EXPECT_EQ(other->stats().indexed_rows, uint64_t{kRows}) << "whose turn it is then";
+  }
 }
 
 TEST_F(CollectionIndexTest, AFlushedSegmentIsScannedThenIndexedAndTheManifestNamesWhatIsStored) {

@@ -151,6 +151,7 @@ void CollectionImpl::MarkDropped() {
   {
     MutexLock lock(write_mutex_);
     dropped_ = true;
+    if (indexing_) indexing_->Cancel();  // which may have minutes of work left
     deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_.exchange(0), std::memory_order_relaxed);
   }
   // Whoever still holds this object has nothing to wait for.

@@ -181,6 +181,10 @@ NextStep DatabaseImpl::IndexTaskStep(OpContext& ctx) {
   bool more = false;
   for (const auto& collection : LoadedImpls()) {
     const auto indexed = collection->IndexStep(ctx);
+    if (!ctx.Check().ok()) {  // the database stops, or the collection was dropped: the others are for the next step
+      more = true;
+      break;
+    }
     if (!indexed) LogFailure("index", collection->id(), indexed.error());
     more = more || (indexed && *indexed);
   }
