@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace akidb {
@@ -54,6 +56,31 @@ class OpContext {
   Priority priority_ = Priority::kQuery;
   ReadSource read_source_ = ReadSource::kAny;
   std::atomic<bool> cancelled_{false};
+};
+
+// Operations that end together, once what they are for is gone. All functions from any thread.
+class OpGroup {
+ public:
+  // While it lives, `ctx` is one of them.
+  class Member {
+   public:
+    Member(OpGroup& group, OpContext& ctx);
+    ~Member();
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
+
+   private:
+    OpGroup& group_;
+    OpContext& ctx_;
+  };
+
+  // Cancels those that are under way, and each that begins later.
+  void Cancel();
+
+ private:
+  Mutex mutex_;
+  bool cancelled_ AKI_GUARDED_BY(mutex_) = false;
+  std::vector<OpContext*> members_ AKI_GUARDED_BY(mutex_);
 };
 
 // While it lives, reads of `ctx` ask the store itself.

@@ -24,6 +24,23 @@ TEST(OpContextTest, CancelWinsOverTheDeadline) {
   EXPECT_EQ(ctx.Check().code(), StatusCode::kCancelled);
 }
 
+TEST(OpGroupTest, CancelEndsWhoIsUnderWayAndWhoBeginsLaterButNobodyWhoLeft) {
+  OpContext left(RealClock());
+  OpContext under_way(RealClock());
+  OpContext later(RealClock());
+  OpGroup group;
+  {
+    const OpGroup::Member member(group, left);
+  }
+  const OpGroup::Member first(group, under_way);
+  EXPECT_TRUE(under_way.Check().ok());
+  group.Cancel();
+  const OpGroup::Member second(group, later);
+  EXPECT_TRUE(left.Check().ok());
+  EXPECT_EQ(under_way.Check().code(), StatusCode::kCancelled);
+  EXPECT_EQ(later.Check().code(), StatusCode::kCancelled);
+}
+
 TEST(OpContextTest, ReadsAskTheStoreItselfForAWhile) {
   OpContext ctx(RealClock());
   EXPECT_EQ(ctx.read_source(), ReadSource::kAny);

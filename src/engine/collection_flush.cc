@@ -257,6 +257,7 @@ Result<bool> CollectionImpl::FlushStep(OpContext& ctx, FlushTrigger trigger, Flu
 
 Result<bool> CollectionImpl::UploadStep(OpContext& ctx, FlushJob* job) {
   Status uploaded = UploadFlush(ctx, job);
+  if (!uploaded.ok() && GiveUpDropped()) return false;
   MutexLock lock(flush_mutex_);
   // What an upload that fails leaves behind is the collector's.
   job->left_garbage = job->left_garbage || !uploaded.ok();
@@ -351,6 +352,7 @@ Status CollectionImpl::WriteDeletes(OpContext& ctx, FlushJob* job) {
 
 Status CollectionImpl::UploadFlush(OpContext& ctx, FlushJob* flush) {
   FlushJob& job = *flush;
+  const OpGroup::Member member(until_dropped_, ctx);
   std::vector<GrowingReader> groups;
   for (const auto& group : job.groups) groups.emplace_back(*group);
   job.origins = LiveInOrderOfId<FlushJob::Origin>(groups, job.watermark);

@@ -348,6 +348,26 @@ TEST_F(FlushTest, ADropMeanwhileEndsBoth) {
   EXPECT_EQ(Objects("segments/"), 0u);
 }
 
+// Seconds of work, maybe, for rows that nobody can ask for any more.
+TEST_F(FlushTest, ADropEndsTheUploadThatItMakesNeedlessAndTheOthersGoOn) {
+  const auto other = node_->Create("other", 2);
+  Await("1");
+  const auto written = node_->Write(*other, {{"2", {1, 0}, "{}"}});
+  ASSERT_TRUE(written);
+  bool published = false;
+  other->NotifyCommitted(node_->ctx(), written->position.lsn, [&](const Status& status) { published = status.ok(); });
+  const uint64_t uploads = Uploads();
+  node_->DuringNext(StoreOp::kOpenWriter, [&] { ASSERT_TRUE(node_->db().Drop(node_->ctx(), "docs").ok()); });
+  Upload();
+  EXPECT_EQ(Uploads(), uploads) << "it was not finished";
+  ASSERT_THAT(answers_, SizeIs(1));
+  EXPECT_EQ(answers_[0].reason(), "collection_dropped");
+  Upload();
+  EXPECT_EQ(Uploads(), uploads + 1) << "of the other collection";
+  Commit();
+  EXPECT_TRUE(published);
+}
+
 TEST_F(FlushTest, ARevertMeanwhilePublishesBothAndUndoesThem) {
   Await("1");
   ASSERT_TRUE(docs_->CreateSnapshot(node_->ctx(), "good"));

@@ -19,7 +19,6 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -572,7 +571,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;
-  OpContext* indexing_ AKI_GUARDED_BY(write_mutex_) = nullptr;  // of the index that is worked on
+  bool indexing_ AKI_GUARDED_BY(write_mutex_) = false;
+  OpGroup until_dropped_;  // what a drop makes needless: indexes, uploads of flushes, merges; minutes of work, maybe
   bool home_changing_ AKI_GUARDED_BY(write_mutex_) = false;
   std::vector<EpochEntry> replay_epochs_ AKI_GUARDED_BY(write_mutex_);  // of the manifest that was opened
   Lsn batch_first_lsn_ AKI_GUARDED_BY(write_mutex_);                    // first record since the last seal; 0 if none

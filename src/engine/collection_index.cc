@@ -66,16 +66,17 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
     job->start = committer_.head()->manifest.version;
     MutexLock write(write_mutex_);
     if (dropped_) return false;
-    indexing_ = &ctx;
+    indexing_ = true;
   }
   Status status;
+  const OpGroup::Member member(until_dropped_, ctx);
   switch (job->work) {
     case IndexJob::Work::kOpen: status = OpenStoredIndex(ctx, *job); break;
     case IndexJob::Work::kBuild: status = BuildSegmentIndex(ctx, *job); break;
     case IndexJob::Work::kStore: status = StoreIndex(ctx, *job); break;
   }
   MutexLock write(write_mutex_);
-  indexing_ = nullptr;
+  indexing_ = false;
   if (!status.ok()) return std::unexpected(std::move(status));
   return true;
 }

@@ -151,6 +151,10 @@ Result<bool> CollectionImpl::MergeStep(OpContext& ctx, MergeScope scope) {
   MutexLock lock(maintenance_mutex_);
   merging_ = false;
   merge_done_.NotifyAll();
+  {
+    MutexLock write(write_mutex_);
+    if (dropped_) return false;
+  }
   if (status.ok()) status = PrepareMergeCommit(ctx, &job);
   if (status.ok()) {
     unsettled_merge_ = std::move(job);
@@ -206,6 +210,7 @@ Status CollectionImpl::BuildMerge(OpContext& ctx, MergeJob* job) {
     advance(input);
   }
   if (job->origins.empty()) return OkStatus();
+  const OpGroup::Member member(until_dropped_, ctx);
   MergedSource<MergeJob::Origin> source(job->inputs, job->origins);
   AKI_ASSIGN_OR_RETURN(NewSegment written, WriteNewSegment(ctx, job->start, source));
   job->segment = std::move(written.entry);

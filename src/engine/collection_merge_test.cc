@@ -142,6 +142,22 @@ TEST_F(MergeTest, OfNothingButDeadRowsIsFoundCommittedWhenItsAnswerWasLost) {
 }
 
 // What another node commits meanwhile has a version that readers know to be of the revert.
+TEST_F(MergeTest, ADropEndsTheOneThatItMakesNeedless) {
+  Open(false);
+  Flushed("1");
+  Flushed("2");
+  const uint64_t uploads = node_->store().calls(StoreOp::kCommit);
+  const uint64_t puts = node_->store().calls(StoreOp::kPut);
+  uint64_t puts_of_drop = 0;
+  node_->DuringNext(StoreOp::kOpenWriter, [&] {
+    ASSERT_TRUE(node_->db().Drop(node_->ctx(), "docs").ok());
+    puts_of_drop = node_->store().calls(StoreOp::kPut) - puts;
+  });
+  EXPECT_TRUE(docs_->Merge(node_->ctx(), Collection::MergeScope::kFull).ok());
+  EXPECT_EQ(node_->store().calls(StoreOp::kCommit), uploads) << "the segment was not finished";
+  EXPECT_EQ(node_->store().calls(StoreOp::kPut), puts + puts_of_drop) << "nor published";
+}
+
 TEST_F(MergeTest, VersionsAfterARevertOfUnknownOutcomeAreNotToldBeforeItIsShown) {
   Open(true);
   ASSERT_TRUE(docs_->CreateSnapshot(node_->ctx(), "s"));

@@ -151,9 +151,9 @@ void CollectionImpl::MarkDropped() {
   {
     MutexLock lock(write_mutex_);
     dropped_ = true;
-    if (indexing_) indexing_->Cancel();  // which may have minutes of work left
     deps_.unflushed_bytes.fetch_sub(own_unflushed_bytes_.exchange(0), std::memory_order_relaxed);
   }
+  until_dropped_.Cancel();
   // Whoever still holds this object has nothing to wait for.
   superseded_.store(deps_.options.shared_store, std::memory_order_release);
   const Status dropped = NotFound("the collection was dropped").WithReason("collection_dropped");

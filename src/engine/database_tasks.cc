@@ -151,6 +151,7 @@ NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order
       continue;
     }
     const auto stepped = collection->FlushStep(ctx, CollectionImpl::FlushTrigger::kIfDue, order);
+    if (!ctx.Check().ok()) return NextStep::Now();  // dropped meanwhile: the others are for the next step
     if (!stepped) {
       LogFailure("flush", collection->id(), stepped.error());
       continue;
@@ -167,6 +168,7 @@ NextStep DatabaseImpl::FlushAny(OpContext& ctx, CollectionImpl::FlushOrder order
 NextStep DatabaseImpl::MergeTaskStep(OpContext& ctx) {
   for (const auto& collection : LoadedImpls()) {
     const auto merged = collection->MergeStep(ctx, Collection::MergeScope::kPolicy);
+    if (!ctx.Check().ok()) return NextStep::Now();
     if (!merged) LogFailure("merge", collection->id(), merged.error());
   }
   return NextStep::After(kIdlePause);
