@@ -1,10 +1,10 @@
-// Makes the kernel look every 150 microseconds who should run. It exists because of how Linux shares a busy processor
-// from 6.6 on (EEVDF): who wakes up just after it had the processor is put last until the others have caught up, a few
-// microseconds later, but that is noticed at the next tick of the kernel, up to 4 ms later, whatever the priorities.
-// The kernel looks too when a thread falls asleep; here one on each processor does, for as long as work runs in the
-// background and requests come. They are real-time threads where the process may have such: another one is let in when
-// it wakes up only if it is the very one to be chosen, and may wait for the kernel's tick itself
-// (docs/benchmarks/2026-11-27-rest.md has what that is worth).
+// Makes the kernel look every 150 to 300 microseconds who should run. It exists because of how Linux shares a busy
+// processor from 6.6 on (EEVDF): who wakes up just after it had the processor is put last until the others have
+// caught up, a few microseconds later, but that is noticed at the next tick of the kernel, up to 4 ms later,
+// whatever the priorities. The kernel looks too when a thread falls asleep; here one on each processor does, for as
+// long as work runs in the background and requests come. They are real-time threads where the process may have such:
+// another one is let in when it wakes up only if it is the very one to be chosen, and may wait for the kernel's tick
+// itself (docs/benchmarks/2026-11-27-rest.md has what that is worth).
 //
 // Threads: all functions from any thread; the ticks must outlive all work.
 // Errors:  none. With more than eight processors one is idle for who wakes up, and nothing is done; likewise where the
