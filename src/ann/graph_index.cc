@@ -22,7 +22,7 @@ namespace {
 constexpr uint32_t kRowsMax = 0x7fffffff;
 constexpr uint32_t kEntriesKept = 4;
 // Nodes chosen before they are looked at, the one that is being looked at included.
-constexpr uint32_t kLookahead = 3;
+constexpr uint32_t kLookahead = 4;
 constexpr uint32_t kCompactLookahead = 2;
 constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;
