@@ -23,6 +23,7 @@ constexpr uint32_t kRowsMax = 0x7fffffff;
 constexpr uint32_t kEntriesKept = 4;
 // Nodes chosen before they are looked at, the one that is being looked at included.
 constexpr uint32_t kLookahead = 4;
+constexpr uint32_t kFewDimsLookahead = 5;  // short blocks: more of a hop is finding their pages
 constexpr uint32_t kCompactLookahead = 2;
 constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;
@@ -266,7 +267,7 @@ class GraphIndexImpl final : public GraphIndex {
     walk.entry_blocks = reinterpret_cast<const uint8_t*>(entry_blocks_.data());
     walk.entry_block_count = entry_block_count_;
     walk.entries_kept = kEntriesKept;
-    walk.lookahead = is_compact() ? kCompactLookahead : kLookahead;
+    walk.lookahead = is_compact() ? kCompactLookahead : walk.layout.code_bits() > 1 ? kFewDimsLookahead : kLookahead;
     walk.finer = {reinterpret_cast<const uint8_t*>(finer_.nibbles.data()), finer_.norms_squared.data()};
     if (is_compact()) {
       scratch.PrepareSigns(kernels_);

@@ -21,7 +21,7 @@ inline constexpr int32_t kQueryLevels = 1023;
 // For rows of signs: few enough that so many elements, none below zero, add up in a byte.
 inline constexpr int32_t kSignLevels = 31;
 inline constexpr uint32_t kSignLevelsInByte = UINT8_MAX / (2 * kSignLevels + 1);
-inline constexpr uint32_t kLookaheadMax = 4;
+inline constexpr uint32_t kLookaheadMax = 5;
 // Largest entry of a look-up table: four of them fit eight bits. Finer steps would vanish in the error of the codes.
 inline constexpr int32_t kLutMax = 63;
 
@@ -117,7 +117,7 @@ struct GraphQuery {
   int32_t sign_sum = 0;  // of the elements / sign_step
 };
 
-inline constexpr uint32_t kKeySlack = 168;  // keys beyond the capacity of a pool that a walk may touch
+inline constexpr uint32_t kKeySlack = 208;  // keys beyond the capacity of a pool that a walk may touch
 
 // Everything a walk reads and writes. Pool and results are sorted arrays of keys: in the upper half the distance as a
 // signed number of the same order, in the lower half the row and, in the pool, a top bit that says "taken".

@@ -89,7 +89,7 @@ struct V {
     return _mm512_test_epi32_mask(words, bits);
   }
 
-  static constexpr uint32_t kKeyRegistersMax = 20;
+  static constexpr uint32_t kKeyRegistersMax = 25;
 
   [[gnu::always_inline]] static uint32_t CountBelow(Longs keys, int64_t key) {
     __m512i lanes;

@@ -113,6 +113,30 @@ struct RandomWalk {
   GraphWalk walk;
 };
 
+// Whether a pool is kept in few registers, in many or in memory, and however many nodes are chosen ahead.
+TEST(GraphWalkTest, VisitsTheSameWithEveryInstructionSet) {
+  const std::vector<const GraphKernels*> sets = KernelSets();
+  std::vector<Coded> coded;
+  for (const GraphKernels* kernels : sets) coded.emplace_back(*kernels, 64, RandomWalk::kRows, 1);
+  for (const uint32_t capacity :
+       {1u, 8u, 16u, 17u, 32u, 47u, 64u, 65u, 128u, 129u, 160u, 161u, 199u, 200u, 201u, 256u}) {
+    for (uint32_t lookahead = 1; lookahead <= kLookaheadMax; ++lookahead) {
+      std::vector<uint32_t> expected;
+      for (size_t i = 0; i < sets.size(); ++i) {
+        RandomWalk random(*sets[i], coded[i], capacity);
+        random.walk.lookahead = lookahead;
+        EXPECT_FALSE(sets[i]->fast.run(random.walk, 1000));
+        EXPECT_LE(random.walk.pool_size, capacity);
+        EXPECT_TRUE(random.Left().empty());
+        if (i == 0) expected = random.Visited();
+        ASSERT_EQ(random.Visited(), expected)
+            << sets[i]->name << ", " << capacity << " keys, " << lookahead << " ahead";
+      }
+      EXPECT_GT(2 * expected.size(), capacity) << "a row may be in a pool twice";
+    }
+  }
+}
+
 // A pool that is given more room holds what it would hold if it had always had it.
 TEST(GraphWalkTest, AWidenedPoolHasForgottenNothing) {
   for (const GraphKernels* kernels : KernelSets()) {
