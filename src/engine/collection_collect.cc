@@ -24,11 +24,11 @@ Status CollectionImpl::CollectStep(OpContext& ctx) {
     MutexLock lock(maintenance_mutex_);
     AKI_RETURN_IF_ERROR(SettleMerge(ctx));
     {
-      // Objects of a job under way are not named yet; they are not garbage.
       MutexLock write(write_mutex_);
-      if (dropped_ || indexing_) return OkStatus();
+      if (dropped_) return OkStatus();
     }
-    if (superseded() || merging_ || !epoch_taken_) return OkStatus();
+    // Objects of a job under way are not named yet; they are not garbage.
+    if (superseded() || merging_ || indexing_ || !epoch_taken_) return OkStatus();
     head = committer_.head();
     oldest_job = OldestFlushStart();
   }

@@ -531,6 +531,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::vector<LogTail> tails_ AKI_GUARDED_BY(maintenance_mutex_);              // of a reader
   std::atomic<bool> old_streams_due_{false};
   bool merging_ AKI_GUARDED_BY(maintenance_mutex_) = false;
+  bool indexing_ AKI_GUARDED_BY(maintenance_mutex_) = false;
   std::set<std::string> unreadable_indexes_ AKI_GUARDED_BY(maintenance_mutex_);  // object ids
   std::optional<MergeJob> unsettled_merge_ AKI_GUARDED_BY(maintenance_mutex_);
   std::deque<Unconfirmed> unconfirmed_ AKI_GUARDED_BY(maintenance_mutex_);
@@ -571,7 +572,6 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   Mutex write_mutex_;
   bool dropped_ AKI_GUARDED_BY(write_mutex_) = false;
-  bool indexing_ AKI_GUARDED_BY(write_mutex_) = false;
   OpGroup until_dropped_;  // what a drop makes needless: indexes, uploads of flushes, merges; minutes of work, maybe
   bool home_changing_ AKI_GUARDED_BY(write_mutex_) = false;
   std::vector<EpochEntry> replay_epochs_ AKI_GUARDED_BY(write_mutex_);  // of the manifest that was opened

@@ -50,10 +50,10 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
   std::optional<IndexJob> job;
   {
     MutexLock lock(maintenance_mutex_);
-    if (superseded()) return false;
+    if (indexing_ || superseded()) return false;
     {
       MutexLock write(write_mutex_);
-      if (dropped_ || indexing_) return false;
+      if (dropped_) return false;
     }
     job = PickIndexJob();
     if (!job) return false;
@@ -64,8 +64,6 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
       if (merging_ || !merging.empty()) return false;
     }
     job->start = committer_.head()->manifest.version;
-    MutexLock write(write_mutex_);
-    if (dropped_) return false;
     indexing_ = true;
   }
   Status status;
@@ -75,7 +73,7 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
     case IndexJob::Work::kBuild: status = BuildSegmentIndex(ctx, *job); break;
     case IndexJob::Work::kStore: status = StoreIndex(ctx, *job); break;
   }
-  MutexLock write(write_mutex_);
+  MutexLock lock(maintenance_mutex_);
   indexing_ = false;
   if (!status.ok()) return std::unexpected(std::move(status));
   return true;

@@ -141,7 +141,6 @@ TEST_F(MergeTest, OfNothingButDeadRowsIsFoundCommittedWhenItsAnswerWasLost) {
   }
 }
 
-// What another node commits meanwhile has a version that readers know to be of the revert.
 TEST_F(MergeTest, ADropEndsTheOneThatItMakesNeedless) {
   Open(false);
   Flushed("1");
@@ -158,6 +157,7 @@ TEST_F(MergeTest, ADropEndsTheOneThatItMakesNeedless) {
   EXPECT_EQ(node_->store().calls(StoreOp::kPut), puts + puts_of_drop) << "nor published";
 }
 
+// What another node commits meanwhile has a version that readers know to be of the revert.
 TEST_F(MergeTest, VersionsAfterARevertOfUnknownOutcomeAreNotToldBeforeItIsShown) {
   Open(true);
   ASSERT_TRUE(docs_->CreateSnapshot(node_->ctx(), "s"));
