@@ -22,8 +22,8 @@ namespace {
 constexpr uint32_t kRowsMax = 0x7fffffff;
 constexpr uint32_t kEntriesKept = 4;
 // Nodes chosen before they are looked at, the one that is being looked at included.
-constexpr uint32_t kLookahead = 4;
-constexpr uint32_t kFewDimsLookahead = 5;  // short blocks: more of a hop is finding their pages
+constexpr uint32_t kLookahead = 5;
+constexpr uint32_t kFewDimsLookahead = 8;  // short blocks: more of a hop is finding their pages
 constexpr uint32_t kCompactLookahead = 2;
 constexpr uint32_t kReachRank = 10;
 constexpr uint32_t kHopsBetweenChecks = 4096;

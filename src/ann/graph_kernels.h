@@ -21,7 +21,7 @@ inline constexpr int32_t kQueryLevels = 1023;
 // For rows of signs: few enough that so many elements, none below zero, add up in a byte.
 inline constexpr int32_t kSignLevels = 31;
 inline constexpr uint32_t kSignLevelsInByte = UINT8_MAX / (2 * kSignLevels + 1);
-inline constexpr uint32_t kLookaheadMax = 5;
+inline constexpr uint32_t kLookaheadMax = 8;
 // Largest entry of a look-up table: four of them fit eight bits. Finer steps would vanish in the error of the codes.
 inline constexpr int32_t kLutMax = 63;
 
@@ -117,10 +117,10 @@ struct GraphQuery {
   int32_t sign_sum = 0;  // of the elements / sign_step
 };
 
-inline constexpr uint32_t kKeySlack = 208;  // keys beyond the capacity of a pool that a walk may touch
+inline constexpr uint32_t kKeySlack = 168;  // keys beyond the capacity of a pool that a walk may touch
 
 // Everything a walk reads and writes. Pool and results are sorted arrays of keys: in the upper half the distance as a
-// signed number of the same order, in the lower half the row and, in the pool, a top bit that says "taken".
+// signed number of the same order, in the lower half the row and, in the pool, a last bit that says "taken".
 struct GraphWalk {
   const uint8_t* blocks = nullptr;
   GraphLayout layout;
@@ -145,7 +145,12 @@ struct GraphWalk {
   uint32_t pool_size = 0;
   uint32_t pool_next = 0;            // nothing untaken before it
   uint32_t pool_reach = UINT32_MAX;  // only the best so many are taken
-  int64_t* results = nullptr;        // room for result_capacity + kKeySlack
+  // Keys offered to a large pool since some were last merged into it: sorted, marked as taken as those of the pool are.
+  alignas(64) int64_t fresh[kGraphDegree + 8] = {};
+  uint32_t fresh_size = 0;
+  uint32_t fresh_next = 0;  // nothing untaken before it
+
+  int64_t* results = nullptr;  // room for result_capacity + kKeySlack
   uint32_t result_capacity = 0;
   uint32_t result_size = 0;
   uint32_t* visited = nullptr;  // one bit a row

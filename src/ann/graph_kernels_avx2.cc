@@ -143,7 +143,7 @@ struct V {
   // How many of eight keys are taken before the first that is not.
   [[gnu::always_inline]] static uint32_t CountTaken(const int64_t* keys) {
     const auto taken = [&](uint32_t at) {
-      const __m256i bits = _mm256_slli_epi64(LoadBytes(keys + at), 32);
+      const __m256i bits = _mm256_slli_epi64(LoadBytes(keys + at), 63);
       return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(bits))) << at;
     };
     return static_cast<uint32_t>(__builtin_ctz(~(taken(0) | taken(4))));

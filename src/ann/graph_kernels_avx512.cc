@@ -89,7 +89,7 @@ struct V {
     return _mm512_test_epi32_mask(words, bits);
   }
 
-  static constexpr uint32_t kKeyRegistersMax = 25;
+  static constexpr uint32_t kKeyRegistersMax = 20;
 
   [[gnu::always_inline]] static uint32_t CountBelow(Longs keys, int64_t key) {
     __m512i lanes;
@@ -140,7 +140,7 @@ struct V {
 
   // How many of eight keys are taken before the first that is not.
   [[gnu::always_inline]] static uint32_t CountTaken(const int64_t* keys) {
-    const uint32_t free = _mm512_testn_epi64_mask(LoadBytes(keys), _mm512_set1_epi64(0x80000000));
+    const uint32_t free = _mm512_testn_epi64_mask(LoadBytes(keys), _mm512_set1_epi64(1));
     return static_cast<uint32_t>(__builtin_ctz(free | 0x100));
   }
 

@@ -64,7 +64,7 @@ struct V {
   static void Merge(int64_t*, uint32_t, const int64_t*, const uint32_t*, uint32_t) {}
   static uint32_t CountTaken(const int64_t* keys) {
     uint32_t count = 0;
-    while (count < 8 && (keys[count] & 0x80000000) != 0) ++count;
+    while (count < 8 && (keys[count] & 1) != 0) ++count;
     return count;
   }
   static void SumsWhere(const uint8_t* const* bits, const uint8_t* levels, uint32_t dim, int32_t* sums) {

@@ -150,14 +150,14 @@ class ScratchPool {
 };
 
 // The parts of a key in pool or results (ann/graph_kernels.h).
-inline uint32_t RowOfKey(int64_t key) { return static_cast<uint32_t>(key) & 0x7fffffffu; }
+inline uint32_t RowOfKey(int64_t key) { return static_cast<uint32_t>(key) >> 1; }
 inline float DistanceOfKey(int64_t key) {
   const auto ordered = static_cast<int32_t>(key >> 32);
   return std::bit_cast<float>(ordered ^ (ordered >> 31 & 0x7fffffff));
 }
 // For distances that are not negative.
 inline int64_t KeyOfPair(float distance, uint32_t row) {
-  return static_cast<int64_t>(static_cast<uint64_t>(std::bit_cast<uint32_t>(distance)) << 32 | row);
+  return static_cast<int64_t>(static_cast<uint64_t>(std::bit_cast<uint32_t>(distance)) << 32 | uint64_t{row} << 1);
 }
 
 }  // namespace akidb

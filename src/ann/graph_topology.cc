@@ -16,7 +16,7 @@ constexpr uint16_t kVersionFast = 2;
 constexpr uint16_t kVersion = 3;
 constexpr uint32_t kBeamMax = 1u << 24;
 constexpr uint32_t kDimMax = 1u << 20;     // as SEGv1
-constexpr uint32_t kRowsMax = 0x7fffffff;  // the top bit of a row number belongs to the walk
+constexpr uint32_t kRowsMax = 0x7fffffff;  // one bit of a key belongs to the walk
 constexpr uint32_t kEntriesMax = 1u << 16;
 
 Status Bad(std::string_view field, uint64_t value, uint64_t limit) {

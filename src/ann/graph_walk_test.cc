@@ -34,7 +34,7 @@ struct IsolatedWalk {
   GraphWalk walk = memory.Walk(prepared.query, 40);
 };
 
-// Of rows that are equally near, the one taken goes behind those that are not: pools are sorted by insertions that rely
+// Of a row that is there twice, the key taken goes behind the one that is not: pools are sorted by insertions that rely
 // on order.
 TEST(GraphWalkTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
   constexpr uint32_t kEqual = 5;
@@ -42,7 +42,9 @@ TEST(GraphWalkTest, APoolStaysInOrderWhileEqualRowsAreTaken) {
     IsolatedWalk isolated(*kernels);
     GraphWalk& walk = isolated.walk;
     std::vector<int64_t>& pool = isolated.memory.pool;
-    for (uint32_t row = 1; row <= kEqual; ++row) pool[walk.pool_size++] = KeyOfPair(0.5f, row);
+    for (uint32_t row = 1; row <= kEqual; ++row) {
+      for (int twice = 0; twice < 2; ++twice) pool[walk.pool_size++] = KeyOfPair(0.5f, row);
+    }
     pool[walk.pool_size++] = KeyOfPair(0.75f, 6);
     uint32_t taken = 0;
     for (bool more = true; more; ++taken) {
@@ -73,18 +75,23 @@ TEST(GraphWalkTest, AWalkGoesOnWhereItEnded) {
   }
 }
 
-// A walk of the fast layout over rows whose edges lead anywhere.
+// A walk of the fast layout over rows whose edges lead anywhere: those of some rows in a row to the same places, partly
+// to all of such rows, partly each to another.
 struct RandomWalk {
-  static constexpr uint32_t kRows = 2000, kRoom = 1200;
+  static constexpr uint32_t kRows = 2000, kRoom = 1500, kTogether = 4;
 
   RandomWalk(const GraphKernels& kernels, const Coded& coded, uint32_t capacity)
       : prepared(kernels, coded.decoded[1]),
         blocks(kRows * layout.block_bytes()),
         walk(memory.Walk(prepared.query, capacity)) {
-    std::mt19937_64 random(1);
     for (uint32_t row = 0; row < kRows; ++row) {
+      std::mt19937_64 random(row / kTogether);
       std::vector<uint32_t> ids(kGraphDegree);
-      for (uint32_t& id : ids) id = static_cast<uint32_t>(random() % kRows);
+      uint32_t begin = 0;
+      for (uint32_t i = 0; i < kGraphDegree; ++i) {
+        if (i % kTogether == 0 || i < kGraphDegree / 2) begin = static_cast<uint32_t>(random() % (kRows / kTogether));
+        ids[i] = begin * kTogether + (i + row) % kTogether;
+      }
       kernels.encode_block(coded.slab, coded.codes.data() + size_t{row} * layout.dim, coded.scales[row],
                            coded.norms[row], ids.data(), blocks.data() + row * layout.block_bytes());
     }
@@ -113,11 +120,20 @@ struct RandomWalk {
   GraphWalk walk;
 };
 
-// Whether a pool is kept in few registers, in many or in memory, and however many nodes are chosen ahead.
+// Whether a pool is kept in few registers, in many or in memory, and however many nodes are chosen ahead; and whichever
+// of equally near rows come first.
 TEST(GraphWalkTest, VisitsTheSameWithEveryInstructionSet) {
   const std::vector<const GraphKernels*> sets = KernelSets();
   std::vector<Coded> coded;
-  for (const GraphKernels* kernels : sets) coded.emplace_back(*kernels, 64, RandomWalk::kRows, 1);
+  for (const GraphKernels* kernels : sets) {
+    Coded& rows = coded.emplace_back(*kernels, 64, RandomWalk::kRows, 1);
+    for (size_t row = 0; row < RandomWalk::kRows; ++row) {
+      const size_t equal = row / RandomWalk::kTogether * RandomWalk::kTogether;
+      std::copy_n(rows.codes.begin() + static_cast<ptrdiff_t>(equal * 64), 64, &rows.codes[row * 64]);
+      rows.scales[row] = rows.scales[equal];
+      rows.norms[row] = rows.norms[equal];
+    }
+  }
   for (const uint32_t capacity :
        {1u, 8u, 16u, 17u, 32u, 47u, 64u, 65u, 128u, 129u, 160u, 161u, 199u, 200u, 201u, 256u}) {
     for (uint32_t lookahead = 1; lookahead <= kLookaheadMax; ++lookahead) {

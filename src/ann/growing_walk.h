@@ -55,7 +55,7 @@ class NearestKeys {
   const std::vector<int64_t>& keys() const { return keys_; }
 
  private:
-  static constexpr int64_t kTaken = 0x80000000;
+  static constexpr int64_t kTaken = 1;
 
   std::vector<int64_t> keys_;
   uint32_t capacity_ = 0;
