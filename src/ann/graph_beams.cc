@@ -20,6 +20,7 @@ constexpr uint32_t kBeamsTried[] = {10,  12,  14,  16,  20,  24,  28,  32,  40, 
                                     112, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 4096};
 
 constexpr size_t kBeamsOfSweep = 10;
+constexpr uint32_t kFarWalk = 24, kFarSweep = 8;  // what a query unlike the rows wants times as much of
 
 // As on embeddings, for graphs that were stored before they measured themselves.
 constexpr uint32_t kGuessedBeams[] = {16, 24, 40, 64, 96, 192, 384, 1024};
@@ -128,6 +129,13 @@ Beam BeamForWalk(const GraphTopology& topology, uint32_t ef_search) {
   const uint32_t as_good = topology.sweeps[static_cast<size_t>(at - topology.beams.begin())];
   // Who asks for a wide beam may have queries of another kind than those measured with.
   return {ef_search, std::max(ef_search / 2, as_good)};
+}
+
+Beam ForFarQuery(const Beam& beam, uint32_t matches) {
+  const auto times = [&](uint32_t n, uint32_t by) {
+    return static_cast<uint32_t>(std::min<uint64_t>(uint64_t{n} * by, std::max(n, matches)));
+  };
+  return {times(beam.walk, kFarWalk), times(beam.sweep, kFarSweep)};
 }
 
 }  // namespace akidb

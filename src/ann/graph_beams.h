@@ -33,7 +33,8 @@ struct Beam {
 Beam BeamForRecall(const GraphTopology& topology, double recall, uint32_t k);
 // For the beam of a walk: as many rows after a sweep as find as much.
 Beam BeamForWalk(const GraphTopology& topology, uint32_t ef_search);
-// A query whose walk ended beyond the graph's reach is unlike its rows, and wants so many times more rows.
-inline constexpr uint32_t kFarQuery = 8;
+// For a query whose walk ended beyond the graph's reach: it is unlike the rows, of which there are `matches`, and wants
+// more of either way.
+Beam ForFarQuery(const Beam& beam, uint32_t matches);
 
 }  // namespace akidb

@@ -143,14 +143,23 @@ class GraphIndexImpl final : public GraphIndex {
     const GraphWay way = Choose(beam, wanted, matches);
     if (way == GraphWay::kScan) return Scan(ctx, query, out, stats);
     if (way == GraphWay::kWalk) {
-      const uint32_t pool = PoolSize(beam.walk, wanted, matches);
-      const uint32_t trusted_from = filtered ? MatchesNear(beam.walk, wanted) : 0;
-      AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, trusted_from, {}, out, stats));
+      const auto walk = [&]() -> Result<bool> {  // whether it found enough
+        const uint32_t pool = PoolSize(beam.walk, wanted, matches);
+        const uint32_t trusted_from = filtered ? MatchesNear(beam.walk, wanted) : 0;
+        AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, trusted_from, {}, out, stats));
+        // Rows may be in a pool more than once, so that one as small as k may end with fewer than k.
+        return out->size() >= wanted && near >= trusted_from;
+      };
+      AKI_ASSIGN_OR_RETURN(bool found, walk());
       const bool far = by_recall && topology_.reach > 0 && stats->reach > topology_.reach;
-      const bool trusted = near >= trusted_from;
-      // Rows may be in a pool more than once, so that one as small as k may end with fewer than k.
-      if (out->size() >= wanted && !far && trusted) return OkStatus();
-      if (far) beam.sweep = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{beam.sweep} * kFarQuery, matches));
+      if (found && !far) return OkStatus();
+      if (far) {
+        beam = ForFarQuery(beam, matches);
+        if (Choose(beam, wanted, matches) == GraphWay::kWalk) {
+          AKI_ASSIGN_OR_RETURN(found, walk());
+          if (found) return OkStatus();
+        }
+      }
     }
     const uint32_t count = std::min(beam.sweep, matches);
     return Sweep(ctx, query, {&count, 1}, wanted, {out, 1}, stats);

@@ -213,6 +213,45 @@ TEST(GraphIndexTest, ReachesTheRecallThatIsAskedFor) {
   }
 }
 
+// A query unlike the rows gets a much longer walk, or a look at all codes where that costs less.
+TEST(GraphIndexTest, LooksFartherWhereQueriesAreUnlikeTheRows) {
+  constexpr uint32_t kDim = 64;
+  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 16000, kDim));
+  const std::vector<float> queries = ClusteredFloats(2, 100, kDim);
+  FixedClock clock;
+  OpContext ctx(clock);
+  Serial serial;
+  GraphTopology topology = Build(rows.view(), Distance::kCosine, serial)->topology();
+  const float reach = topology.reach;
+  const auto hits_with = [&](uint32_t beam, float known, GraphSearchStats* stats) {
+    topology.beams.assign(std::size(kRecallLevels), beam);
+    topology.reach = known;
+    const auto index = GraphIndex::Open(ctx, rows.view(), Distance::kCosine, topology, serial);
+    EXPECT_TRUE(index) << index.error().ToString();
+    uint32_t hits = 0;
+    for (size_t at = 0; at < queries.size(); at += kDim) {
+      IndexQuery query{.vector = std::span(queries).subspan(at, kDim), .k = 1, .exact = true};
+      std::vector<Candidate> truth, found;
+      EXPECT_TRUE((*index)->Search(ctx, query, &truth).ok());
+      query.exact = false;
+      query.recall = 0.9;
+      EXPECT_TRUE((*index)->SearchWithStats(ctx, query, &found, stats).ok());
+      hits += found.size() == 1 && found[0].row == truth[0].row ? 1 : 0;
+    }
+    return hits;
+  };
+  constexpr float kAllFar = 1e-6f;
+  GraphSearchStats near, far, swept;
+  const uint32_t near_hits = hits_with(2, 100 * reach, &near), far_hits = hits_with(2, kAllFar, &far);
+  EXPECT_EQ(near.sweeps, 0u);
+  EXPECT_EQ(far.sweeps, 0u);
+  EXPECT_GT(far.hops, 5 * near.hops);
+  EXPECT_GT(far_hits, near_hits);
+  EXPECT_GE(far_hits, 95u);
+  EXPECT_GE(hits_with(64, kAllFar, &swept), 95u);
+  EXPECT_EQ(swept.sweeps, 100u);
+}
+
 // Recall without a look at the rows, and scores as near to the true ones as the codes are.
 TEST(GraphIndexTest, AnswersFromCodesAlone) {
   constexpr uint32_t kDim = 64;
