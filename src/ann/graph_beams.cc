@@ -20,7 +20,7 @@ constexpr uint32_t kBeamsTried[] = {10,  12,  14,  16,  20,  24,  28,  32,  40, 
                                     112, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 4096};
 
 constexpr size_t kBeamsOfSweep = 10;
-constexpr uint32_t kFarWalk = 24, kFarSweep = 8;  // what a query unlike the rows wants times as much of
+constexpr uint32_t kFarWalk = 28, kFarSweep = 16;  // what a query unlike the rows wants times as much of
 
 // As on embeddings, for graphs that were stored before they measured themselves.
 constexpr uint32_t kGuessedBeams[] = {16, 24, 40, 64, 96, 192, 384, 1024};

@@ -155,7 +155,9 @@ class GraphIndexImpl final : public GraphIndex {
       if (found && !far) return OkStatus();
       if (far) {
         beam = ForFarQuery(beam, matches);
-        if (Choose(beam, wanted, matches) == GraphWay::kWalk) {
+        const GraphWay longer = Choose(beam, wanted, matches);
+        if (longer == GraphWay::kScan) return Scan(ctx, query, out, stats);
+        if (longer == GraphWay::kWalk && found) {  // where a filter lets it find too few, a longer one may as well
           AKI_ASSIGN_OR_RETURN(found, walk());
           if (found) return OkStatus();
         }

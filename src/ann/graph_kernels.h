@@ -120,7 +120,7 @@ struct GraphQuery {
 inline constexpr uint32_t kKeySlack = 168;  // keys beyond the capacity of a pool that a walk may touch
 
 // Everything a walk reads and writes. Pool and results are sorted arrays of keys: in the upper half the distance as a
-// signed number of the same order, in the lower half the row and, in the pool, a last bit that says "taken".
+// signed number of the same order, in the lower half twice the row and, in the pool, a last bit that says "taken".
 struct GraphWalk {
   const uint8_t* blocks = nullptr;
   GraphLayout layout;

@@ -110,7 +110,7 @@ struct CompactCoded {
     walk.signs = signs.data();
     walk.codes = codes.data();
     if (fine) {
-      for (uint32_t row = 0; row < count; ++row) pool[row] = row;
+      for (uint32_t row = 0; row < count; ++row) pool[row] = KeyOfPair(0, row);
       kernels.compact.score_own(walk, pool.data(), count);
       memory.results.resize(walk.result_size);
       return memory.results;

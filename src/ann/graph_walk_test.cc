@@ -78,7 +78,7 @@ TEST(GraphWalkTest, AWalkGoesOnWhereItEnded) {
 // A walk of the fast layout over rows whose edges lead anywhere: those of some rows in a row to the same places, partly
 // to all of such rows, partly each to another.
 struct RandomWalk {
-  static constexpr uint32_t kRows = 2000, kRoom = 1500, kTogether = 4;
+  static constexpr uint32_t kRows = 2000, kRoom = 2200, kTogether = 4;
 
   RandomWalk(const GraphKernels& kernels, const Coded& coded, uint32_t capacity)
       : prepared(kernels, coded.decoded[1]),
@@ -135,7 +135,7 @@ TEST(GraphWalkTest, VisitsTheSameWithEveryInstructionSet) {
     }
   }
   for (const uint32_t capacity :
-       {1u, 8u, 16u, 17u, 32u, 47u, 64u, 65u, 128u, 129u, 160u, 161u, 199u, 200u, 201u, 256u}) {
+       {1u, 8u, 16u, 17u, 32u, 47u, 64u, 65u, 128u, 129u, 160u, 161u, 199u, 200u, 201u, 256u, 2100u}) {
     for (uint32_t lookahead = 1; lookahead <= kLookaheadMax; ++lookahead) {
       std::vector<uint32_t> expected;
       for (size_t i = 0; i < sets.size(); ++i) {
@@ -148,7 +148,7 @@ TEST(GraphWalkTest, VisitsTheSameWithEveryInstructionSet) {
         ASSERT_EQ(random.Visited(), expected)
             << sets[i]->name << ", " << capacity << " keys, " << lookahead << " ahead";
       }
-      EXPECT_GT(2 * expected.size(), capacity) << "a row may be in a pool twice";
+      EXPECT_GT(3 * expected.size(), capacity) << "a row may be in a pool some times";
     }
   }
 }
