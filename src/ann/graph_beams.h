@@ -1,8 +1,8 @@
 // How wide a walk must look for a wanted recall: measured on the graph itself, once it is built, with some of its rows
-// as queries, each hidden from its own walk.
+// as queries, each hidden from its own walk; and again with queries that were seen.
 //
-// Threads: functions; MeasureBeams uses `parallel` while it runs.
-// Errors:  MeasureBeams: those of ctx.Check().
+// Threads: functions; those that measure use `parallel` while they run.
+// Errors:  those that measure: those of ctx.Check().
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,13 @@
 
 namespace akidb {
 
-// See GraphTopology.
-struct MeasuredBeams {
-  std::vector<uint32_t> beams;
-  std::vector<uint32_t> sweeps;
-  float reach = 0;
-};
 // The same for any number of threads.
 Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const CodedRows& all, uint64_t seed,
                                    Parallel& parallel);
+
+// `known` where it does for these queries, else wider. Those beyond its reach do not count: see ForFarQuery.
+Result<MeasuredBeams> WidenBeams(OpContext& ctx, const GraphIndex& index, const CodedRows& all,
+                                 std::span<const float> queries, const MeasuredBeams& known, Parallel& parallel);
 
 // What a query wants of either way.
 struct Beam {
@@ -30,9 +28,9 @@ struct Beam {
   uint32_t sweep = 0;
 };
 // For a recall, 0 < recall <= 1, of the true best k. Guesses if nothing was measured.
-Beam BeamForRecall(const GraphTopology& topology, double recall, uint32_t k);
+Beam BeamForRecall(const MeasuredBeams& measured, double recall, uint32_t k);
 // For the beam of a walk: as many rows after a sweep as find as much.
-Beam BeamForWalk(const GraphTopology& topology, uint32_t ef_search);
+Beam BeamForWalk(const MeasuredBeams& measured, uint32_t ef_search);
 // For a query whose walk ended beyond the graph's reach: it is unlike the rows, of which there are `matches`, and wants
 // more of either way.
 Beam ForFarQuery(const Beam& beam, uint32_t matches);

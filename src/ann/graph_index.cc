@@ -1,8 +1,10 @@
 #include "ann/graph_index.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -14,6 +16,7 @@
 #include "ann/graph_codes.h"
 #include "ann/graph_scratch.h"
 #include "base/check.h"
+#include "base/mutex.h"
 #include "simd/kernels.h"
 
 namespace akidb {
@@ -85,13 +88,24 @@ class GraphIndexImpl final : public GraphIndex {
     topology_.neighbours = {};  // blocks or edges have them
     scratches_ = std::make_unique<ScratchPool>(rows_.row_count, layout_.dim);
     if (options != nullptr) {
-      AKI_ASSIGN_OR_RETURN(MeasuredBeams measured, MeasureBeams(ctx, *this, {rows_, distance_, space_, codes, kernels_},
-                                                                topology_.seed, parallel));
-      topology_.beams = std::move(measured.beams);
-      topology_.sweeps = std::move(measured.sweeps);
-      topology_.reach = measured.reach;
+      AKI_ASSIGN_OR_RETURN(topology_.measured, MeasureBeams(ctx, *this, {rows_, distance_, space_, codes, kernels_},
+                                                            topology_.seed, parallel));
     }
+    UseBeams(std::move(topology_.measured));
     return OkStatus();
+  }
+
+  Result<bool> MeasureWith(OpContext& ctx, std::span<const float> queries, Parallel& parallel) override {
+    AKI_ASSIGN_OR_RETURN(const GraphCodes codes, GraphCodes::Make(ctx, rows_, space_, kernels_, parallel));
+    const CodedRows all{rows_, distance_, space_, codes, kernels_};
+    MeasuredBeams known = beams();
+    if (known.beams.empty()) {
+      AKI_ASSIGN_OR_RETURN(known, MeasureBeams(ctx, *this, all, topology_.seed, parallel));
+    }
+    AKI_ASSIGN_OR_RETURN(MeasuredBeams wider, WidenBeams(ctx, *this, all, queries, known, parallel));
+    if (wider == beams()) return false;
+    UseBeams(std::move(wider));
+    return true;
   }
 
   std::string_view kind() const override { return "hnsw"; }
@@ -105,6 +119,7 @@ class GraphIndexImpl final : public GraphIndex {
 
   GraphTopology topology() const override {
     GraphTopology out = topology_;
+    out.measured = beams();
     out.neighbours.resize(size_t{rows_.row_count} * kGraphDegree);
     if (is_compact()) {
       std::memcpy(out.neighbours.data(), compact_.edges.data(), out.neighbours.size() * sizeof(uint32_t));
@@ -134,7 +149,8 @@ class GraphIndexImpl final : public GraphIndex {
     if (wanted == 0) return OkStatus();
     const bool by_recall = query.ef_search == 0;
     if (query.exact || (by_recall && query.recall >= 1)) return Scan(ctx, query, out, stats);
-    Beam beam = by_recall ? BeamForRecall(topology_, query.recall, query.k) : BeamForWalk(topology_, query.ef_search);
+    const MeasuredBeams& measured = beams();
+    Beam beam = by_recall ? BeamForRecall(measured, query.recall, query.k) : BeamForWalk(measured, query.ef_search);
     beam.walk = std::max(beam.walk, wanted);
     // Rows that pass a filter lie otherwise to the queries than those measured with.
     const bool filtered = IsFiltered(matches);
@@ -151,7 +167,7 @@ class GraphIndexImpl final : public GraphIndex {
         return out->size() >= wanted && near >= trusted_from;
       };
       AKI_ASSIGN_OR_RETURN(bool found, walk());
-      const bool far = by_recall && topology_.reach > 0 && stats->reach > topology_.reach;
+      const bool far = by_recall && measured.reach > 0 && stats->reach > measured.reach;
       if (found && !far) return OkStatus();
       if (far) {
         beam = ForFarQuery(beam, matches);
@@ -180,7 +196,8 @@ class GraphIndexImpl final : public GraphIndex {
     }
     if (way == GraphWay::kWalk) {
       AKI_RETURN_IF_ERROR(
-          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, 0, hidden, out, stats)));
+          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, 0,
+                                  hidden == kNoRow ? std::nullopt : std::optional(hidden), out, stats)));
     }
     DropHidden(hidden, query.k, out);
     return OkStatus();
@@ -200,6 +217,14 @@ class GraphIndexImpl final : public GraphIndex {
   }
 
  private:
+  const MeasuredBeams& beams() const { return *beams_.load(std::memory_order_acquire); }
+  // For searches from now on; others may be reading those before.
+  void UseBeams(MeasuredBeams measured) {
+    const MutexLock lock(beams_mutex_);
+    all_beams_.push_back(std::make_unique<const MeasuredBeams>(std::move(measured)));
+    beams_.store(all_beams_.back().get(), std::memory_order_release);
+  }
+
   static void DropHidden(RowIndex hidden, uint32_t k, std::vector<Candidate>* out) {
     std::erase_if(*out, [&](const Candidate& c) { return c.row == hidden; });
     if (out->size() > k) out->resize(k);
@@ -508,7 +533,7 @@ class GraphIndexImpl final : public GraphIndex {
   const VectorRows rows_;
   const Distance distance_;
   const GraphKernels& kernels_;
-  GraphTopology topology_;
+  GraphTopology topology_;  // without beams
   const std::unique_ptr<VectorIndex> flat_;
   GraphSpace space_;
   GraphLayout layout_;
@@ -520,6 +545,9 @@ class GraphIndexImpl final : public GraphIndex {
   uint32_t entry_block_count_ = 0;
   float code_step_ = 0;
   std::unique_ptr<ScratchPool> scratches_;
+  std::atomic<const MeasuredBeams*> beams_{nullptr};
+  Mutex beams_mutex_;
+  std::vector<std::unique_ptr<const MeasuredBeams>> all_beams_ AKI_GUARDED_BY(beams_mutex_);
 };
 
 }  // namespace
@@ -543,9 +571,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::BuildWith(OpContext& ctx, const 
                          .layout = options.layout,
                          .entries = {},
                          .neighbours = {},
-                         .beams = {},
-                         .sweeps = {},
-                         .reach = 0};
+                         .measured = {}};
   auto index = std::make_unique<GraphIndexImpl>(rows, distance, kernels, std::move(topology));
   AKI_RETURN_IF_ERROR(index->Make(ctx, &options, sources, parallel));
   return index;

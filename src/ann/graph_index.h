@@ -62,8 +62,8 @@ class GraphIndex : public VectorIndex {
   virtual GraphLayoutKind layout() const = 0;
   virtual Status SearchWithStats(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out,
                                  GraphSearchStats* stats) const = 0;
-  // As if row `hidden` had never been there, in one way: for measuring with rows as queries. `ef_search` is the beam of
-  // a walk or the number of rows scored after a sweep.
+  // As if row `hidden`, or none if it is kNoRow, had never been there, in one way: for measuring. `ef_search` is the
+  // beam of a walk or the number of rows scored after a sweep.
   virtual Status SearchWithout(OpContext& ctx, RowIndex hidden, const IndexQuery& query, GraphWay way,
                                std::vector<Candidate>* out, GraphSearchStats* stats) const = 0;
   // What SearchWithout finds after a sweep for each of `counts`, ascending, as many rows scored, with a single sweep.

@@ -202,7 +202,7 @@ TEST(GraphIndexTest, ReachesTheRecallThatIsAskedFor) {
   Serial serial;
   for (const GraphLayoutKind layout : {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5}) {
     const auto index = Build(rows.view(), Distance::kCosine, serial, Kernels(), 1, layout);
-    ASSERT_EQ(index->topology().beams.size(), std::size(kRecallLevels));
+    ASSERT_EQ(index->topology().measured.beams.size(), std::size(kRecallLevels));
     GraphSearchStats stats;
     for (const double wanted : {0.8, 0.9, 0.95, 0.99}) {
       EXPECT_GE(Recall(*index, queries, kDim, nullptr, 0, wanted, &stats), wanted - 0.02) << wanted;
@@ -222,10 +222,10 @@ TEST(GraphIndexTest, LooksFartherWhereQueriesAreUnlikeTheRows) {
   OpContext ctx(clock);
   Serial serial;
   GraphTopology topology = Build(rows.view(), Distance::kCosine, serial)->topology();
-  const float reach = topology.reach;
+  const float reach = topology.measured.reach;
   const auto hits_with = [&](uint32_t beam, float known, GraphSearchStats* stats) {
-    topology.beams.assign(std::size(kRecallLevels), beam);
-    topology.reach = known;
+    topology.measured.beams.assign(std::size(kRecallLevels), beam);
+    topology.measured.reach = known;
     const auto index = GraphIndex::Open(ctx, rows.view(), Distance::kCosine, topology, serial);
     EXPECT_TRUE(index) << index.error().ToString();
     uint32_t hits = 0;

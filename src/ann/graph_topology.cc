@@ -51,7 +51,7 @@ bool IsLayout(uint32_t layout) {
 
 // The oldest that can say it.
 uint16_t VersionOf(const GraphTopology& t) {
-  if (t.beams.empty()) return kVersionWithoutBeams;
+  if (t.measured.beams.empty()) return kVersionWithoutBeams;
   return t.layout == GraphLayoutKind::kFast ? kVersionFast : kVersion;
 }
 
@@ -84,14 +84,14 @@ Status ValidateGraphTopology(const GraphTopology& t) {
   if (t.layout != GraphLayoutKind::kFast && !IsLayout(static_cast<uint32_t>(t.layout))) {
     return DataLoss("graph: unknown layout " + std::to_string(static_cast<uint32_t>(t.layout)));
   }
-  if (t.layout != GraphLayoutKind::kFast && t.beams.empty()) {
+  if (t.layout != GraphLayoutKind::kFast && t.measured.beams.empty()) {
     return DataLoss("graph: layout " + std::to_string(static_cast<uint32_t>(t.layout)) + " without beams");
   }
-  if (t.sweeps.size() != t.beams.size()) return DataLoss("graph: as many sweeps as beams are needed");
-  AKI_RETURN_IF_ERROR(CheckBeams(t.beams));
-  AKI_RETURN_IF_ERROR(CheckBeams(t.sweeps));
-  if (!std::isfinite(t.reach) || t.reach < 0 || (t.beams.empty() && t.reach != 0)) {
-    return DataLoss("graph: reach is " + std::to_string(t.reach));
+  if (t.measured.sweeps.size() != t.measured.beams.size()) return DataLoss("graph: as many sweeps as beams are needed");
+  AKI_RETURN_IF_ERROR(CheckBeams(t.measured.beams));
+  AKI_RETURN_IF_ERROR(CheckBeams(t.measured.sweeps));
+  if (!std::isfinite(t.measured.reach) || t.measured.reach < 0 || (t.measured.beams.empty() && t.measured.reach != 0)) {
+    return DataLoss("graph: reach is " + std::to_string(t.measured.reach));
   }
   AKI_RETURN_IF_ERROR(CheckIds("an entry", t.entries, t.row_count));
   return CheckIds("a neighbour", t.neighbours, t.row_count);
@@ -100,7 +100,7 @@ Status ValidateGraphTopology(const GraphTopology& t) {
 std::string EncodeGraphTopology(const GraphTopology& t) {
   AKI_CHECK(ValidateGraphTopology(t).ok());
   std::string out;
-  out.reserve(40 + (2 * t.beams.size() + t.entries.size() + t.neighbours.size()) * sizeof(uint32_t));
+  out.reserve(40 + (2 * t.measured.beams.size() + t.entries.size() + t.neighbours.size()) * sizeof(uint32_t));
   PutLe<uint32_t>(&out, kMagic);
   const uint16_t version = VersionOf(t);
   PutLe<uint16_t>(&out, version);
@@ -110,11 +110,11 @@ std::string EncodeGraphTopology(const GraphTopology& t) {
   PutLe<uint32_t>(&out, t.row_count);
   PutLe<uint64_t>(&out, t.seed);
   PutLe<uint32_t>(&out, static_cast<uint32_t>(t.entries.size()));
-  PutLe<uint32_t>(&out, static_cast<uint32_t>(t.beams.size()));
+  PutLe<uint32_t>(&out, static_cast<uint32_t>(t.measured.beams.size()));
   if (version == kVersion) PutLe<uint32_t>(&out, static_cast<uint32_t>(t.layout));
-  PutIds(t.beams, &out);
-  PutIds(t.sweeps, &out);
-  if (!t.beams.empty()) PutLe<float>(&out, t.reach);
+  PutIds(t.measured.beams, &out);
+  PutIds(t.measured.sweeps, &out);
+  if (!t.measured.beams.empty()) PutLe<float>(&out, t.measured.reach);
   PutIds(t.entries, &out);
   PutIds(t.neighbours, &out);
   return out;
@@ -153,9 +153,9 @@ Result<GraphTopology> DecodeGraphTopology(std::string_view bytes) {
     return std::unexpected(DataLoss("graph: " + std::to_string(in.remaining()) + " bytes for " +
                                     std::to_string(t.row_count) + " rows and " + std::to_string(entries) + " entries"));
   }
-  t.beams = ReadIds(in, beams);
-  t.sweeps = ReadIds(in, beams);
-  if (beams > 0) t.reach = in.Read<float>();
+  t.measured.beams = ReadIds(in, beams);
+  t.measured.sweeps = ReadIds(in, beams);
+  if (beams > 0) t.measured.reach = in.Read<float>();
   t.entries = ReadIds(in, entries);
   t.neighbours = ReadIds(in, size_t{t.row_count} * kGraphDegree);
   AKI_RETURN_IF_ERROR(ValidateGraphTopology(t));

@@ -32,6 +32,16 @@ constexpr bool HasFinerCodes(GraphLayoutKind layout) {
   return layout == GraphLayoutKind::kCompact12 || layout == GraphLayoutKind::kFast12;
 }
 
+// What reached each of kRecallLevels at k = 10, at the least.
+struct MeasuredBeams {
+  std::vector<uint32_t> beams;   // of a walk; empty if nothing was measured
+  std::vector<uint32_t> sweeps;  // rows scored after a sweep; as many
+  // How far, as its walk estimates, the farthest of the rows measured with lies from its tenth nearest; 0 without
+  // beams.
+  float reach = 0;
+  bool operator==(const MeasuredBeams&) const = default;
+};
+
 struct GraphTopology {
   Distance distance = Distance::kCosine;
   uint32_t dim = 0;  // of the rows
@@ -40,13 +50,7 @@ struct GraphTopology {
   GraphLayoutKind layout = GraphLayoutKind::kFast;  // beams were measured with it
   std::vector<uint32_t> entries;                    // rows where walks begin; a multiple of kGraphDegree, at least one
   std::vector<uint32_t> neighbours;                 // kGraphDegree a row; a row's own number fills places that are free
-  // What reached each of kRecallLevels at k = 10, at the least: the beam of a walk, and the rows scored after a sweep.
-  // Empty if that was not measured.
-  std::vector<uint32_t> beams;
-  std::vector<uint32_t> sweeps;
-  // How far, as its walk estimates, the farthest of the rows measured with lies from its tenth nearest; 0 without
-  // beams.
-  float reach = 0;
+  MeasuredBeams measured;
   bool operator==(const GraphTopology&) const = default;
 };
 

@@ -17,9 +17,7 @@ GraphTopology Small() {
                   .layout = GraphLayoutKind::kFast,
                   .entries = {},
                   .neighbours = {},
-                  .beams = {},
-                  .sweeps = {},
-                  .reach = 0};
+                  .measured = {}};
   for (uint32_t i = 0; i < kGraphDegree; ++i) t.entries.push_back(i % 3);
   for (uint32_t i = 0; i < 3 * kGraphDegree; ++i) t.neighbours.push_back((i * 7) % 3);
   return t;
@@ -27,9 +25,9 @@ GraphTopology Small() {
 
 GraphTopology Measured() {
   GraphTopology t = Small();
-  t.beams = {10, 12, 16, 16, 24, 40, 64, 512};
-  t.sweeps = {20, 24, 32, 32, 48, 80, 128, 256};
-  t.reach = 1.5f;
+  t.measured.beams = {10, 12, 16, 16, 24, 40, 64, 512};
+  t.measured.sweeps = {20, 24, 32, 32, 48, 80, 128, 256};
+  t.measured.reach = 1.5f;
   return t;
 }
 
@@ -95,10 +93,10 @@ TEST(GraphTopologyTest, NamesTheFieldThatIsWrong) {
   t.entries.pop_back();
   EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
   t = Measured();
-  t.beams[3] = 9;
+  t.measured.beams[3] = 9;
   EXPECT_EQ(ValidateGraphTopology(t).message(), "graph: beams do not rise");
   t = Small();
-  t.reach = 1;
+  t.measured.reach = 1;
   EXPECT_EQ(ValidateGraphTopology(t).code(), StatusCode::kDataLoss);
   t = Compact();
   t.layout = static_cast<GraphLayoutKind>(7);

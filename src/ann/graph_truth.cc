@@ -18,16 +18,15 @@ constexpr uint32_t kScoredOfWanted = 6;  // codes put rows in order up to their 
 constexpr size_t kLeafBytes = 1 << 20;   // of codes: half of a second-level cache
 constexpr size_t kLeafRowsMax = 1024;
 
-// Codes of samples as queries: for dot products a query is not coded as it would be as a row.
-struct SampleCodes {
-  SampleCodes(const CodedRows& all, std::span<const uint32_t> samples) : dim(all.space.dim()) {
-    codes.resize(samples.size() * dim);
-    scales.resize(samples.size());
-    norms_squared.resize(samples.size());
-    std::vector<float> values(all.rows.dim), x(dim);
-    for (size_t i = 0; i < samples.size(); ++i) {
-      LoadRow(all.rows, samples[i], values.data());
-      all.space.TransformQuery(values, x.data());
+// For dot products a query is not coded as it would be as a row.
+struct QueryCodes {
+  QueryCodes(const CodedRows& all, const MeasureQueries& queries) : dim(all.space.dim()) {
+    codes.resize(size_t{queries.size()} * dim);
+    scales.resize(queries.size());
+    norms_squared.resize(queries.size());
+    std::vector<float> x(dim);
+    for (size_t i = 0; i < queries.size(); ++i) {
+      all.space.TransformQuery(queries.vector(i), x.data());
       all.kernels.encode(x.data(), dim, codes.data() + i * dim, &scales[i], &norms_squared[i]);
     }
   }
@@ -38,8 +37,8 @@ struct SampleCodes {
   std::vector<float> scales, norms_squared;
 };
 
-// The nearest of a sample by codes, whatever the order in which leaves come.
-struct NearOfSample {
+// The nearest of a query by codes, whatever the order in which leaves come.
+struct NearOfQuery {
   void Take(std::span<const int64_t> keys, size_t most) {
     const MutexLock lock(mutex);
     std::vector<int64_t> merged(near.size() + keys.size());
@@ -57,10 +56,9 @@ struct NearOfSample {
   std::vector<int64_t> near AKI_GUARDED_BY(mutex);
 };
 
-std::vector<Candidate> BestByScore(const CodedRows& all, uint32_t sample, std::span<const int64_t> near, uint32_t k) {
-  std::vector<float> values(all.rows.dim);
-  LoadRow(all.rows, sample, values.data());
-  const ExactScorer scorer(all.rows, all.distance, values);
+std::vector<Candidate> BestByScore(const CodedRows& all, std::span<const float> query, std::span<const int64_t> near,
+                                   uint32_t k) {
+  const ExactScorer scorer(all.rows, all.distance, query);
   std::vector<Candidate> out;
   for (const int64_t key : near) out.push_back({scorer.Score(RowOfKey(key)), RowOfKey(key)});
   const auto rank = [&](const Candidate& c) {
@@ -77,33 +75,39 @@ std::vector<Candidate> BestByScore(const CodedRows& all, uint32_t sample, std::s
 
 }  // namespace
 
-Result<std::vector<std::vector<Candidate>>> NearestOfSamples(OpContext& ctx, const CodedRows& all,
-                                                             std::span<const uint32_t> samples, uint32_t k,
-                                                             Parallel& parallel) {
+MeasureQueries RowsAsQueries(const VectorRows& rows, std::span<const RowIndex> sampled) {
+  MeasureQueries out{.values = std::vector<float>(sampled.size() * rows.dim),
+                     .hidden = std::vector<RowIndex>(sampled.begin(), sampled.end())};
+  for (size_t i = 0; i < sampled.size(); ++i) LoadRow(rows, sampled[i], out.values.data() + i * rows.dim);
+  return out;
+}
+
+Result<std::vector<std::vector<Candidate>>> NearestOf(OpContext& ctx, const CodedRows& all,
+                                                      const MeasureQueries& queries, uint32_t k, Parallel& parallel) {
   const GraphBuildKernels& kernels = GraphBuildKernelsFor(all.kernels.name);
-  const SampleCodes coded(all, samples);
+  const QueryCodes coded(all, queries);
   const size_t most = size_t{k} * kScoredOfWanted;
   const uint32_t row_count = all.codes.row_count();
   const size_t leaf_rows = std::clamp<size_t>(kLeafBytes / coded.dim, 1, kLeafRowsMax);
   const auto leaf_count = static_cast<uint32_t>((row_count + leaf_rows - 1) / leaf_rows);
-  std::vector<uint32_t> numbers(samples.size());
+  std::vector<uint32_t> numbers(queries.size());
   std::iota(numbers.begin(), numbers.end(), 0u);
-  std::vector<NearOfSample> nears(samples.size());
+  std::vector<NearOfQuery> nears(queries.size());
   AKI_RETURN_IF_ERROR(ForPieces(ctx, parallel, leaf_count, 1, [&](uint32_t at, uint32_t) {
-    // Rows that follow each other may be alike, and a leaf offers a sample few.
+    // Rows that follow each other may be alike, and a leaf offers a query few.
     std::vector<uint32_t> rows;
     for (uint32_t row = at; row < row_count; row += leaf_count) rows.push_back(row);
     GraphLeaf leaf(all.codes.slab(), kernels);
     leaf.Fill(rows, rows);
     leaf.ForNearest(
-        coded.slab(), numbers, [&](size_t i) { return LeafSkip{samples[i], {}}; },
+        coded.slab(), numbers, [&](size_t i) { return LeafSkip{queries.hidden[i], {}}; },
         [&](size_t i) { return nears[i].Limit(most); },
         [&](size_t i, std::span<const int64_t> keys) { nears[i].Take(keys, most); });
   }));
-  std::vector<std::vector<Candidate>> out(samples.size());
-  AKI_RETURN_IF_ERROR(ForPieces(ctx, parallel, static_cast<uint32_t>(samples.size()), 1, [&](uint32_t i, uint32_t) {
+  std::vector<std::vector<Candidate>> out(queries.size());
+  AKI_RETURN_IF_ERROR(ForPieces(ctx, parallel, queries.size(), 1, [&](uint32_t i, uint32_t) {
     const MutexLock lock(nears[i].mutex);
-    out[i] = BestByScore(all, samples[i], nears[i].near, k);
+    out[i] = BestByScore(all, queries.vector(i), nears[i].near, k);
   }));
   return out;
 }

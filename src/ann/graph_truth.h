@@ -1,5 +1,5 @@
-// The true nearest rows of some of the rows, for measuring with rows as queries: 8-bit codes of all rows, compared with
-// all samples at once, say which few are scored exactly.
+// The true nearest rows of many queries, for measuring: 8-bit codes of all rows, compared with all queries at once, say
+// which few are scored exactly.
 //
 // Threads: runs on the threads of `parallel`; the result does not depend on how many.
 // Errors:  those of ctx.Check().
@@ -24,9 +24,21 @@ struct CodedRows {
   const GraphKernels& kernels;
 };
 
-// For each of `samples`, which are row numbers, the `k` nearest other rows, best first.
-Result<std::vector<std::vector<Candidate>>> NearestOfSamples(OpContext& ctx, const CodedRows& all,
-                                                             std::span<const uint32_t> samples, uint32_t k,
-                                                             Parallel& parallel);
+// Queries to measure with.
+struct MeasureQueries {
+  std::vector<float> values;     // dim a query, as users give them
+  std::vector<RowIndex> hidden;  // the row that each query is, which is left out, or kNoRow
+
+  uint32_t size() const { return static_cast<uint32_t>(hidden.size()); }
+  std::span<const float> vector(size_t i) const {
+    const size_t dim = values.size() / hidden.size();
+    return std::span(values).subspan(i * dim, dim);
+  }
+};
+MeasureQueries RowsAsQueries(const VectorRows& rows, std::span<const RowIndex> sampled);
+
+// For each query the `k` nearest rows, best first.
+Result<std::vector<std::vector<Candidate>>> NearestOf(OpContext& ctx, const CodedRows& all,
+                                                      const MeasureQueries& queries, uint32_t k, Parallel& parallel);
 
 }  // namespace akidb

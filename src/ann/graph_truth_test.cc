@@ -26,7 +26,7 @@ std::vector<std::vector<Candidate>> Nearest(const VectorRows& rows, Distance dis
   const GraphSpace space = GraphSpace::Fit(rows, distance, 1, kernels);
   const auto codes = GraphCodes::Make(ctx, rows, space, kernels, parallel);
   EXPECT_TRUE(codes);
-  const auto found = NearestOfSamples(ctx, {rows, distance, space, *codes, kernels}, samples, kWanted, parallel);
+  const auto found = NearestOf(ctx, {rows, distance, space, *codes, kernels}, RowsAsQueries(rows, samples), kWanted, parallel);
   EXPECT_TRUE(found);
   return *found;
 }

@@ -1,8 +1,8 @@
 // One way of finding the nearest rows of one segment. The engine and the query know only this interface, so that a new
 // kind of index drops in without touching them.
 //
-// Threads: immutable after it was built or opened; Search is thread-safe.
-// Errors:  Search: those of ctx.Check(); nothing else for in-memory kinds.
+// Threads: Search is thread-safe; what is searched never changes once it was built or opened, how widely may.
+// Errors:  those of ctx.Check(); nothing else for in-memory kinds.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ann/parallel.h"
 #include "ann/row_set.h"
 #include "base/context.h"
 #include "base/status.h"
@@ -46,6 +47,11 @@ class VectorIndex {
   // return the true best.
   virtual Status Search(OpContext& ctx, const IndexQuery& query, std::vector<Candidate>* out) const = 0;
   virtual uint64_t memory_bytes() const = 0;  // beyond the rows themselves
+  // Looks so much wider from now on that queries like these, rows.dim elements each, find what they ask for; kinds that
+  // always do need nothing. True if Encode() gives other bytes than before. Beside searches, but one at a time.
+  virtual Result<bool> MeasureWith(OpContext& /*ctx*/, std::span<const float> /*queries*/, Parallel& /*parallel*/) {
+    return false;
+  }
   // What OpenIndex needs, besides the rows, to make the same index again. Empty for kinds that need nothing.
   virtual std::string Encode() const { return {}; }
 };

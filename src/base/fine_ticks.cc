@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-#include <chrono>
 #include <ctime>
 
 #include "base/thread_priority.h"
@@ -16,12 +15,12 @@ namespace {
 constexpr int64_t kRealTimeTickNs = 300'000;
 constexpr int64_t kTickNs = 150'000;
 constexpr int kProcessorsMax = 8;
+// Shorter work is over about as soon as ticks would let others in.
+constexpr int64_t kLastsNs = 2'000'000;
 // So long after the last request, or the last work, the ticks end. Who sends bulk requests from this machine works
 // between them, too.
 constexpr int64_t kRequestsEndNs = 1'000'000'000;
 constexpr int64_t kWorkEndsNs = 250'000'000;
-
-int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 void SleepFor(int64_t nanoseconds) {
   const timespec time{.tv_sec = 0, .tv_nsec = nanoseconds};
@@ -41,7 +40,7 @@ std::vector<int> OwnProcessors() {
 
 }  // namespace
 
-FineTicks::FineTicks() {
+FineTicks::FineTicks(Clock& clock) : clock_(clock) {
   const std::vector<int> processors = OwnProcessors();
   if (processors.size() > kProcessorsMax) return;
   for (const int processor : processors) threads_.emplace_back([this, processor] { Run(processor); });
@@ -50,7 +49,7 @@ FineTicks::FineTicks() {
 FineTicks::~FineTicks() {
   {
     MutexLock lock(mutex_);
-    ended_ = true;
+    ended_.store(true);
     asked_.NotifyAll();
   }
   for (std::thread& thread : threads_) thread.join();
@@ -58,18 +57,24 @@ FineTicks::~FineTicks() {
 
 void FineTicks::NoteRequest() {
   if (working_.load(std::memory_order_relaxed) == 0) return;
-  asked_at_.store(NowNs(), std::memory_order_relaxed);
+  const int64_t now = NowNs();
+  if (!WorkLasts(now)) return;
+  asked_at_.store(now, std::memory_order_relaxed);
   if (asleep_.load(std::memory_order_relaxed) == 0) return;
   MutexLock lock(mutex_);
   asked_.NotifyAll();
 }
 
+bool FineTicks::WorkLasts(int64_t now) const {
+  return working_.load(std::memory_order_relaxed) > 0 && now - began_at_.load(std::memory_order_relaxed) >= kLastsNs;
+}
+
 bool FineTicks::Await() {
   MutexLock lock(mutex_);
   asleep_.fetch_add(1, std::memory_order_relaxed);
-  while (!ended_ && NowNs() - asked_at_.load(std::memory_order_relaxed) > kWorkEndsNs) asked_.Wait(mutex_);
+  while (!ended_.load() && NowNs() - asked_at_.load(std::memory_order_relaxed) > kWorkEndsNs) asked_.Wait(mutex_);
   asleep_.fetch_sub(1, std::memory_order_relaxed);
-  return !ended_;
+  return !ended_.load();
 }
 
 void FineTicks::Run(int processor) {
@@ -81,10 +86,10 @@ void FineTicks::Run(int processor) {
   const int64_t tick_ns = ComeFirst() ? kRealTimeTickNs : kTickNs;
   while (Await()) {
     int64_t worked_at = NowNs();
-    for (int64_t now = worked_at;
-         now - worked_at < kWorkEndsNs && now - asked_at_.load(std::memory_order_relaxed) < kRequestsEndNs;
+    for (int64_t now = worked_at; !ended_.load(std::memory_order_relaxed) && now - worked_at < kWorkEndsNs &&
+                                  now - asked_at_.load(std::memory_order_relaxed) < kRequestsEndNs;
          now = NowNs()) {
-      if (working_.load(std::memory_order_relaxed) > 0) worked_at = now;
+      if (WorkLasts(now)) worked_at = now;
       SleepFor(tick_ns);
       count_.fetch_add(1, std::memory_order_relaxed);
     }

@@ -2,7 +2,8 @@
 // processor from 6.6 on (EEVDF): who wakes up just after it had the processor is put last until the others have
 // caught up, a few microseconds later, but that is noticed at the next tick of the kernel, up to 4 ms later,
 // whatever the priorities. The kernel looks too when a thread falls asleep; here one on each processor does, for as
-// long as work runs in the background and requests come. They are real-time threads where the process may have such:
+// long as work runs in the background that does not end soon, and requests come: a processor that a tick wakes all the
+// time does not take over who waits for the other. They are real-time threads where the process may have such:
 // another one is let in when it wakes up only if it is the very one to be chosen, and may wait for the kernel's tick
 // itself (docs/benchmarks/2026-11-27-rest.md has what that is worth).
 //
@@ -16,13 +17,14 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 
 namespace akidb {
 
 class FineTicks {
  public:
-  FineTicks();
+  explicit FineTicks(Clock& clock = RealClock());
   ~FineTicks();
   FineTicks(const FineTicks&) = delete;
   FineTicks& operator=(const FineTicks&) = delete;
@@ -30,7 +32,11 @@ class FineTicks {
   // While one lives, work that gives way to others is under way.
   class Work {
    public:
-    explicit Work(FineTicks& ticks) : ticks_(ticks) { ticks_.working_.fetch_add(1, std::memory_order_relaxed); }
+    explicit Work(FineTicks& ticks) : ticks_(ticks) {
+      if (ticks_.working_.fetch_add(1, std::memory_order_relaxed) == 0) {
+        ticks_.began_at_.store(ticks_.NowNs(), std::memory_order_relaxed);
+      }
+    }
     ~Work() { ticks_.working_.fetch_sub(1, std::memory_order_relaxed); }
     Work(const Work&) = delete;
     Work& operator=(const Work&) = delete;
@@ -46,16 +52,21 @@ class FineTicks {
 
  private:
   void Run(int processor);
-  // Sleeps until requests come beside work. False: it ends.
+  int64_t NowNs() const { return clock_.Now().time_since_epoch().count(); }
+  // Whether work goes on that does not end soon.
+  bool WorkLasts(int64_t now) const;
+  // Sleeps until requests come beside such. False: it ends.
   bool Await();
 
+  Clock& clock_;
   std::atomic<int> working_{0};
-  std::atomic<int64_t> asked_at_{0};  // nanoseconds of the steady clock
+  std::atomic<int64_t> began_at_{0};  // nanoseconds of the clock: since then there is work, if there is any
+  std::atomic<int64_t> asked_at_{INT64_MIN / 2};
   std::atomic<int> asleep_{0};
   std::atomic<uint64_t> count_{0};
   Mutex mutex_;
   CondVar asked_;
-  bool ended_ AKI_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> ended_{false};
   std::vector<std::thread> threads_;
 };
 

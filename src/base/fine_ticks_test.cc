@@ -7,6 +7,8 @@
 #include <optional>
 #include <thread>
 
+#include "base/manual_clock_testing.h"
+
 namespace akidb {
 namespace {
 
@@ -54,11 +56,30 @@ TEST(FineTicksTest, TickWhileRequestsComeBesideWorkAndEndWithIt) {
   EXPECT_TRUE(Becomes([&] { return ticks.count() > before; })) << "and begin again";
 }
 
-TEST(FineTicksTest, AreEndedInTheirSleepAndInTheMiddle) {
-  FineTicks asleep;
-  FineTicks ticks;
-  FineTicks::Work work(ticks);
+TEST(FineTicksTest, LeaveWorkThatEndsSoonAlone) {
+  ManualClock clock;
+  FineTicks ticks(clock);
+  for (int i = 0; i < 1000; ++i) {
+    const FineTicks::Work work(ticks);
+    ticks.NoteRequest();
+    clock.Advance(std::chrono::milliseconds(1));
+    ticks.NoteRequest();
+  }
+  EXPECT_EQ(ticks.count(), 0u);
+  const FineTicks::Work work(ticks);
+  clock.Advance(std::chrono::milliseconds(2));
   ticks.NoteRequest();
+  EXPECT_TRUE(std::thread::hardware_concurrency() > 8 || Becomes([&] { return ticks.count() > 0; }));
+}
+
+TEST(FineTicksTest, AreEndedInTheirSleepAndInTheMiddle) {
+  ManualClock clock;  // by which they would never end
+  FineTicks asleep;
+  FineTicks ticks(clock);
+  FineTicks::Work work(ticks);
+  clock.Advance(std::chrono::seconds(1));
+  ticks.NoteRequest();
+  EXPECT_TRUE(std::thread::hardware_concurrency() > 8 || Becomes([&] { return ticks.count() > 0; }));
 }
 
 }  // namespace

@@ -52,6 +52,7 @@ class AnnBench {
   Status Run() {
     AKI_RETURN_IF_ERROR(Load());
     AKI_RETURN_IF_ERROR(Build());
+    AKI_RETURN_IF_ERROR(MeasureWithSeen());
     if (options_.orders) return ObeyOrders();
     AKI_RETURN_IF_ERROR(FindTruth());
     std::vector<Point> points;
@@ -146,6 +147,22 @@ class AnnBench {
     const double rows = base_.view.row_count;
     index_bytes_ = static_cast<double>(index_->memory_bytes()) / rows;
     if (from_codes_) row_bytes_ = 0;
+    return CheckInterrupt();
+  }
+
+  // With --seen.
+  Status MeasureWithSeen() {
+    if (options_.seen.empty()) return OkStatus();
+    AKI_ASSIGN_OR_RETURN(const FloatMatrix seen, ReadNpyFloats(PosixFileSystem(), options_.seen));
+    if (seen.columns != base_.view.dim) {
+      return InvalidArgument(options_.seen + ": " + std::to_string(seen.columns) +
+                             " elements a query, the vectors have " + std::to_string(base_.view.dim));
+    }
+    OpContext ctx(RealClock());
+    const auto parallel = NewThreadParallel(static_cast<int>(build_threads_));
+    const MonotonicTime started = RealClock().Now();
+    AKI_ASSIGN_OR_RETURN(measured_wider_, index_->MeasureWith(ctx, seen.values, *parallel));
+    measure_time_ = RealClock().Now() - started;
     return CheckInterrupt();
   }
 
@@ -298,6 +315,10 @@ class AnnBench {
                      std::string(index_->kind()) + " made in " + Fixed(Seconds(build_time_), 1) + " s on " +
                      std::to_string(build_threads_) + " threads, " + Fixed(index_bytes_ + row_bytes_, 0) +
                      " bytes a vector, kernels " + std::string(Kernels().name) + "\n");
+      if (!options_.seen.empty()) {
+        console_.Print("measured with " + options_.seen + " in " + Fixed(Seconds(measure_time_), 1) + " s: looks " +
+                       (measured_wider_ ? "wider\n" : "as wide as before\n"));
+      }
       Table table({{"ASKED", Align::kLeft},
                    {"RECALL", Align::kRight},
                    {"QUERIES/S", Align::kRight},
@@ -320,6 +341,7 @@ class AnnBench {
     w.Key("vector_type").Value(options_.vector_type).Key("index").Value(index_->kind());
     if (eligible_) w.Key("passing").Value(eligible_->Count());
     w.Key("build_s").Value(Seconds(build_time_)).Key("build_threads").Value(build_threads_);
+    if (!options_.seen.empty()) w.Key("seen_s").Value(Seconds(measure_time_)).Key("seen_wider").Value(measured_wider_);
     w.Key("search_threads").Value(options_.threads);
     w.Key("layout").Value(LayoutName()).Key("from_codes").Value(from_codes_);
     w.Key("bytes_per_vector").Value(index_bytes_ + row_bytes_).Key("index_bytes_per_vector").Value(index_bytes_);
@@ -429,6 +451,8 @@ class AnnBench {
   uint32_t build_threads_ = 1;
   Duration build_time_{};
   double build_cpu_seconds_ = 0;
+  Duration measure_time_{};  // with --seen
+  bool measured_wider_ = false;
   double index_bytes_ = 0;
   double row_bytes_ = 0;
   bool from_codes_ = false;

@@ -146,7 +146,7 @@ struct BenchOptions {
 };
 
 struct AnnBenchOptions {
-  std::string base, queries, truth, mask;  // .npy files
+  std::string base, queries, truth, seen, mask;  // .npy files
   std::string metric = "cosine";           // l2, dot
   std::string vector_type = "f16";
   std::string index_kind = "hnsw";  // or flat

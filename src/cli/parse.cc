@@ -375,6 +375,7 @@ class Parser {
     app->add_option("--base", o->base, "the vectors, <f2 or <f4, one a row")->required();
     CLI::Option* queries = app->add_option("--queries", o->queries, "the queries, likewise");
     app->add_option("--truth", o->truth, "row numbers of the true nearest (default: found by exact search)");
+    app->add_option("--seen", o->seen, "queries to measure with before, as a server does with some that it answered");
     app->add_option("--mask", o->mask, "one byte a row; rows with 0 are filtered out");
     app->add_option("--metric", o->metric, "cosine, l2 or dot")
         ->check(CLI::IsMember({"cosine", "l2", "dot"}))

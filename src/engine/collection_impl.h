@@ -78,6 +78,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<WriteReceipt> DeleteMatching(OpContext& ctx, const Filter& filter) override;
   Result<WriteReceipt> MergePayload(OpContext& ctx, std::string_view id, std::string_view patch) override;
   Result<std::shared_ptr<const Snapshot>> Read(OpContext& ctx) override;
+  bool opened() const override;
   CollectionStats stats() override;
   Status Flush(OpContext& ctx) override;
   Status Merge(OpContext& ctx, MergeScope scope) override;

@@ -276,7 +276,7 @@ TEST_F(CollectionIndexTest, AMergedIndexIsMadeFromThoseOfTheInputsAndMeasuresIts
     const auto stored = DecodeIndexObject(object.value().bytes, entry.object.id, "hnsw", kRows + 289);
     EXPECT_TRUE(stored) << stored.error().ToString();
     GraphTopology graph = DecodeGraphTopology(*stored).value();
-    EXPECT_EQ(graph.beams.size(), std::size(kRecallLevels)) << "it measured itself";
+    EXPECT_EQ(graph.measured.beams.size(), std::size(kRecallLevels)) << "it measured itself";
     return graph;
   };
   const GraphTopology anew = merged_graph(false, false);

@@ -101,6 +101,10 @@ Result<std::shared_ptr<const Snapshot>> CollectionImpl::Read(OpContext& ctx) {
                                               current->segments, std::move(growing));
 }
 
+bool CollectionImpl::opened() const {
+  return std::ranges::all_of(view()->segments, [](const auto& unit) { return unit->ready(); });
+}
+
 CollectionStats CollectionImpl::stats() {
   CollectionStats out;
   const auto current = view();

@@ -219,19 +219,22 @@ Status BatchSearch(Service& service, const CallPtr& call) {
   batch->unfinished.store(batch->queries.size());
   return service.RunWhenVisible(
       call, collection, min_commit, [&service, call, collection, batch, reads_the_past]() -> Status {
-        AKI_ASSIGN_OR_RETURN(batch->snapshot, collection->Read(call->ctx));
-        if (batch->queries.empty()) {
-          AnswerBatch(call, *batch);
+        service.RunOnceOpen(call, collection, [&service, call, batch, reads_the_past]() -> Status {
+          AKI_ASSIGN_OR_RETURN(batch->snapshot, batch->collection->Read(call->ctx));
+          if (batch->queries.empty()) {
+            AnswerBatch(call, *batch);
+            return OkStatus();
+          }
+          const uint64_t elements = ScanElements(*batch->snapshot) * batch->queries.size();
+          if (reads_the_past || elements > service.options().inline_elements_max) {
+            const size_t helpers = std::min(service.queue().threads(), batch->queries.size());
+            for (size_t i = 0; i < helpers; ++i)
+              service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
+            return OkStatus();
+          }
+          WorkOnBatch(service, call, batch);
           return OkStatus();
-        }
-        const uint64_t elements = ScanElements(*batch->snapshot) * batch->queries.size();
-        if (reads_the_past || elements > service.options().inline_elements_max) {
-          const size_t helpers = std::min(service.queue().threads(), batch->queries.size());
-          for (size_t i = 0; i < helpers; ++i)
-            service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
-          return OkStatus();
-        }
-        WorkOnBatch(service, call, batch);
+        });
         return OkStatus();
       });
 }

@@ -147,6 +147,11 @@ void Service::RunSized(const CallPtr& call, uint64_t elements, std::move_only_fu
   queue_.Post([call, work = std::move(work)]() mutable { call->Guard(std::move(work)); });
 }
 
+void Service::RunOnceOpen(const CallPtr& call, const std::shared_ptr<Collection>& collection,
+                          std::move_only_function<Status()> work) {
+  RunSized(call, collection->opened() ? 0 : UINT64_MAX, std::move(work));
+}
+
 Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collection>& collection,
                                const std::optional<Position>& commit, std::move_only_function<Status()> work) {
   if (!commit) {
@@ -186,11 +191,14 @@ Status Service::RunOnSnapshot(const CallPtr& call, const std::shared_ptr<Collect
                               const ReadOptions& options,
                               std::move_only_function<Status(std::shared_ptr<const Snapshot>)> work) {
   if (!options.at) {
-    return RunWhenVisible(call, collection, options.min_commit,
-                          [call, collection, work = std::move(work)]() mutable -> Status {
-                            AKI_ASSIGN_OR_RETURN(auto snapshot, collection->Read(call->ctx));
-                            return work(std::move(snapshot));
-                          });
+    return RunWhenVisible(
+        call, collection, options.min_commit, [this, call, collection, work = std::move(work)]() mutable -> Status {
+          RunOnceOpen(call, collection, [call, collection, work = std::move(work)]() mutable -> Status {
+            AKI_ASSIGN_OR_RETURN(auto snapshot, collection->Read(call->ctx));
+            return work(std::move(snapshot));
+          });
+          return OkStatus();
+        });
   }
   queue_.Post([call, collection, at = *options.at, work = std::move(work)]() mutable {
     call->Guard([&]() -> Status {

@@ -13,7 +13,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
@@ -40,9 +39,9 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using SteadyClock = std::chrono::steady_clock;
-using Strand = asio::strand<asio::io_context::executor_type>;
-using Socket = asio::basic_stream_socket<tcp, Strand>;
-using Timer = asio::basic_waitable_timer<SteadyClock, asio::wait_traits<SteadyClock>, Strand>;
+using Loop = asio::io_context::executor_type;
+using Socket = asio::basic_stream_socket<tcp, Loop>;
+using Timer = asio::basic_waitable_timer<SteadyClock, asio::wait_traits<SteadyClock>, Loop>;
 
 constexpr size_t kReadBytes = 16u << 10;
 constexpr size_t kHeadersUsual = 8;
@@ -58,17 +57,24 @@ constexpr size_t kReceiveBytes = 64u << 10;
 
 class Session;
 
+// Of one thread, so that no handler locks, or wakes another thread for the next one.
+struct EventLoop {
+  asio::io_context io{1};
+  size_t connections = 0;  // under ServerState::mutex
+};
+
 // What the connections share. Each holds it, so that a late answer still finds an event loop.
 struct ServerState {
   ServerState(Service& s, const HttpServerOptions& o)
       : service(s),
         options(o),
-        io(o.threads),
-        active(s.metrics().GetGauge("akidb_active_connections", "Open client connections.", "")) {}
+        active(s.metrics().GetGauge("akidb_active_connections", "Open client connections.", "")) {
+    for (int i = 0; i < o.threads; ++i) loops.push_back(std::make_unique<EventLoop>());
+  }
 
   Service& service;
   const HttpServerOptions options;
-  asio::io_context io;
+  std::vector<std::unique_ptr<EventLoop>> loops;  // one a thread
   Gauge& active;
   std::atomic<bool> draining{false};
   std::atomic<bool> stopped{false};
@@ -77,11 +83,12 @@ struct ServerState {
   std::unordered_map<Session*, std::weak_ptr<Session>> sessions AKI_GUARDED_BY(mutex);
 };
 
-// One connection. All its functions run on its strand.
+// One connection. All its functions run on its loop.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Socket socket, std::shared_ptr<ServerState> state)
+  Session(Socket socket, EventLoop& loop, std::shared_ptr<ServerState> state)
       : state_(std::move(state)),
+        loop_(loop),
         options_(state_->options),
         socket_(std::move(socket)),
         timer_(socket_.get_executor()) {
@@ -93,6 +100,7 @@ class Session : public std::enable_shared_from_this<Session> {
     state_->active.Add(-1);
     MutexLock lock(state_->mutex);
     state_->sessions.erase(this);
+    --loop_.connections;
     state_->changed.NotifyAll();
   }
 
@@ -104,7 +112,7 @@ class Session : public std::enable_shared_from_this<Session> {
     WaitForRequest();
   }
 
-  Strand executor() { return socket_.get_executor(); }
+  Loop executor() { return socket_.get_executor(); }
 
   // Answers before any request was read, then closes.
   void Turn(const Status& status) { Refuse(status); }
@@ -292,7 +300,7 @@ class Session : public std::enable_shared_from_this<Session> {
     });
   }
 
-  // In the body queue, while the strand leaves the body and the descriptor alone. False if no more will come.
+  // In the body queue, while the loop leaves the body and the descriptor alone. False if no more will come.
   bool ReceiveWhatIsThere() {
     while (received_ < request_.body.size()) {
       const size_t size = std::min(request_.body.size() - received_, kReceiveBytes);
@@ -423,6 +431,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   const std::shared_ptr<ServerState> state_;
+  EventLoop& loop_;
   const HttpServerOptions& options_;
   Socket socket_;
   Timer timer_;
@@ -450,7 +459,7 @@ class BeastServer final : public HttpServer {
  public:
   BeastServer(Service& service, const HttpServerOptions& options)
       : state_(std::make_shared<ServerState>(service, options)),
-        acceptor_(asio::make_strand(state_->io)),
+        acceptor_(state_->loops.front()->io),
         retry_(acceptor_.get_executor()) {}
 
   ~BeastServer() override { Shutdown(Duration::zero()).IgnoreError("nobody is left to hear of requests cut off"); }
@@ -470,10 +479,10 @@ class BeastServer final : public HttpServer {
                          error.message());
     port_ = acceptor_.local_endpoint().port();
     asio::post(acceptor_.get_executor(), [this] { Accept(); });
-    for (int i = 0; i < options.threads; ++i) {
-      threads_.emplace_back([state = state_] {
+    for (const auto& loop : state_->loops) {
+      threads_.emplace_back([state = state_, io = &loop->io] {
         PreferShortSlices();
-        RunLoop(*state);
+        RunLoop(*state, *io);
       });
     }
     return OkStatus();
@@ -496,22 +505,24 @@ class BeastServer final : public HttpServer {
       WaitForSessions(std::min<Duration>(grace, std::chrono::seconds(1)));
     }
     state_->stopped.store(true);
-    state_->io.stop();
+    for (const auto& loop : state_->loops) loop->io.stop();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     // Runs what the stopped loop still holds, so that no handler keeps the loop it waits in alive.
-    state_->io.restart();
-    state_->io.poll();
+    for (const auto& loop : state_->loops) {
+      loop->io.restart();
+      loop->io.poll();
+    }
     return drained ? OkStatus()
                    : DeadlineExceeded("requests were still in flight after the grace time and were cut off");
   }
 
  private:
-  static void RunLoop(ServerState& state) {
+  static void RunLoop(ServerState& state, asio::io_context& io) {
     while (!state.stopped.load()) {
       try {
-        const auto work = asio::make_work_guard(state.io);
-        state.io.run();
+        const auto work = asio::make_work_guard(io);
+        io.run();
         return;
       } catch (const std::exception& e) {
         Log(LogLevel::kError, "connection handler failed", {{"error", e.what()}});
@@ -519,17 +530,24 @@ class BeastServer final : public HttpServer {
     }
   }
 
+  EventLoop& LoopForNext() {
+    MutexLock lock(state_->mutex);
+    return **std::ranges::min_element(state_->loops, {}, [](const auto& loop) { return loop->connections; });
+  }
+
   void Accept() {
-    acceptor_.async_accept(asio::make_strand(state_->io), [this](error_code error, Socket socket) {
+    EventLoop& loop = LoopForNext();
+    acceptor_.async_accept(loop.io, [this, &loop](error_code error, Socket socket) {
       if (state_->draining.load()) return;
       if (error) return AcceptLater(error);
-      auto session = std::make_shared<Session>(std::move(socket), state_);
+      auto session = std::make_shared<Session>(std::move(socket), loop, state_);
       state_->active.Add(1);
       size_t count = 0;
       {
         MutexLock lock(state_->mutex);
         state_->sessions[session.get()] = session;
         count = state_->sessions.size();
+        ++loop.connections;
       }
       const bool room = count <= state_->options.connections_max;
       asio::dispatch(session->executor(), [session, room, max = state_->options.connections_max] {

@@ -1,7 +1,9 @@
 // HTTP/1.1 in front of the service: connections, framing, limits and time-outs; no knowledge of the API.
 //
-// Threads: `threads` I/O threads share one event loop; each connection is served by one at a time and handlers run in
-//          it. Start and Shutdown are called by the owner's thread.
+// Threads: `threads` I/O threads have an event loop each; a connection belongs to the loop that has fewest when it
+// comes,
+//          and handlers run in its thread, so that they must not take long. Start and Shutdown are called by the
+//          owner's thread.
 // Errors:  Start: kInvalidArgument (address), kUnavailable (port taken). Shutdown: kDeadlineExceeded when requests were
 //          cut off after the grace time.
 #pragma once
