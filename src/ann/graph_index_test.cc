@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ann/flat_index.h"
@@ -250,6 +252,53 @@ TEST(GraphIndexTest, LooksFartherWhereQueriesAreUnlikeTheRows) {
   EXPECT_GE(far_hits, 95u);
   EXPECT_GE(hits_with(64, kAllFar, &swept), 95u);
   EXPECT_EQ(swept.sweeps, 100u);
+}
+
+// Beams much too narrow, as those of rows are for queries that lie otherwise, are made wider by such queries, while
+// searches go on.
+TEST(GraphIndexTest, LooksWiderWhereQueriesThatWereSeenWantIt) {
+  constexpr uint32_t kDim = 64;
+  const StoredTestRows rows(VectorType::kF16, kDim, ClusteredFloats(1, 4000, kDim));
+  const std::vector<float> seen = ClusteredFloats(3, 192, kDim), queries = ClusteredFloats(2, 200, kDim);
+  FixedClock clock;
+  OpContext ctx(clock);
+  Serial serial;
+  ThreeThreads threads;
+  for (const GraphLayoutKind layout : {GraphLayoutKind::kFast, GraphLayoutKind::kCompact5}) {
+    GraphTopology narrow = Build(rows.view(), Distance::kCosine, serial, Kernels(), 1, layout)->topology();
+    const MeasuredBeams by_rows = narrow.measured;
+    narrow.measured.beams.assign(std::size(kRecallLevels), 2);
+    narrow.measured.reach *= 100;
+    const auto open = [&] { return GraphIndex::Open(ctx, rows.view(), Distance::kCosine, narrow, serial).value(); };
+    const auto index = open();
+    GraphSearchStats stats;
+    EXPECT_LT(Recall(*index, queries, kDim, nullptr, 0, 0.99, &stats), 0.95);
+    std::atomic<bool> measured = false;
+    std::thread searching([&] {
+      while (!measured)
+        Recall(*index, std::vector(queries.begin(), queries.begin() + 5 * kDim), kDim, nullptr, 0, 0.9, &stats);
+    });
+    EXPECT_TRUE(index->MeasureWith(ctx, seen, threads).value());
+    measured = true;
+    searching.join();
+    for (const double wanted : {0.8, 0.9, 0.95, 0.99}) {
+      EXPECT_GE(Recall(*index, queries, kDim, nullptr, 0, wanted, &stats), wanted - 0.02) << wanted;
+    }
+    EXPECT_FALSE(index->MeasureWith(ctx, seen, serial).value()) << "it does for them";
+    const auto again = open();
+    EXPECT_TRUE(again->MeasureWith(ctx, seen, serial).value());
+    EXPECT_EQ(again->topology(), index->topology()) << "whatever the threads";
+
+    narrow.measured = by_rows;
+    narrow.measured.beams.assign(std::size(kRecallLevels), 2);
+    narrow.measured.reach = 1e-6f;
+    EXPECT_FALSE(open()->MeasureWith(ctx, seen, serial).value()) << "those beyond the reach get more anyhow";
+    narrow.measured = {};
+    if (layout != GraphLayoutKind::kFast) continue;
+    const auto unmeasured = open();
+    EXPECT_TRUE(unmeasured->MeasureWith(ctx, {}, serial).value());
+    EXPECT_EQ(unmeasured->topology().measured, by_rows) << "of before graphs measured themselves";
+  }
 }
 
 // Recall without a look at the rows, and scores as near to the true ones as the codes are.

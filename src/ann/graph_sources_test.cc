@@ -204,7 +204,7 @@ TEST(MergedGraphTest, FindsAsMuchAsOneBuiltAnew) {
     for (const uint32_t ef : {16u, 48u}) EXPECT_GE(Recall(*merged, ef), Recall(*anew, ef) - 0.01) << split.name << ef;
     const auto topology = DecodeGraphTopology(merged->Encode());
     ASSERT_TRUE(topology);
-    EXPECT_EQ(topology->beams.size(), std::size(kRecallLevels)) << "it measured itself";
+    EXPECT_EQ(topology->measured.beams.size(), std::size(kRecallLevels)) << "it measured itself";
   }
 }
 

@@ -36,8 +36,10 @@ TEST(FineTicksTest, TickWhileRequestsComeBesideWorkAndEndWithIt) {
   std::optional<FineTicks::Work> work(ticks);
   EXPECT_EQ(ticks.count(), 0u) << "nor does work alone";
   for (uint64_t until = 10; until <= 100; until += 10) {
-    ticks.NoteRequest();
-    EXPECT_TRUE(Becomes([&] { return ticks.count() >= until; }));
+    EXPECT_TRUE(Becomes([&] {
+      ticks.NoteRequest();
+      return ticks.count() >= until;
+    }));
   }
   work.reset();
   // No tick for as long as several would take: they ended.
@@ -52,8 +54,10 @@ TEST(FineTicksTest, TickWhileRequestsComeBesideWorkAndEndWithIt) {
   }));
   const uint64_t before = ticks.count();
   work.emplace(ticks);
-  ticks.NoteRequest();
-  EXPECT_TRUE(Becomes([&] { return ticks.count() > before; })) << "and begin again";
+  EXPECT_TRUE(Becomes([&] {
+    ticks.NoteRequest();
+    return ticks.count() > before;
+  })) << "and begin again";
 }
 
 TEST(FineTicksTest, LeaveWorkThatEndsSoonAlone) {

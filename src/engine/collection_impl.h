@@ -237,7 +237,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     std::shared_ptr<SegmentUnit> unit;
   };
   struct IndexJob {
-    enum class Work : uint8_t { kOpen, kBuild, kStore };
+    enum class Work : uint8_t { kOpen, kBuild, kMeasure, kStore };
     Work work;
     std::shared_ptr<SegmentUnit> unit;
     SegmentEntry entry;  // as the head names it
@@ -388,8 +388,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
 
   // flush
   bool FlushDue(FlushTrigger trigger);
-  // The newest LSN, if nothing is unflushed.
-  std::optional<Lsn> AllPublished() AKI_EXCLUDES(flush_mutex_);
+  std::optional<Lsn> AllPublished() AKI_EXCLUDES(flush_mutex_);  // the newest LSN, if nothing is unflushed
   // Whether every record up to `lsn` is published, or never will be.
   bool NothingToFlush(Lsn lsn) AKI_EXCLUDES(flush_mutex_);
   bool Seal() AKI_REQUIRES(flush_mutex_);
@@ -400,8 +399,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   bool flushing() AKI_EXCLUDES(flush_mutex_);
   // The oldest version that a job under way started from.
   std::optional<ManifestVersion> OldestFlushStart() AKI_EXCLUDES(flush_mutex_);
-  // Whether the collection was dropped: nothing of it is uploaded any more.
-  bool GiveUpDropped() AKI_EXCLUDES(flush_mutex_);
+  bool GiveUpDropped() AKI_EXCLUDES(flush_mutex_);  // true: it was dropped, and nothing is uploaded any more
   Result<bool> UploadStep(OpContext& ctx, FlushJob* job) AKI_EXCLUDES(flush_mutex_);
   Status UploadFlush(OpContext& ctx, FlushJob* job) AKI_EXCLUDES(maintenance_mutex_);
   Status WriteDeletes(OpContext& ctx, FlushJob* job) AKI_REQUIRES(maintenance_mutex_);
@@ -445,6 +443,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::optional<IndexJob> PickIndexJob() AKI_REQUIRES(maintenance_mutex_);
   Status OpenStoredIndex(OpContext& ctx, const IndexJob& job) AKI_EXCLUDES(maintenance_mutex_);
   Status BuildSegmentIndex(OpContext& ctx, const IndexJob& job);
+  Status MeasureIndex(OpContext& ctx, const SegmentUnit& unit);
   Status StoreIndex(OpContext& ctx, const IndexJob& job) AKI_EXCLUDES(maintenance_mutex_);
 
   // history
@@ -460,8 +459,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   SegmentUnit::Shared FindOpen(std::string_view segment_id);
   Result<std::vector<RowIndex>> ReadDeletes(OpContext& ctx, const SegmentEntry& entry);
   void AddHistory(CollectionStats* out);
-  // Closes earlier versions that nobody asked for lately.
-  void CloseIdleVersions();
+  void CloseIdleVersions();  // earlier ones that nobody asked for lately
 
   // snapshot
   Result<std::shared_ptr<const ManifestHead>> CommitPins(
@@ -515,7 +513,8 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   CollectionDeps& deps_;
   const CollectionId id_;
   const std::string created_at_;
-  std::atomic<uint64_t> base_lsn_{0};  // greatest LSN in the manifest that was opened
+  const std::shared_ptr<SeenQueries> seen_;  // shared with snapshots
+  std::atomic<uint64_t> base_lsn_{0};        // greatest LSN in the manifest that was opened
 
   Mutex upkeep_mutex_;
   // Keys that need no reading back: it was done, or this process collected them.
@@ -538,8 +537,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   std::deque<Unconfirmed> unconfirmed_ AKI_GUARDED_BY(maintenance_mutex_);
   // Objects that the head does not name, and since when this process has known.
   std::map<std::string, MonotonicTime> garbage_since_ AKI_GUARDED_BY(maintenance_mutex_);
-  // Lost a pin; to be retired if below the boundary.
-  std::set<ManifestVersion> unpinned_ AKI_GUARDED_BY(maintenance_mutex_);
+  std::set<ManifestVersion> unpinned_ AKI_GUARDED_BY(maintenance_mutex_);  // to be retired if below the boundary
   std::optional<RevertJob> unsettled_revert_ AKI_GUARDED_BY(maintenance_mutex_);
   CondVar merge_done_;
 

@@ -1,5 +1,6 @@
 // Indexes of segments. A segment is published without one and scanned; a step of its own builds the index, stores it,
-// and lets a later manifest name it. Losing an index costs a new build and no row. One index is worked on at a time.
+// and lets a later manifest name it; and measures it again with queries, once enough were seen. Losing an index costs a
+// new build and no row. One index is worked on at a time.
 #include <algorithm>
 
 #include "ann/index_kinds.h"
@@ -19,7 +20,8 @@ Parallel& ParallelOf(const EngineOptions& options) {
 
 }  // namespace
 
-// What serves searches soonest comes first: opening, then building the largest; storing keeps nobody waiting.
+// What serves searches soonest comes first: opening, then building the largest, then measuring; storing keeps nobody
+// waiting.
 std::optional<CollectionImpl::IndexJob> CollectionImpl::PickIndexJob() {
   const Manifest& manifest = committer_.head()->manifest;
   const IndexSpec wanted = spec().index;
@@ -32,7 +34,12 @@ std::optional<CollectionImpl::IndexJob> CollectionImpl::PickIndexJob() {
     const bool stored = entry->index && !unreadable_indexes_.contains(entry->index->id);
     std::optional<IndexJob::Work> work;
     if (unit->indexed()) {
-      if (!stored && writes) work = IndexJob::Work::kStore;
+      const IndexSlot& slot = *unit->shared().index;
+      if (slot.ToMeasureWith(*seen_)) {
+        work = IndexJob::Work::kMeasure;
+      } else if ((!stored || slot.changes() != slot.stored_changes()) && writes) {
+        work = IndexJob::Work::kStore;
+      }
     } else if (stored) {
       work = IndexJob::Work::kOpen;
     } else if (writes && wanted.kind != IndexKind::kFlat && unit->row_count() >= deps_.options.index_rows_min) {
@@ -57,7 +64,7 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
     }
     job = PickIndexJob();
     if (!job) return false;
-    if (job->work != IndexJob::Work::kOpen) {
+    if (job->work == IndexJob::Work::kBuild || job->work == IndexJob::Work::kStore) {
       AKI_RETURN_IF_ERROR(EnsureEpochLocked(ctx));
       // What is about to be merged away is not worth an index.
       AKI_ASSIGN_OR_RETURN(const auto merging, PickMerge(MergeScope::kPolicy));
@@ -71,6 +78,7 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
   switch (job->work) {
     case IndexJob::Work::kOpen: status = OpenStoredIndex(ctx, *job); break;
     case IndexJob::Work::kBuild: status = BuildSegmentIndex(ctx, *job); break;
+    case IndexJob::Work::kMeasure: status = MeasureIndex(ctx, *job->unit); break;
     case IndexJob::Work::kStore: status = StoreIndex(ctx, *job); break;
   }
   MutexLock lock(maintenance_mutex_);
@@ -123,7 +131,23 @@ Status CollectionImpl::BuildSegmentIndex(OpContext& ctx, const IndexJob& job) {
   return OkStatus();
 }
 
+Status CollectionImpl::MeasureIndex(OpContext& ctx, const SegmentUnit& unit) {
+  const MonotonicTime began = deps_.env.clock->Now();
+  IndexSlot& slot = *unit.shared().index;
+  const uint64_t changes = slot.changes();
+  AKI_RETURN_IF_ERROR(slot.MeasureWith(ctx, *seen_, ParallelOf(deps_.options)));
+  Log(LogLevel::kInfo, "measured with queries",
+      {{"collection", id_.value()},
+       {"segment", unit.id()},
+       {"queries_seen", seen_->seen()},
+       {"wider", slot.changes() != changes},
+       {"seconds", std::chrono::duration<double>(deps_.env.clock->Now() - began).count()}});
+  return OkStatus();
+}
+
 Status CollectionImpl::StoreIndex(OpContext& ctx, const IndexJob& job) {
+  IndexSlot& slot = *job.unit->shared().index;
+  const uint64_t changes = slot.changes();
   const VectorIndex& index = job.unit->index();
   const std::string kind(index.kind());
   const std::string bytes = EncodeIndexObject(job.unit->id(), kind, job.unit->row_count(), index.Encode());
@@ -152,6 +176,7 @@ Status CollectionImpl::StoreIndex(OpContext& ctx, const IndexJob& job) {
     return ManifestCommitter::Edited::kChanged;
   }));
   PublishVersion();
+  slot.set_stored_changes(changes);
   return OkStatus();
 }
 

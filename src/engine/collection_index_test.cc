@@ -8,6 +8,7 @@
 #include "ann/graph_topology.h"
 #include "ann/parallel.h"
 #include "engine/engine_testing.h"
+#include "engine/seen_queries.h"
 #include "format/index_object.h"
 #include "format/manifest_format.h"
 #include "format/object_keys.h"
@@ -284,6 +285,53 @@ TEST_F(CollectionIndexTest, AMergedIndexIsMadeFromThoseOfTheInputsAndMeasuresIts
   const GraphTopology from_inputs = merged_graph(true, false);
   EXPECT_NE(from_inputs, anew);
   EXPECT_EQ(merged_graph(true, true), from_inputs) << "what the first product was to be made from goes on";
+}
+
+// Beams of rows that are much too narrow for queries: the stored ones are made so here.
+TEST_F(CollectionIndexTest, AnIndexIsMeasuredAgainWithQueriesOnceEnoughWereSeen) {
+  TestDatabase test(Options());
+  Filled(test);
+  Index(test);
+  const auto graph_of = [&](const SegmentEntry& entry) {
+    const auto c = test.Get("docs");
+    const auto object = test.store().Get(test.ctx(), IndexKeyOf(c->id(), *entry.index), 1 << 20);
+    return DecodeGraphTopology(DecodeIndexObject(object.value().bytes, entry.object.id, "hnsw", kRows).value()).value();
+  };
+  const SegmentEntry before = Head(test, test.Get("docs")).segments.at(0);
+  GraphTopology narrow = graph_of(before);
+  narrow.measured.beams.assign(std::size(kRecallLevels), 2);
+  narrow.measured.reach *= 100;
+  test.Restart();
+  auto c = test.Get("docs");
+  ASSERT_TRUE(test.store().Put(test.ctx(), IndexKeyOf(c->id(), *before.index),
+                               EncodeIndexObject(before.object.id, "hnsw", kRows, EncodeGraphTopology(narrow)),
+                               PutCondition::None()));
+  const auto search = [&](int count, bool exact) {
+    const auto snapshot = c->Read(test.ctx()).value();
+    for (const TestRow& query : Rows(9000, count)) Nearest(test, *snapshot, query.vector, exact);
+  };
+  const auto index_id = [&] { return Head(test, c).segments.at(0).index->id; };
+  search(1, false);
+  Index(test);
+  search(static_cast<int>(SeenQueries::kKept) - 2, false);
+  search(1000, true);
+  Index(test);
+  EXPECT_EQ(index_id(), before.index->id) << "too few were seen; exact ones want no index";
+  search(1, false);
+  Index(test);
+  const SegmentEntry after = Head(test, c).segments.at(0);
+  ASSERT_NE(after.index->id, before.index->id);
+  const GraphTopology wider = graph_of(after);
+  EXPECT_EQ(wider.neighbours, narrow.neighbours);
+  EXPECT_GE(wider.measured.beams.front(), 10u);
+  search(1000, false);
+  Index(test);
+  EXPECT_EQ(index_id(), after.index->id) << "it is not measured again before many more were seen";
+  test.Restart();
+  c = test.Get("docs");
+  EXPECT_GT(Recall(test, *c), 0.9);
+  Index(test);
+  EXPECT_EQ(index_id(), after.index->id);
 }
 
 TEST_F(CollectionIndexTest, ADamagedIndexIsBuiltAgain) {

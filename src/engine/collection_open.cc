@@ -12,6 +12,7 @@ CollectionImpl::CollectionImpl(CollectionDeps& deps, const CatalogEntry& entry)
       deps_(deps),
       id_(entry.id),
       created_at_(entry.created_at),
+      seen_(std::make_shared<SeenQueries>(entry.id.value())),
       committer_(*deps.store, deps.env, entry.id),
       manifests_(committer_.reader()),
       history_(ObjectKeysOf),

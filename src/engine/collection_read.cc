@@ -10,12 +10,13 @@ class CollectionSnapshot final : public Snapshot {
  public:
   CollectionSnapshot(CollectionSpec spec, Position position, uint64_t live_rows,
                      std::vector<std::shared_ptr<SegmentUnit>> segments,
-                     std::vector<std::shared_ptr<GrowingRows>> growing)
+                     std::vector<std::shared_ptr<GrowingRows>> growing, std::shared_ptr<SeenQueries> seen)
       : spec_(std::move(spec)),
         position_(position),
         live_rows_(live_rows),
         segments_(std::move(segments)),
         growing_(std::move(growing)),
+        seen_(std::move(seen)),
         units_(segments_.begin(), segments_.end()) {
     for (const auto& rows : growing_) rows->AddUnits(&units_);
   }
@@ -24,6 +25,7 @@ class CollectionSnapshot final : public Snapshot {
   const Position& position() const override { return position_; }
   const std::vector<std::shared_ptr<const SearchUnit>>& units() const override { return units_; }
   uint64_t live_rows() const override { return live_rows_; }
+  void NoteQuery(std::span<const float> query) const override { seen_->Note(query); }
 
   std::optional<RowLocation> Find(std::string_view id) const override {
     for (const auto& rows : growing_) {
@@ -42,6 +44,7 @@ class CollectionSnapshot final : public Snapshot {
   uint64_t live_rows_;
   std::vector<std::shared_ptr<SegmentUnit>> segments_;
   std::vector<std::shared_ptr<GrowingRows>> growing_;  // newest first
+  std::shared_ptr<SeenQueries> seen_;
   std::vector<std::shared_ptr<const SearchUnit>> units_;
 };
 
@@ -98,7 +101,7 @@ Result<std::shared_ptr<const Snapshot>> CollectionImpl::Read(OpContext& ctx) {
   if (current->active) growing.push_back(current->active);
   growing.insert(growing.end(), current->sealed.rbegin(), current->sealed.rend());
   return std::make_shared<CollectionSnapshot>(std::move(spec), position, live_rows_.load(std::memory_order_relaxed),
-                                              current->segments, std::move(growing));
+                                              current->segments, std::move(growing), seen_);
 }
 
 bool CollectionImpl::opened() const {
@@ -115,6 +118,7 @@ CollectionStats CollectionImpl::stats() {
   AddHistory(&out);
   ForEachObject(history_.head()->manifest, [&](CollectionId /*owner*/, const std::string& /*key*/,
                                                const ObjectRef& object) { out.store_bytes += object.size_bytes; });
+  out.memory_bytes += seen_->memory_bytes();
   for (const auto& unit : current->segments) {
     out.deleted_rows += unit->deleted_count();
     if (unit->indexed()) out.indexed_rows += unit->row_count();

@@ -1,8 +1,9 @@
 // The place of a segment's index. It is empty while the rows are scanned, and filled once, by whoever built or opened
-// the index first; every view of the segment shares it. Until then it keeps what helps to build one.
+// the index first; every view of the segment shares it. Until then it keeps what helps to build one; from then on, what
+// the index was measured with.
 //
 // Threads: thread-safe; get() is lock-free.
-// Errors:  none.
+// Errors:  MeasureWith: those of the index.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "ann/vector_index.h"
 #include "base/check.h"
 #include "base/mutex.h"
+#include "engine/seen_queries.h"
 
 namespace akidb {
 
@@ -31,6 +33,32 @@ class IndexSlot {
     ready_.store(index_.get(), std::memory_order_release);
   }
 
+  // Measures the index, which must be there, with `seen`, and does not try that again before many more were seen.
+  Status MeasureWith(OpContext& ctx, const SeenQueries& seen, Parallel& parallel) {
+    MutexLock one_at_a_time(measure_mutex_);
+    VectorIndex* index = nullptr;
+    {
+      MutexLock lock(mutex_);
+      index = index_.get();
+    }
+    const uint64_t count = seen.seen();
+    const Result<bool> changed = index->MeasureWith(ctx, seen.Sample(), parallel);
+    AKI_RETURN_IF_ERROR(ctx.Check());
+    measured_with_.store(count, std::memory_order_relaxed);
+    if (!changed) return changed.error();
+    if (*changed) changes_.fetch_add(1);
+    return OkStatus();
+  }
+  bool ToMeasureWith(const SeenQueries& seen) const {
+    constexpr uint64_t kManyMore = 8;
+    const uint64_t count = seen.seen();
+    return count >= SeenQueries::kKept && count / kManyMore >= measured_with_.load(std::memory_order_relaxed);
+  }
+  // How often measuring made the index store something else, and how many of those times have been stored.
+  uint64_t changes() const { return changes_.load(); }
+  uint64_t stored_changes() const { return stored_changes_.load(); }
+  void set_stored_changes(uint64_t changes) { stored_changes_.store(changes); }
+
   using Sources = std::vector<IndexSource>;
   // From the segments that this one was merged from.
   void Inherit(Sources sources) {
@@ -44,6 +72,10 @@ class IndexSlot {
   }
 
  private:
+  Mutex measure_mutex_;
+  std::atomic<uint64_t> measured_with_{0};  // of so many that were seen
+  std::atomic<uint64_t> changes_{0};
+  std::atomic<uint64_t> stored_changes_{0};
   std::atomic<const VectorIndex*> ready_{nullptr};
   mutable Mutex mutex_;
   std::unique_ptr<VectorIndex> index_ AKI_GUARDED_BY(mutex_);

@@ -78,6 +78,8 @@ class Snapshot {
   virtual std::optional<RowLocation> Find(std::string_view id) const = 0;
   // Rows that lived when the snapshot was taken, counting writes that are not visible yet: an estimate for plans.
   virtual uint64_t live_rows() const = 0;
+  // Tells the collection what is asked of it: see SeenQueries.
+  virtual void NoteQuery(std::span<const float> /*query*/) const {}
 };
 
 }  // namespace akidb

@@ -50,6 +50,7 @@ Status SearchRequest::Validate(const CollectionSpec& spec, const Limits& limits)
 Result<std::vector<ResultRow>> Search(OpContext& ctx, const Snapshot& snapshot, const SearchRequest& request) {
   const Distance distance = snapshot.spec().distance;
   const Nearer nearer(distance);
+  if (!request.exact) snapshot.NoteQuery(request.vector);
   Eligibility eligibility(snapshot, request.filter.get());
   IndexQuery query;
   query.vector = request.vector;
