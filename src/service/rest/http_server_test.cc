@@ -7,8 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <map>
+#include <memory>
 #include <thread>
+#include <vector>
 
+#include "base/fine_ticks.h"
+#include "base/mutex.h"
 #include "service/core/service_testing.h"
 
 namespace akidb {
@@ -350,6 +355,42 @@ TEST_F(HttpServerTest, Http10ClosesUnlessAsked) {
   client.Send("GET /health/live HTTP/1.0\r\n\r\n");
   EXPECT_THAT(client.Answer(), HasSubstr("live"));
   EXPECT_TRUE(client.Closed());
+}
+
+// The threads that read requests are those that ask what the time is while work is under way.
+TEST_F(HttpServerTest, ConnectionsAreSpreadOverThreadsAndStayWithThem) {
+  struct WhoAsks final : Clock {
+    MonotonicTime Now() override {
+      MutexLock lock(mutex);
+      ++calls[std::this_thread::get_id()];
+      return MonotonicTime();
+    }
+    WallTime WallNow() override { return WallTime(); }
+    Mutex mutex;
+    std::map<std::thread::id, int> calls;
+  } clock;
+  constexpr int kClients = 6, kRequests = 20;
+  {
+    FineTicks ticks(clock);
+    const FineTicks::Work work(ticks);
+    options_.ticks = &ticks;
+    Start();
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < kClients; ++i) {
+      clients.push_back(std::make_unique<Client>(server_->port()));
+      for (int j = 0; j < kRequests; ++j) {
+        clients[static_cast<size_t>(i)]->Send(Get("/health/live"));
+        EXPECT_THAT(clients[static_cast<size_t>(i)]->Answer(), StartsWith("HTTP/1.1 200"));
+      }
+    }
+    EXPECT_TRUE(server_->Shutdown(std::chrono::seconds(20)).ok());
+    server_.reset();
+  }
+  std::vector<int> read;
+  for (const auto& [thread, calls] : clock.calls) {
+    if (calls >= kRequests) read.push_back(calls);
+  }
+  EXPECT_EQ(read, (std::vector<int>(2, kClients / 2 * kRequests)));
 }
 
 TEST_F(HttpServerTest, TurnsAwayConnectionsBeyondTheCap) {
