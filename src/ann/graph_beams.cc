@@ -27,8 +27,10 @@ constexpr uint32_t kFarWalk = 28, kFarSweep = 16;  // what a query unlike the ro
 constexpr uint32_t kGuessedBeams[] = {16, 24, 40, 64, 96, 192, 384, 1024};
 constexpr uint32_t kGuessedSweeps[] = {16, 24, 32, 48, 64, 128, 256, 512};
 
-// Narrower beams than so many times those known are left alone: 192 queries do not tell them apart.
+// Beams that are less than so many times those known are left alone: 192 queries do not tell them apart.
 constexpr double kTellsApart = 4.0 / 3;
+// A level is told by rows that were not found: fewer than so many say little of it.
+constexpr double kMissesMin = 5;
 
 // What some queries want of a graph.
 class BeamMeter {
@@ -138,7 +140,7 @@ Result<MeasureQueries> WithinReach(OpContext& ctx, const GraphIndex& index, cons
     (void)index.SearchWithout(
         ctx, kNoRow, {.vector = queries.vector(i), .k = kK, .ef_search = BeamForRecall(known, kUsualRecall, kK).walk},
         GraphWay::kWalk, &near, &stats);
-    is_far[i] = stats.reach > known.reach ? 1 : 0;
+    is_far[i] = known.reach > 0 && stats.reach > known.reach ? 1 : 0;
   }));
   AKI_RETURN_IF_ERROR(ctx.Check());
   MeasureQueries out;
@@ -149,6 +151,19 @@ Result<MeasureQueries> WithinReach(OpContext& ctx, const GraphIndex& index, cons
     out.hidden.push_back(kNoRow);
   }
   return out;
+}
+
+// By level. Those that the queries are too few for become as much wider as the last one before.
+void Widen(std::span<const uint32_t> wanted, uint32_t queries, std::vector<uint32_t>* beams) {
+  double wider = 1;
+  for (size_t level = 0; level < beams->size(); ++level) {
+    uint32_t& beam = (*beams)[level];
+    if ((1 - kRecallLevels[level]) * kK * queries >= kMissesMin) {
+      wider = wanted[level] >= kTellsApart * beam ? static_cast<double>(wanted[level]) / beam : 1;
+    }
+    beam = std::max(beam, static_cast<uint32_t>(std::min<double>(beam * wider, *std::rbegin(kBeamsTried))));
+    if (level > 0) beam = std::max(beam, (*beams)[level - 1]);
+  }
 }
 
 }  // namespace
@@ -170,15 +185,8 @@ Result<MeasuredBeams> WidenBeams(OpContext& ctx, const GraphIndex& index, const 
   if (near.size() < kSamplesMin) return known;
   AKI_ASSIGN_OR_RETURN(const MeasuredBeams wanted, BeamMeter(ctx, index, all, near, parallel).Measure());
   MeasuredBeams out = known;
-  for (size_t level = 0; level < out.beams.size(); ++level) {
-    if (wanted.beams[level] < kTellsApart * known.beams[level]) continue;
-    out.beams[level] = wanted.beams[level];
-    out.sweeps[level] = std::max(out.sweeps[level], wanted.sweeps[level]);
-  }
-  for (size_t level = 1; level < out.beams.size(); ++level) {
-    out.beams[level] = std::max(out.beams[level], out.beams[level - 1]);
-    out.sweeps[level] = std::max(out.sweeps[level], out.sweeps[level - 1]);
-  }
+  Widen(wanted.beams, near.size(), &out.beams);
+  Widen(wanted.sweeps, near.size(), &out.sweeps);
   return out;
 }
 

@@ -26,7 +26,8 @@ std::vector<std::vector<Candidate>> Nearest(const VectorRows& rows, Distance dis
   const GraphSpace space = GraphSpace::Fit(rows, distance, 1, kernels);
   const auto codes = GraphCodes::Make(ctx, rows, space, kernels, parallel);
   EXPECT_TRUE(codes);
-  const auto found = NearestOf(ctx, {rows, distance, space, *codes, kernels}, RowsAsQueries(rows, samples), kWanted, parallel);
+  const auto found =
+      NearestOf(ctx, {rows, distance, space, *codes, kernels}, RowsAsQueries(rows, samples), kWanted, parallel);
   EXPECT_TRUE(found);
   return *found;
 }

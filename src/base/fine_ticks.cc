@@ -66,7 +66,7 @@ void FineTicks::NoteRequest() {
 }
 
 bool FineTicks::WorkLasts(int64_t now) const {
-  return working_.load(std::memory_order_relaxed) > 0 && now - began_at_.load(std::memory_order_relaxed) >= kLastsNs;
+  return working_.load(std::memory_order_acquire) > 0 && now - began_at_.load(std::memory_order_relaxed) >= kLastsNs;
 }
 
 bool FineTicks::Await() {

@@ -33,9 +33,10 @@ class FineTicks {
   class Work {
    public:
     explicit Work(FineTicks& ticks) : ticks_(ticks) {
-      if (ticks_.working_.fetch_add(1, std::memory_order_relaxed) == 0) {
+      if (ticks_.working_.load(std::memory_order_relaxed) == 0) {
         ticks_.began_at_.store(ticks_.NowNs(), std::memory_order_relaxed);
       }
+      ticks_.working_.fetch_add(1, std::memory_order_release);
     }
     ~Work() { ticks_.working_.fetch_sub(1, std::memory_order_relaxed); }
     Work(const Work&) = delete;

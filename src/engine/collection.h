@@ -80,8 +80,6 @@ class Collection {
   // The newest visible state: every write whose ack was or could have been given is in it. Opens the segments that no
   // request has used yet, which may read all of their vectors from the store.
   virtual Result<std::shared_ptr<const Snapshot>> Read(OpContext& ctx) = 0;
-  // Whether all segments are open, so that reads and writes need nothing of the store.
-  virtual bool opened() const = 0;
   virtual CollectionStats stats() = 0;
 
   // Runs `done` once: with OK when the write at `lsn`, made by this object, is durable and visible (ack()); with an

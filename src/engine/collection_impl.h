@@ -78,7 +78,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
   Result<WriteReceipt> DeleteMatching(OpContext& ctx, const Filter& filter) override;
   Result<WriteReceipt> MergePayload(OpContext& ctx, std::string_view id, std::string_view patch) override;
   Result<std::shared_ptr<const Snapshot>> Read(OpContext& ctx) override;
-  bool opened() const override;
+  bool opened() const;  // all segments
   CollectionStats stats() override;
   Status Flush(OpContext& ctx) override;
   Status Merge(OpContext& ctx, MergeScope scope) override;
@@ -237,7 +237,7 @@ class CollectionImpl final : public Collection, public std::enable_shared_from_t
     std::shared_ptr<SegmentUnit> unit;
   };
   struct IndexJob {
-    enum class Work : uint8_t { kOpen, kBuild, kMeasure, kStore };
+    enum class Work : uint8_t { kOpen, kBuild, kStore, kMeasure };
     Work work;
     std::shared_ptr<SegmentUnit> unit;
     SegmentEntry entry;  // as the head names it

@@ -20,8 +20,8 @@ Parallel& ParallelOf(const EngineOptions& options) {
 
 }  // namespace
 
-// What serves searches soonest comes first: opening, then building the largest, then measuring; storing keeps nobody
-// waiting.
+// What serves searches soonest comes first: opening, then building the largest; storing keeps nobody waiting, and
+// measuring can be done again.
 std::optional<CollectionImpl::IndexJob> CollectionImpl::PickIndexJob() {
   const Manifest& manifest = committer_.head()->manifest;
   const IndexSpec wanted = spec().index;
@@ -35,9 +35,11 @@ std::optional<CollectionImpl::IndexJob> CollectionImpl::PickIndexJob() {
     std::optional<IndexJob::Work> work;
     if (unit->indexed()) {
       const IndexSlot& slot = *unit->shared().index;
-      if (slot.ToMeasureWith(*seen_)) {
+      if (!stored && writes) {
+        work = IndexJob::Work::kStore;
+      } else if (slot.ToMeasureWith(*seen_)) {
         work = IndexJob::Work::kMeasure;
-      } else if ((!stored || slot.changes() != slot.stored_changes()) && writes) {
+      } else if (writes && slot.IsOutdated(entry->index->id)) {
         work = IndexJob::Work::kStore;
       }
     } else if (stored) {
@@ -66,6 +68,8 @@ Result<bool> CollectionImpl::IndexStep(OpContext& ctx) {
     if (!job) return false;
     if (job->work == IndexJob::Work::kBuild || job->work == IndexJob::Work::kStore) {
       AKI_RETURN_IF_ERROR(EnsureEpochLocked(ctx));
+    }
+    if (job->work != IndexJob::Work::kOpen) {
       // What is about to be merged away is not worth an index.
       AKI_ASSIGN_OR_RETURN(const auto merging, PickMerge(MergeScope::kPolicy));
       if (merging_ || !merging.empty()) return false;
@@ -99,6 +103,7 @@ Status CollectionImpl::OpenStoredIndex(OpContext& ctx, const IndexJob& job) {
   };
   auto index = open();
   if (index) {
+    job.unit->shared().index->NoteStored(job.entry.index->id, 0);
     job.unit->shared().index->Fill(std::move(*index));
     return OkStatus();
   }
@@ -176,7 +181,7 @@ Status CollectionImpl::StoreIndex(OpContext& ctx, const IndexJob& job) {
     return ManifestCommitter::Edited::kChanged;
   }));
   PublishVersion();
-  slot.set_stored_changes(changes);
+  slot.NoteStored(object.id, changes);
   return OkStatus();
 }
 

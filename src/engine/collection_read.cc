@@ -25,7 +25,10 @@ class CollectionSnapshot final : public Snapshot {
   const Position& position() const override { return position_; }
   const std::vector<std::shared_ptr<const SearchUnit>>& units() const override { return units_; }
   uint64_t live_rows() const override { return live_rows_; }
-  void NoteQuery(std::span<const float> query) const override { seen_->Note(query); }
+  void NoteQuery(std::span<const float> query) const override {
+    // Nothing else is measured.
+    if (std::ranges::any_of(segments_, [](const auto& unit) { return unit->indexed(); })) seen_->Note(query);
+  }
 
   std::optional<RowLocation> Find(std::string_view id) const override {
     for (const auto& rows : growing_) {

@@ -132,6 +132,13 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::Get(OpContext& ctx, std::strin
   return collection;
 }
 
+bool DatabaseImpl::AtHand(std::string_view name, Access access) {
+  const auto entry = catalog_->Resolve(name);
+  const auto collection = entry ? FindLoaded(entry->id) : nullptr;
+  return collection && !deps_.node_log.IsUnreplayed(collection->id()) && collection->opened() &&
+         (access == Access::kRead || collection->writer_epoch().value() != 0);
+}
+
 Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::OpenByName(OpContext& ctx, std::string_view name) {
   MutexLock lock(open_mutex_);
   std::optional<CollectionId> dropped;

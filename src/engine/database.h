@@ -69,6 +69,10 @@ class Database {
 
   virtual Result<std::shared_ptr<Collection>> Create(OpContext& ctx, const CollectionSpec& spec) = 0;
   virtual Result<std::shared_ptr<Collection>> Get(OpContext& ctx, std::string_view name_or_alias) = 0;
+  // Whether Get gives the collection from memory, and its rows can be looked for, or written, without asking the store:
+  // it is loaded and its segments are open; for writes this node is the writer, too. Payloads may still be read.
+  enum class Access : uint8_t { kRead, kWrite };
+  virtual bool AtHand(std::string_view name_or_alias, Access access) = 0;
   // kFailedPrecondition: an alias points to it (reason "collection_has_aliases"), or `name` is one ("is_alias").
   // What clones of it name stays in the store until they name it no more.
   virtual Status Drop(OpContext& ctx, std::string_view name) = 0;

@@ -46,6 +46,7 @@ class DatabaseImpl final : public Database {
   Status SwitchAlias(OpContext& ctx, std::string_view alias, std::string_view from, std::string_view to) override {
     return catalog_->SwitchAlias(ctx, alias, from, to);
   }
+  bool AtHand(std::string_view name, Access access) override;
   std::vector<std::shared_ptr<Collection>> Loaded() override;
   AckLevel default_ack() const override { return deps_.options.shared_store ? AckLevel::kObject : AckLevel::kLocal; }
   WalStats wal_stats() const override {

@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,10 +56,19 @@ class IndexSlot {
     const uint64_t count = seen.seen();
     return count >= SeenQueries::kKept && count / kManyMore >= measured_with_.load(std::memory_order_relaxed);
   }
-  // How often measuring made the index store something else, and how many of those times have been stored.
+  // How often measuring made the index another than was opened.
   uint64_t changes() const { return changes_.load(); }
-  uint64_t stored_changes() const { return stored_changes_.load(); }
-  void set_stored_changes(uint64_t changes) { stored_changes_.store(changes); }
+  // The index is, after so many changes, what the object of that id stores.
+  void NoteStored(std::string object_id, uint64_t changes) {
+    MutexLock lock(mutex_);
+    stored_as_ = std::move(object_id);
+    stored_changes_ = changes;
+  }
+  // Whether the object of that id is of this index as it was before the last change; not if somebody else stored it.
+  bool IsOutdated(std::string_view object_id) const {
+    MutexLock lock(mutex_);
+    return stored_as_ == object_id && stored_changes_ != changes_.load();
+  }
 
   using Sources = std::vector<IndexSource>;
   // From the segments that this one was merged from.
@@ -75,11 +86,12 @@ class IndexSlot {
   Mutex measure_mutex_;
   std::atomic<uint64_t> measured_with_{0};  // of so many that were seen
   std::atomic<uint64_t> changes_{0};
-  std::atomic<uint64_t> stored_changes_{0};
   std::atomic<const VectorIndex*> ready_{nullptr};
   mutable Mutex mutex_;
   std::unique_ptr<VectorIndex> index_ AKI_GUARDED_BY(mutex_);
   std::shared_ptr<const Sources> inherited_ AKI_GUARDED_BY(mutex_);
+  std::string stored_as_ AKI_GUARDED_BY(mutex_);
+  uint64_t stored_changes_ AKI_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace akidb

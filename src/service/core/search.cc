@@ -46,10 +46,11 @@ uint64_t IndexedUnits(const Snapshot& snapshot) {
 
 // What a search reads: little of a unit that has an index, unless a filter has to look at payloads.
 uint64_t SearchElements(const Snapshot& snapshot, const SearchRequest& request) {
-  if (request.exact || request.filter) return ScanElements(snapshot);
+  const bool all_rows = request.ef_search == 0 && request.recall.value_or(snapshot.spec().recall) >= 1;
+  if (request.exact || request.filter || all_rows) return ScanElements(snapshot);
   uint64_t rows = 0;
   for (const auto& unit : snapshot.units()) rows += unit->index().kind() == "flat" ? unit->row_count() : 0;
-  return rows * snapshot.spec().dim;
+  return (rows + request.ef_search) * snapshot.spec().dim;
 }
 
 // Of an answer that is not unusual; a text that grows is copied again and again.
@@ -219,22 +220,19 @@ Status BatchSearch(Service& service, const CallPtr& call) {
   batch->unfinished.store(batch->queries.size());
   return service.RunWhenVisible(
       call, collection, min_commit, [&service, call, collection, batch, reads_the_past]() -> Status {
-        service.RunOnceOpen(call, collection, [&service, call, batch, reads_the_past]() -> Status {
-          AKI_ASSIGN_OR_RETURN(batch->snapshot, batch->collection->Read(call->ctx));
-          if (batch->queries.empty()) {
-            AnswerBatch(call, *batch);
-            return OkStatus();
-          }
-          const uint64_t elements = ScanElements(*batch->snapshot) * batch->queries.size();
-          if (reads_the_past || elements > service.options().inline_elements_max) {
-            const size_t helpers = std::min(service.queue().threads(), batch->queries.size());
-            for (size_t i = 0; i < helpers; ++i)
-              service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
-            return OkStatus();
-          }
-          WorkOnBatch(service, call, batch);
+        AKI_ASSIGN_OR_RETURN(batch->snapshot, collection->Read(call->ctx));
+        if (batch->queries.empty()) {
+          AnswerBatch(call, *batch);
           return OkStatus();
-        });
+        }
+        const uint64_t elements = ScanElements(*batch->snapshot) * batch->queries.size();
+        if (reads_the_past || elements > service.options().inline_elements_max) {
+          const size_t helpers = std::min(service.queue().threads(), batch->queries.size());
+          for (size_t i = 0; i < helpers; ++i)
+            service.queue().Post([&service, call, batch] { WorkOnBatch(service, call, batch); });
+          return OkStatus();
+        }
+        WorkOnBatch(service, call, batch);
         return OkStatus();
       });
 }

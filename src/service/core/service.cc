@@ -12,6 +12,9 @@ namespace {
 
 constexpr size_t kRequestIdBytesMax = 128;
 constexpr Duration kPromisedWait = std::chrono::seconds(1);
+// A handler that held a thread up for so long most likely waited for the store, and so may the next ones.
+constexpr Duration kHeldUp = std::chrono::milliseconds(5);
+constexpr Duration kQueuedAfterwards = std::chrono::milliseconds(100);
 
 bool IsSaneRequestId(std::string_view id) {
   return !id.empty() && id.size() <= kRequestIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
@@ -94,7 +97,22 @@ Status Service::Dispatch(const CallPtr& call, size_t* route) {
   }
   call->params = std::move(match.params);
   if (forwarding_.Concerns(*call, *match.route)) return forwarding_.Run(call, *match.route);
-  return match.route->handler(*this, call);
+  return RunHandler(call, *match.route);
+}
+
+Status Service::RunHandler(const CallPtr& call, const Route& route) {
+  if (!route.pattern.starts_with("/collections/{collection}")) return route.handler(*this, call);
+  const auto access = route.place == Place::kWriter ? Database::Access::kWrite : Database::Access::kRead;
+  const MonotonicTime began = env_.clock->Now();
+  if (began < queue_until_.load(std::memory_order_relaxed) || !database_.AtHand(call->params[0], access)) {
+    queue_.Post([this, call, handler = route.handler] { call->Guard([&] { return handler(*this, call); }); });
+    return OkStatus();
+  }
+  Status status = route.handler(*this, call);
+  // Payloads that are not in memory, mostly.
+  const MonotonicTime ended = env_.clock->Now();
+  if (ended - began > kHeldUp) queue_until_.store(ended + kQueuedAfterwards, std::memory_order_relaxed);
+  return status;
 }
 
 void Service::Count(size_t route, int status) {
@@ -147,11 +165,6 @@ void Service::RunSized(const CallPtr& call, uint64_t elements, std::move_only_fu
   queue_.Post([call, work = std::move(work)]() mutable { call->Guard(std::move(work)); });
 }
 
-void Service::RunOnceOpen(const CallPtr& call, const std::shared_ptr<Collection>& collection,
-                          std::move_only_function<Status()> work) {
-  RunSized(call, collection->opened() ? 0 : UINT64_MAX, std::move(work));
-}
-
 Status Service::RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collection>& collection,
                                const std::optional<Position>& commit, std::move_only_function<Status()> work) {
   if (!commit) {
@@ -191,14 +204,11 @@ Status Service::RunOnSnapshot(const CallPtr& call, const std::shared_ptr<Collect
                               const ReadOptions& options,
                               std::move_only_function<Status(std::shared_ptr<const Snapshot>)> work) {
   if (!options.at) {
-    return RunWhenVisible(
-        call, collection, options.min_commit, [this, call, collection, work = std::move(work)]() mutable -> Status {
-          RunOnceOpen(call, collection, [call, collection, work = std::move(work)]() mutable -> Status {
-            AKI_ASSIGN_OR_RETURN(auto snapshot, collection->Read(call->ctx));
-            return work(std::move(snapshot));
-          });
-          return OkStatus();
-        });
+    return RunWhenVisible(call, collection, options.min_commit,
+                          [call, collection, work = std::move(work)]() mutable -> Status {
+                            AKI_ASSIGN_OR_RETURN(auto snapshot, collection->Read(call->ctx));
+                            return work(std::move(snapshot));
+                          });
   }
   queue_.Post([call, collection, at = *options.at, work = std::move(work)]() mutable {
     call->Guard([&]() -> Status {

@@ -83,9 +83,6 @@ class Service {
   Result<std::shared_ptr<Collection>> FindCollection(Call& call);
   // Runs `work` here, or on the work queue if scanning `elements` vector elements would block this thread for long.
   void RunSized(const CallPtr& call, uint64_t elements, std::move_only_function<Status()> work);
-  // Runs `work` here, or on the work queue if it will have to open segments first.
-  void RunOnceOpen(const CallPtr& call, const std::shared_ptr<Collection>& collection,
-                   std::move_only_function<Status()> work);
   // Runs `work` once everything up to `commit` is visible; kDeadlineExceeded if no write has that position.
   Status RunWhenVisible(const CallPtr& call, const std::shared_ptr<Collection>& collection,
                         const std::optional<Position>& commit, std::move_only_function<Status()> work);
@@ -109,6 +106,9 @@ class Service {
     std::array<std::atomic<Counter*>, 600> by_status{};
   };
   Status Dispatch(const CallPtr& call, size_t* route);
+  // Runs the handler here, or on the work queue where it may have to wait for the store: other requests wait for this
+  // thread.
+  Status RunHandler(const CallPtr& call, const Route& route);
   void Finish(Call& call, HttpResponse response, size_t route, Responder respond);
   void Count(size_t route, int status);
   std::string RequestIdFor(const HttpRequest& request);
@@ -124,7 +124,8 @@ class Service {
   RecallCheck recall_check_;
   Forwarding forwarding_;
   std::atomic<bool> draining_{false};
-  std::unique_ptr<RouteMetrics[]> route_metrics_;  // one a route, then one for everything else
+  std::atomic<MonotonicTime> queue_until_{MonotonicTime()};  // handlers of collections run on the queue
+  std::unique_ptr<RouteMetrics[]> route_metrics_;            // one a route, then one for everything else
   std::array<Histogram*, 3> stages_{};
   Histogram& search_duration_;
   Counter& slow_queries_;

@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <atomic>
 #include <future>
+#include <thread>
 
 #include "format/columns.h"
+#include "objstore/forwarding_store_testing.h"
+#include "objstore/memory/memory_store.h"
 #include "service/core/service_testing.h"
 
 namespace akidb {
@@ -358,6 +362,68 @@ TEST(ServiceOptionsTest, OnlyLargeWritesMoveToTheBulkQueue) {
   bulk.Release();
   EXPECT_EQ(status.get_future().get(), 200);
   EXPECT_THAT(test.Send("POST", "/collections/c/vectors/count", "{}").body, HasSubstr(R"("count":2})"));
+}
+
+TEST(ServiceOptionsTest, WhatMayWaitForTheStoreLeavesTheThread) {
+  struct SlowStore final : ForwardingStore {
+    SlowStore() : ForwardingStore(NewMemoryStore(RealClock())) {}
+    Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
+                    char* out) override {
+      const MonotonicTime end = RealClock().Now() + std::chrono::milliseconds(slow ? 6 : 0);
+      while (RealClock().Now() < end) std::this_thread::yield();
+      return ForwardingStore::GetRange(ctx, key, range, version_id, out);
+    }
+    std::atomic<bool> slow = false;
+  };
+  const auto store = std::make_shared<SlowStore>();
+  const auto start = [&](const std::string& name) {
+    EngineOptions engine;
+    engine.shared_store = engine.leases = true;
+    engine.node = name;
+    auto node = std::make_unique<TestService>(ServiceOptions{}, engine, store);
+    node->database().nodes()->SetAddress("http://" + name + ":1");
+    return node;
+  };
+  const auto filled = start("a");
+  ASSERT_EQ(filled->Send("POST", "/collections", R"({"name":"c","vector_dim":2,"distance":"Cosine"})").status, 201);
+  for (const std::string id : {"a", "b", "c"}) {  // payloads of a block each
+    ASSERT_EQ(filled
+                  ->Send("POST", "/collections/c/vectors",
+                         R"({"vectors":[{"id":")" + id + R"(","vector":[1,0],"payload":{"text":")" +
+                             std::string(40000, id[0]) + R"("}}]})")
+                  .status,
+              200);
+  }
+  ASSERT_EQ(filled->Send("POST", "/collections/c/flush", "{}").status, 200);
+  const auto cold = start("b");
+  const auto posted_by = [&](const std::string& method, const std::string& target, const std::string& body = "") {
+    const size_t before = cold->queue().posted();
+    EXPECT_EQ(cold->Send(method, target, body).status, 200);
+    return cold->queue().posted() - before;
+  };
+  const std::string search = R"({"vector":[1,0],"with_payload":false})";
+  EXPECT_EQ(posted_by("POST", "/collections/c/search", search), 1u) << "segments are opened there";
+  EXPECT_EQ(posted_by("POST", "/collections/c/search", search), 0u);
+  EXPECT_EQ(posted_by("GET", "/collections/c/vectors/a"), 0u);
+  store->slow = true;
+  EXPECT_EQ(posted_by("GET", "/collections/c/vectors/b"), 0u);
+  EXPECT_EQ(posted_by("GET", "/collections/c/vectors/c"), 1u) << "for the one before held the thread up";
+  EXPECT_EQ(posted_by("GET", "/health/live"), 0u);
+}
+
+TEST(ServiceOptionsTest, ScansOfIndexedRowsMoveToTheWorkQueueToo) {
+  ServiceOptions options;
+  options.inline_elements_max = 3;
+  TestService test(std::move(options));
+  ASSERT_EQ(test.Send("POST", "/collections", R"({"name":"c","vector_dim":2,"distance":"Cosine"})").status, 201);
+  const auto posted_by = [&](const std::string& body) {
+    const size_t before = test.queue().posted();
+    EXPECT_EQ(test.Send("POST", "/collections/c/search", body).status, 200);
+    return test.queue().posted() - before;
+  };
+  EXPECT_EQ(posted_by(R"({"vector":[1,0]})"), 0u);
+  EXPECT_EQ(posted_by(R"({"vector":[1,0],"ef_search":1})"), 0u);
+  EXPECT_EQ(posted_by(R"({"vector":[1,0],"ef_search":2})"), 1u);
 }
 
 TEST(ServiceOptionsTest, BigSearchesAndBatchesMoveToTheWorkQueue) {

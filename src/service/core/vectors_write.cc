@@ -121,10 +121,10 @@ Status ApplyRows(Service& service, const CallPtr& call, const std::shared_ptr<Co
 
 Status WriteVectors(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
-  if (call->request.body.size() <= service.options().inline_write_bytes_max && collection->opened()) {
+  if (call->request.body.size() <= service.options().inline_write_bytes_max) {
     return ApplyRows(service, call, collection);
   }
-  // Milliseconds, or as long as the store takes, for which no search shall wait that comes to this thread.
+  // Milliseconds, for which no search shall wait that comes to this thread.
   service.bulk_queue().Post(
       [&service, call, collection] { call->Guard([&] { return ApplyRows(service, call, collection); }); });
   return OkStatus();
@@ -134,11 +134,8 @@ Status DeleteVector(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
   AKI_ASSIGN_OR_RETURN(const std::optional<AckLevel> asked, AckFromQuery(*call));
   AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*call, *collection, asked));
-  service.RunOnceOpen(call, collection, [&service, call, collection, ack]() -> Status {
-    AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->DeleteIds(call->ctx, {call->params[1]}));
-    service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
-    return OkStatus();
-  });
+  AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->DeleteIds(call->ctx, {call->params[1]}));
+  service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
   return OkStatus();
 }
 
@@ -161,19 +158,16 @@ Status DeleteVectors(Service& service, const CallPtr& call) {
   if (query_ack && body_ack) return GivenTwice("ack");
   AKI_ASSIGN_OR_RETURN(const AckLevel ack, service.ResolveAck(*call, *collection, query_ack ? query_ack : body_ack));
 
-  service.RunOnceOpen(call, collection, [&service, call, collection, ack, ids = std::move(ids), filter]() -> Status {
-    uint64_t elements = 0;
-    if (filter) {
-      AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
-      elements = ScanElements(*snapshot);
-    }
-    service.RunSized(call, elements, [&service, call, collection, ack, ids, filter]() -> Status {
-      const std::vector<std::string_view> views(ids.begin(), ids.end());
-      AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, filter ? collection->DeleteMatching(call->ctx, *filter)
-                                                              : collection->DeleteIds(call->ctx, views));
-      service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
-      return OkStatus();
-    });
+  uint64_t elements = 0;
+  if (!by_ids) {
+    AKI_ASSIGN_OR_RETURN(const auto snapshot, collection->Read(call->ctx));
+    elements = ScanElements(*snapshot);
+  }
+  service.RunSized(call, elements, [&service, call, collection, ack, ids = std::move(ids), filter]() -> Status {
+    const std::vector<std::string_view> views(ids.begin(), ids.end());
+    AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, filter ? collection->DeleteMatching(call->ctx, *filter)
+                                                            : collection->DeleteIds(call->ctx, views));
+    service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("deleted", receipt)));
     return OkStatus();
   });
   return OkStatus();
@@ -196,12 +190,8 @@ Status MergePayload(Service& service, const CallPtr& call) {
         .WithReason("invalid_payload");
   }
   if (!patch.is_object()) return InvalidArgument("the patch must be a JSON object").WithReason("invalid_payload");
-  service.RunOnceOpen(call, collection, [&service, call, collection, ack]() -> Status {
-    AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt,
-                         collection->MergePayload(call->ctx, call->params[1], call->request.body));
-    service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("updated", receipt)));
-    return OkStatus();
-  });
+  AKI_ASSIGN_OR_RETURN(const WriteReceipt receipt, collection->MergePayload(call->ctx, call->params[1], body));
+  service.AnswerWhenAcknowledged(call, collection, ack, receipt, JsonAnswer(CountAndCommit("updated", receipt)));
   return OkStatus();
 }
 

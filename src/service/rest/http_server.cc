@@ -74,7 +74,8 @@ struct ServerState {
 
   Service& service;
   const HttpServerOptions options;
-  std::vector<std::unique_ptr<EventLoop>> loops;  // one a thread
+  asio::io_context accepting{1};                  // of a thread that waits for connections
+  std::vector<std::unique_ptr<EventLoop>> loops;  // of those that serve them
   Gauge& active;
   std::atomic<bool> draining{false};
   std::atomic<bool> stopped{false};
@@ -92,6 +93,11 @@ class Session : public std::enable_shared_from_this<Session> {
         options_(state_->options),
         socket_(std::move(socket)),
         timer_(socket_.get_executor()) {
+    state_->active.Add(1);
+    {
+      MutexLock lock(state_->mutex);
+      ++loop_.connections;
+    }
     error_code ignored;
     socket_.non_blocking(true, ignored);  // for the answers that are written at once
   }
@@ -459,7 +465,7 @@ class BeastServer final : public HttpServer {
  public:
   BeastServer(Service& service, const HttpServerOptions& options)
       : state_(std::make_shared<ServerState>(service, options)),
-        acceptor_(state_->loops.front()->io),
+        acceptor_(state_->accepting),
         retry_(acceptor_.get_executor()) {}
 
   ~BeastServer() override { Shutdown(Duration::zero()).IgnoreError("nobody is left to hear of requests cut off"); }
@@ -474,17 +480,20 @@ class BeastServer final : public HttpServer {
     if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) acceptor_.non_blocking(true, error);
     if (error)
       return Unavailable("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " +
                          error.message());
     port_ = acceptor_.local_endpoint().port();
     asio::post(acceptor_.get_executor(), [this] { Accept(); });
-    for (const auto& loop : state_->loops) {
-      threads_.emplace_back([state = state_, io = &loop->io] {
+    const auto run = [this](asio::io_context& io) {
+      threads_.emplace_back([state = state_, &io] {
         PreferShortSlices();
-        RunLoop(*state, *io);
+        RunLoop(*state, io);
       });
-    }
+    };
+    run(state_->accepting);
+    for (const auto& loop : state_->loops) run(loop->io);
     return OkStatus();
   }
 
@@ -505,14 +514,17 @@ class BeastServer final : public HttpServer {
       WaitForSessions(std::min<Duration>(grace, std::chrono::seconds(1)));
     }
     state_->stopped.store(true);
+    state_->accepting.stop();
     for (const auto& loop : state_->loops) loop->io.stop();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     // Runs what the stopped loop still holds, so that no handler keeps the loop it waits in alive.
-    for (const auto& loop : state_->loops) {
-      loop->io.restart();
-      loop->io.poll();
-    }
+    const auto finish = [](asio::io_context& io) {
+      io.restart();
+      io.poll();
+    };
+    finish(state_->accepting);
+    for (const auto& loop : state_->loops) finish(loop->io);
     return drained ? OkStatus()
                    : DeadlineExceeded("requests were still in flight after the grace time and were cut off");
   }
@@ -530,34 +542,42 @@ class BeastServer final : public HttpServer {
     }
   }
 
-  EventLoop& LoopForNext() {
-    MutexLock lock(state_->mutex);
-    return **std::ranges::min_element(state_->loops, {}, [](const auto& loop) { return loop->connections; });
-  }
-
   void Accept() {
-    EventLoop& loop = LoopForNext();
-    acceptor_.async_accept(loop.io, [this, &loop](error_code error, Socket socket) {
+    acceptor_.async_wait(tcp::acceptor::wait_read, [this](error_code error) {
       if (state_->draining.load()) return;
+      if (!error) error = AcceptWaiting();
       if (error) return AcceptLater(error);
-      auto session = std::make_shared<Session>(std::move(socket), loop, state_);
-      state_->active.Add(1);
-      size_t count = 0;
-      {
-        MutexLock lock(state_->mutex);
-        state_->sessions[session.get()] = session;
-        count = state_->sessions.size();
-        ++loop.connections;
-      }
-      const bool room = count <= state_->options.connections_max;
-      asio::dispatch(session->executor(), [session, room, max = state_->options.connections_max] {
-        if (room) return session->Start();
-        session->Turn(
-            Unavailable("the server has " + std::to_string(max) + " connections open; connections_max is reached")
-                .WithReason("too_many_connections"));
-      });
       Accept();
     });
+  }
+
+  // One connection, if it is still there.
+  error_code AcceptWaiting() {
+    EventLoop& loop = IdlestLoop();
+    error_code error;
+    Socket socket = acceptor_.accept(loop.io, error);
+    if (error == asio::error::would_block || error == asio::error::connection_aborted) return {};
+    if (error) return error;
+    const auto session = std::make_shared<Session>(std::move(socket), loop, state_);
+    size_t count = 0;
+    {
+      MutexLock lock(state_->mutex);
+      state_->sessions[session.get()] = session;
+      count = state_->sessions.size();
+    }
+    const bool room = count <= state_->options.connections_max;
+    asio::post(session->executor(), [session, room, max = state_->options.connections_max] {
+      if (room) return session->Start();
+      session->Turn(
+          Unavailable("the server has " + std::to_string(max) + " connections open; connections_max is reached")
+              .WithReason("too_many_connections"));
+    });
+    return {};
+  }
+
+  EventLoop& IdlestLoop() {
+    MutexLock lock(state_->mutex);
+    return **std::ranges::min_element(state_->loops, {}, [](const auto& loop) { return loop->connections; });
   }
 
   // Out of file descriptors, mostly: a short rest instead of a busy loop.

@@ -1,9 +1,8 @@
 // HTTP/1.1 in front of the service: connections, framing, limits and time-outs; no knowledge of the API.
 //
-// Threads: `threads` I/O threads have an event loop each; a connection belongs to the loop that has fewest when it
-// comes,
-//          and handlers run in its thread, so that they must not take long. Start and Shutdown are called by the
-//          owner's thread.
+// Threads: `threads` I/O threads have an event loop each; a connection belongs to the loop that has fewest of them when
+//          it comes, and handlers run in its thread, so that they must not take long. Start and Shutdown are called by
+//          the owner's thread.
 // Errors:  Start: kInvalidArgument (address), kUnavailable (port taken). Shutdown: kDeadlineExceeded when requests were
 //          cut off after the grace time.
 #pragma once
@@ -23,7 +22,7 @@ namespace akidb {
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 8080;  // 0: any free one
-  int threads = 4;
+  int threads = 4;       // that serve connections; one more accepts them
   uint64_t body_bytes_max = 32ull << 20;
   uint32_t header_bytes_max = 16u << 10;
   uint32_t connections_max = 4096;
