@@ -178,16 +178,19 @@ Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, cons
 }
 
 Result<MeasuredBeams> WidenBeams(OpContext& ctx, const GraphIndex& index, const CodedRows& all,
-                                 std::span<const float> queries, const MeasuredBeams& known, Parallel& parallel) {
+                                 std::span<const float> queries, MeasuredBeams known, uint64_t seed,
+                                 Parallel& parallel) {
+  if (known.beams.empty()) {
+    AKI_ASSIGN_OR_RETURN(known, MeasureBeams(ctx, index, all, seed, parallel));
+  }
   const MeasureQueries seen{.values = std::vector<float>(queries.begin(), queries.end()),
                             .hidden = std::vector<RowIndex>(queries.size() / all.rows.dim, kNoRow)};
   AKI_ASSIGN_OR_RETURN(const MeasureQueries near, WithinReach(ctx, index, known, seen, parallel));
   if (near.size() < kSamplesMin) return known;
   AKI_ASSIGN_OR_RETURN(const MeasuredBeams wanted, BeamMeter(ctx, index, all, near, parallel).Measure());
-  MeasuredBeams out = known;
-  Widen(wanted.beams, near.size(), &out.beams);
-  Widen(wanted.sweeps, near.size(), &out.sweeps);
-  return out;
+  Widen(wanted.beams, near.size(), &known.beams);
+  Widen(wanted.sweeps, near.size(), &known.sweeps);
+  return known;
 }
 
 Beam BeamForRecall(const MeasuredBeams& measured, double recall, uint32_t k) {

@@ -18,9 +18,11 @@ namespace akidb {
 Result<MeasuredBeams> MeasureBeams(OpContext& ctx, const GraphIndex& index, const CodedRows& all, uint64_t seed,
                                    Parallel& parallel);
 
-// `known` where it does for these queries, else wider. Those beyond its reach do not count: see ForFarQuery.
+// `known` where it does for these queries, else wider. Those beyond its reach do not count: see ForFarQuery. If nothing
+// is known, what MeasureBeams says comes first.
 Result<MeasuredBeams> WidenBeams(OpContext& ctx, const GraphIndex& index, const CodedRows& all,
-                                 std::span<const float> queries, const MeasuredBeams& known, Parallel& parallel);
+                                 std::span<const float> queries, MeasuredBeams known, uint64_t seed,
+                                 Parallel& parallel);
 
 // What a query wants of either way.
 struct Beam {

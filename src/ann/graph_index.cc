@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <span>
 
 #include "ann/ask_for.h"
@@ -97,12 +96,8 @@ class GraphIndexImpl final : public GraphIndex {
 
   Result<bool> MeasureWith(OpContext& ctx, std::span<const float> queries, Parallel& parallel) override {
     AKI_ASSIGN_OR_RETURN(const GraphCodes codes, GraphCodes::Make(ctx, rows_, space_, kernels_, parallel));
-    const CodedRows all{rows_, distance_, space_, codes, kernels_};
-    MeasuredBeams known = beams();
-    if (known.beams.empty()) {
-      AKI_ASSIGN_OR_RETURN(known, MeasureBeams(ctx, *this, all, topology_.seed, parallel));
-    }
-    AKI_ASSIGN_OR_RETURN(MeasuredBeams wider, WidenBeams(ctx, *this, all, queries, known, parallel));
+    AKI_ASSIGN_OR_RETURN(MeasuredBeams wider, WidenBeams(ctx, *this, {rows_, distance_, space_, codes, kernels_},
+                                                         queries, beams(), topology_.seed, parallel));
     if (wider == beams()) return false;
     UseBeams(std::move(wider));
     return true;
@@ -162,7 +157,7 @@ class GraphIndexImpl final : public GraphIndex {
       const auto walk = [&]() -> Result<bool> {  // whether it found enough
         const uint32_t pool = PoolSize(beam.walk, wanted, matches);
         const uint32_t trusted_from = filtered ? MatchesNear(beam.walk, wanted) : 0;
-        AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, trusted_from, {}, out, stats));
+        AKI_ASSIGN_OR_RETURN(const uint32_t near, Walk(ctx, query, pool, wanted, trusted_from, kNoRow, out, stats));
         // Rows may be in a pool more than once, so that one as small as k may end with fewer than k.
         return out->size() >= wanted && near >= trusted_from;
       };
@@ -196,8 +191,7 @@ class GraphIndexImpl final : public GraphIndex {
     }
     if (way == GraphWay::kWalk) {
       AKI_RETURN_IF_ERROR(
-          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, 0,
-                                  hidden == kNoRow ? std::nullopt : std::optional(hidden), out, stats)));
+          internal::ToStatus(Walk(ctx, more, std::max(query.ef_search, wanted), wanted, 0, hidden, out, stats)));
     }
     DropHidden(hidden, query.k, out);
     return OkStatus();
@@ -333,7 +327,7 @@ class GraphIndexImpl final : public GraphIndex {
   // How many of the matches that it saw lie as near as the nodes that it took, of which `trusted_from` are enough; 0 if
   // none are asked for, as without a filter.
   Result<uint32_t> Walk(OpContext& ctx, const IndexQuery& query, uint32_t pool, uint32_t wanted, uint32_t trusted_from,
-                        std::optional<RowIndex> hidden, std::vector<Candidate>* out, GraphSearchStats* stats) const {
+                        RowIndex hidden, std::vector<Candidate>* out, GraphSearchStats* stats) const {
     out->clear();
     const bool filtered = trusted_from > 0;
     const ScratchPool::Lease scratch(*scratches_);
@@ -351,7 +345,7 @@ class GraphIndexImpl final : public GraphIndex {
         scratch->KeepMatches(query.eligible->words(), 2 * kept + kGraphDegree, &walk);
       }
     }
-    if (hidden) scratch->Hide(*hidden, &walk);
+    if (hidden != kNoRow) scratch->Hide(hidden, &walk);
     walk_kernels().start(walk);
     Status status;
     const auto run = [&] {

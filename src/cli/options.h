@@ -147,7 +147,7 @@ struct BenchOptions {
 
 struct AnnBenchOptions {
   std::string base, queries, truth, seen, mask;  // .npy files
-  std::string metric = "cosine";           // l2, dot
+  std::string metric = "cosine";                 // l2, dot
   std::string vector_type = "f16";
   std::string index_kind = "hnsw";  // or flat
   std::string layout = "auto";      // fast, compact
