@@ -164,6 +164,7 @@ Status CollectionImpl::StoreIndex(OpContext& ctx, const IndexJob& job) {
   object.version_id = meta.version_id;
   object.size_bytes = bytes.size();
 
+  slot.NoteTried(object.id);
   MutexLock lock(maintenance_mutex_);
   // Named or not: a failed try leaves it for the collector, and what it replaces is the collector's too.
   sweep_due_ = true;

@@ -64,10 +64,15 @@ class IndexSlot {
     stored_as_ = std::move(object_id);
     stored_changes_ = changes;
   }
+  // An object of that id may come to be named, or not.
+  void NoteTried(std::string object_id) {
+    MutexLock lock(mutex_);
+    tried_as_ = std::move(object_id);
+  }
   // Whether the object of that id is of this index as it was before the last change; not if somebody else stored it.
   bool IsOutdated(std::string_view object_id) const {
     MutexLock lock(mutex_);
-    return stored_as_ == object_id && stored_changes_ != changes_.load();
+    return (stored_as_ == object_id || tried_as_ == object_id) && stored_changes_ != changes_.load();
   }
 
   using Sources = std::vector<IndexSource>;
@@ -91,6 +96,7 @@ class IndexSlot {
   std::unique_ptr<VectorIndex> index_ AKI_GUARDED_BY(mutex_);
   std::shared_ptr<const Sources> inherited_ AKI_GUARDED_BY(mutex_);
   std::string stored_as_ AKI_GUARDED_BY(mutex_);
+  std::string tried_as_ AKI_GUARDED_BY(mutex_);
   uint64_t stored_changes_ AKI_GUARDED_BY(mutex_) = 0;
 };
 

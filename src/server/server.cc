@@ -35,6 +35,8 @@ constexpr int kForwardThreads = 64;
 constexpr int kComputingThreads = 8;
 // Reading large bodies off the sockets; they wait for nothing.
 constexpr int kBodyThreads = 2;
+// Merges and flushes that clients wait for, clones, reverts: each holds one, and the store is what most wait for.
+constexpr int kJobThreads = 4;
 // For the cache: reads of large ranges at once, all readers together.
 constexpr int kFetchThreads = 16;
 // Of the probe at the first start on a bucket. The threads of all its racers stay below the requests that may be under
@@ -70,6 +72,7 @@ class TickingQueue final : public WorkQueue {
     });
   }
   size_t threads() const override { return queue_->threads(); }
+  void Finish() override { queue_->Finish(); }
 
  private:
   FineTicks& ticks_;
@@ -138,10 +141,11 @@ class ServerImpl final : public Server {
   OpenedStore store_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Service> service_;
-  std::unique_ptr<WorkQueue> bulk_queue_;     // finishes its work before the service goes
-  std::unique_ptr<WorkQueue> queue_;          // likewise, and before bulk_queue_, to which it posts
-  std::unique_ptr<WorkQueue> forward_queue_;  // likewise, and before queue_, to which it posts; null for a directory
-  std::unique_ptr<WorkQueue> body_queue_;     // reads for http_, which goes before it
+  std::unique_ptr<WorkQueue> bulk_queue_;  // these finish their work before the service goes
+  std::unique_ptr<WorkQueue> queue_;
+  std::unique_ptr<WorkQueue> forward_queue_;  // null for a directory
+  std::unique_ptr<WorkQueue> job_queue_;
+  std::unique_ptr<WorkQueue> body_queue_;  // reads for http_, which goes before it
   std::unique_ptr<HttpServer> http_;
 };
 
@@ -221,7 +225,9 @@ Status ServerImpl::OpenService() {
   bulk_queue_ = giving_way(static_cast<int>(std::max(2u, processors)));
   body_queue_ = giving_way(kBodyThreads);
   ServiceOptions service_options;
+  job_queue_ = NewThreadWorkQueue(kJobThreads);
   service_options.bulk_queue = bulk_queue_.get();
+  service_options.job_queue = job_queue_.get();
   service_options.version = Version();
   service_options.commit = SourceCommit();
   service_options.slow_query = config_.slow_query;
@@ -302,11 +308,16 @@ Status ServerImpl::Stop() {
   Status status = http_->Shutdown(config_.shutdown_timeout);
   http_.reset();
   body_queue_.reset();
+  // Handlers post to each of them, from each of them.
+  for (WorkQueue* queue : {job_queue_.get(), forward_queue_.get(), queue_.get(), bulk_queue_.get()}) {
+    if (queue != nullptr) queue->Finish();
+  }
+  OpContext ctx(RealClock());
+  const Status closed = database_->Close(ctx);
+  job_queue_.reset();
   forward_queue_.reset();
   queue_.reset();
   bulk_queue_.reset();
-  OpContext ctx(RealClock());
-  const Status closed = database_->Close(ctx);
   service_.reset();
   database_.reset();
   return closed.ok() ? std::move(status) : closed;

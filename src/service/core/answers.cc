@@ -100,8 +100,8 @@ Result<ReadOptions> ReadOptionsFromQuery(const Call& call, const Limits& limits,
   return options;
 }
 
-void SetTimeout(OpContext* ctx, const ReadOptions& options) {
-  ctx->set_timeout(std::chrono::milliseconds(options.timeout_ms));
+void SetTimeout(Call* call, const ReadOptions& options) {
+  call->ctx.set_deadline(call->started + std::chrono::milliseconds(options.timeout_ms));
 }
 
 uint64_t ScanElements(const Snapshot& snapshot) { return snapshot.live_rows() * snapshot.spec().dim; }

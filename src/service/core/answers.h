@@ -52,7 +52,7 @@ void ReadIncludes(Fields* fields, ReadOptions* options);
 void ReadTiming(Fields* fields, const Limits& limits, ReadOptions* options);
 // All of them from the query string.
 Result<ReadOptions> ReadOptionsFromQuery(const Call& call, const Limits& limits, ReadOptions options);
-void SetTimeout(OpContext* ctx, const ReadOptions& options);
+void SetTimeout(Call* call, const ReadOptions& options);
 
 // Vector elements that a scan of the whole collection reads.
 uint64_t ScanElements(const Snapshot& snapshot);

@@ -89,6 +89,16 @@ TEST_F(ForwardingTest, AWriteGoesToTheWriterAndItsAnswerComesBack) {
   EXPECT_EQ(b_->database().takeovers(), 0u);
 }
 
+TEST_F(ForwardingTest, ACollectionThatIsNotInMemoryIsLookedForInTheWorkQueue) {
+  const auto posted_by = [&](const std::string& id) {
+    const size_t before = b_->queue().posted();
+    EXPECT_EQ(b_->Send("POST", "/collections/docs/vectors", Row(id)).status, 200);
+    return b_->queue().posted() - before;
+  };
+  EXPECT_EQ(posted_by("1"), 1u);
+  EXPECT_EQ(posted_by("2"), 0u);
+}
+
 TEST_F(ForwardingTest, AReadShowsWhatWasWrittenThroughTheSameNode) {
   for (int i = 1; i <= 5; ++i) {
     ASSERT_EQ(b_->Send("POST", "/collections/docs/vectors", Row(std::to_string(i))).status, 200);

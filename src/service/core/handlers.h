@@ -2,7 +2,7 @@
 // snapshots, maintenance, operations. A handler answers through its call, now or later; a Status it returns is the
 // answer.
 //
-// Threads: run on an I/O thread; what may take long moves to the work queue.
+// Threads: run on an I/O thread or in the work queue (Service::RunHandler); what may take long moves to the work queue.
 // Errors:  each becomes application/problem+json by the table in problem.cc.
 #pragma once
 

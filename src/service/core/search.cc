@@ -50,7 +50,8 @@ uint64_t SearchElements(const Snapshot& snapshot, const SearchRequest& request) 
   if (request.exact || request.filter || all_rows) return ScanElements(snapshot);
   uint64_t rows = 0;
   for (const auto& unit : snapshot.units()) rows += unit->index().kind() == "flat" ? unit->row_count() : 0;
-  return (rows + request.ef_search) * snapshot.spec().dim;
+  const uint64_t beam = std::max<uint64_t>(request.ef_search, uint64_t{request.offset} + request.top_k);
+  return (rows + snapshot.units().size() * beam) * snapshot.spec().dim;
 }
 
 // Of an answer that is not unusual; a text that grows is copied again and again.
@@ -169,7 +170,7 @@ Status SearchVectors(Service& service, const CallPtr& call) {
   AKI_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection, service.FindCollection(*call));
   AKI_ASSIGN_OR_RETURN(Fields fields, ParseBody(*call, BodyNeed::kRequired));
   AKI_ASSIGN_OR_RETURN(SearchArguments arguments, ParseSearch(std::move(fields), collection->spec(), service.limits()));
-  SetTimeout(&call->ctx, arguments.options);
+  SetTimeout(call.get(), arguments.options);
   service.ObserveStage(Service::Stage::kParse, call->ctx.clock().Now() - call->started);
   const ReadOptions options = arguments.options;
   return service.RunOnSnapshot(

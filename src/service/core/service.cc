@@ -30,7 +30,7 @@ Service::Service(Database& database, const Environment& env, WorkQueue& queue, S
       env_(env),
       queue_(queue),
       options_(std::move(options)),
-      jobs_(*env_.clock, *env_.random, queue_, options_.jobs_max),
+      jobs_(*env_.clock, *env_.random, options_.job_queue != nullptr ? *options_.job_queue : queue_, options_.jobs_max),
       cursors_(*env_.clock, *env_.random, options_.cursor_ttl, options_.cursors_max),
       recall_check_(*env_.clock, bulk_queue(), metrics_,
                     {options_.recall_check_one_in, options_.recall_check_share_max}),
@@ -96,19 +96,23 @@ Status Service::Dispatch(const CallPtr& call, size_t* route) {
     }
   }
   call->params = std::move(match.params);
-  if (forwarding_.Concerns(*call, *match.route)) return forwarding_.Run(call, *match.route);
   return RunHandler(call, *match.route);
 }
 
 Status Service::RunHandler(const CallPtr& call, const Route& route) {
-  if (!route.pattern.starts_with("/collections/{collection}")) return route.handler(*this, call);
-  const auto access = route.place == Place::kWriter ? Database::Access::kWrite : Database::Access::kRead;
+  const auto run = [this, call, &route]() -> Status {
+    return forwarding_.Concerns(*call, route) ? forwarding_.Run(call, route) : route.handler(*this, call);
+  };
+  if (!route.pattern.starts_with("/collections/{collection}")) return run();
+  // Where writes go to the writer, whichever node that is, one is made so on another queue.
+  const bool writes = route.place == Place::kWriter && options_.forwarding.forwarder == nullptr;
+  const auto access = writes ? Database::Access::kWrite : Database::Access::kRead;
   const MonotonicTime began = env_.clock->Now();
   if (began < queue_until_.load(std::memory_order_relaxed) || !database_.AtHand(call->params[0], access)) {
-    queue_.Post([this, call, handler = route.handler] { call->Guard([&] { return handler(*this, call); }); });
+    queue_.Post([call, run] { call->Guard(run); });
     return OkStatus();
   }
-  Status status = route.handler(*this, call);
+  Status status = run();
   // Payloads that are not in memory, mostly.
   const MonotonicTime ended = env_.clock->Now();
   if (ended - began > kHeldUp) queue_until_.store(ended + kQueuedAfterwards, std::memory_order_relaxed);

@@ -51,6 +51,8 @@ struct ServiceOptions {
   // For larger writes and for comparisons, which searches are preferred to; lives as long as the queue. Null: the
   // queue.
   WorkQueue* bulk_queue = nullptr;
+  // For jobs, which may hold a thread for minutes; lives as long as the queue. Null: the queue.
+  WorkQueue* job_queue = nullptr;
   std::vector<HealthCheck> health_checks;
   ForwardingOptions forwarding;
 };

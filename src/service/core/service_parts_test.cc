@@ -28,6 +28,7 @@ class ManualQueue : public WorkQueue {
  public:
   void Post(std::move_only_function<void()> work) override { posted.push_back(std::move(work)); }
   size_t threads() const override { return 1; }
+  void Finish() override {}
   std::vector<std::move_only_function<void()>> posted;
 };
 

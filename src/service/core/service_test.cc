@@ -411,9 +411,9 @@ TEST(ServiceOptionsTest, WhatMayWaitForTheStoreLeavesTheThread) {
   EXPECT_EQ(posted_by("GET", "/health/live"), 0u);
 }
 
-TEST(ServiceOptionsTest, ScansOfIndexedRowsMoveToTheWorkQueueToo) {
+TEST(ServiceOptionsTest, SearchesThatKeepManyRowsInViewMoveToTheWorkQueueToo) {
   ServiceOptions options;
-  options.inline_elements_max = 3;
+  options.inline_elements_max = 10;
   TestService test(std::move(options));
   ASSERT_EQ(test.Send("POST", "/collections", R"({"name":"c","vector_dim":2,"distance":"Cosine"})").status, 201);
   const auto posted_by = [&](const std::string& body) {
@@ -421,9 +421,11 @@ TEST(ServiceOptionsTest, ScansOfIndexedRowsMoveToTheWorkQueueToo) {
     EXPECT_EQ(test.Send("POST", "/collections/c/search", body).status, 200);
     return test.queue().posted() - before;
   };
-  EXPECT_EQ(posted_by(R"({"vector":[1,0]})"), 0u);
-  EXPECT_EQ(posted_by(R"({"vector":[1,0],"ef_search":1})"), 0u);
-  EXPECT_EQ(posted_by(R"({"vector":[1,0],"ef_search":2})"), 1u);
+  ASSERT_EQ(test.Send("POST", "/collections/c/vectors", R"({"vectors":[{"id":"a","vector":[1,0]}]})").status, 200);
+  EXPECT_EQ(posted_by(R"({"vector":[1,0],"top_k":1})"), 0u);
+  EXPECT_EQ(posted_by(R"({"vector":[1,0],"top_k":5})"), 1u);
+  EXPECT_EQ(posted_by(R"({"vector":[1,0],"top_k":1,"offset":4})"), 1u);
+  EXPECT_EQ(posted_by(R"({"vector":[1,0],"top_k":1,"ef_search":5})"), 1u);
 }
 
 TEST(ServiceOptionsTest, BigSearchesAndBatchesMoveToTheWorkQueue) {

@@ -18,6 +18,7 @@ class TestWorkQueue : public WorkQueue {
  public:
   void Post(std::move_only_function<void()> work) override;
   size_t threads() const override { return 2; }
+  void Finish() override { Release(); }
   void Hold() { hold_ = true; }
   // Runs what was kept.
   void Release();

@@ -69,7 +69,7 @@ Status GetVector(Service& service, const CallPtr& call) {
   ReadOptions options;
   options.vectors = Include::kYes;
   AKI_ASSIGN_OR_RETURN(options, ReadOptionsFromQuery(*call, service.limits(), options));
-  SetTimeout(&call->ctx, options);
+  SetTimeout(call.get(), options);
   return service.RunOnSnapshot(call, collection, options, [call, options](auto snapshot) -> Status {
     AKI_ASSIGN_OR_RETURN(const std::vector<ResultRow> rows,
                          GetRows(call->ctx, *snapshot, {call->params[1]}, options.payload, options.vectors));
@@ -93,7 +93,7 @@ Status GetVectors(Service& service, const CallPtr& call) {
   ReadIncludes(&fields, &options);
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
-  SetTimeout(&call->ctx, options);
+  SetTimeout(call.get(), options);
   return service.RunOnSnapshot(
       call, collection, options, [call, options, ids = std::move(ids)](auto snapshot) -> Status {
         const std::vector<std::string_view> views(ids.begin(), ids.end());
@@ -116,7 +116,7 @@ Status ScrollVectors(Service& service, const CallPtr& call) {
   AKI_RETURN_IF_ERROR(fields.Done());
   arguments.request.payload = arguments.options.payload;
   arguments.request.vectors = arguments.options.vectors;
-  SetTimeout(&call->ctx, arguments.options);
+  SetTimeout(call.get(), arguments.options);
   if (!arguments.page_token.empty()) {
     AKI_ASSIGN_OR_RETURN(ScrollCursors::Page page, FindCursor(service.cursors(), collection->id(), &arguments));
     const uint64_t elements = ScanElements(*page.cursor.snapshot);
@@ -148,7 +148,7 @@ Status CountVectors(Service& service, const CallPtr& call) {
   fields.FilterTree("filter", service.limits(), &filter);
   ReadTiming(&fields, service.limits(), &options);
   AKI_RETURN_IF_ERROR(fields.Done());
-  SetTimeout(&call->ctx, options);
+  SetTimeout(call.get(), options);
   return service.RunOnSnapshot(call, collection, options, [&service, call, filter](auto snapshot) -> Status {
     service.RunSized(call, filter ? ScanElements(*snapshot) : 0, [call, snapshot, filter]() -> Status {
       AKI_ASSIGN_OR_RETURN(const uint64_t count, Count(call->ctx, *snapshot, filter.get()));

@@ -13,6 +13,9 @@ class WorkQueue {
   virtual ~WorkQueue() = default;
   virtual void Post(std::move_only_function<void()> work) = 0;
   virtual size_t threads() const = 0;
+  // Ends when all that was posted was done, and lets go of what is posted from now on without doing it: queues that
+  // post to each other are finished before any of them is destroyed.
+  virtual void Finish() = 0;
 };
 
 }  // namespace akidb

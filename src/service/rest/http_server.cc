@@ -41,6 +41,7 @@ class BeastServer final : public HttpServer {
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (!error) acceptor_.non_blocking(true, error);
+    if (!error) acceptor_.set_option(asio::socket_base::enable_connection_aborted(true), error);
     if (error)
       return Unavailable("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " +
                          error.message());
@@ -105,7 +106,11 @@ class BeastServer final : public HttpServer {
   void Accept() {
     acceptor_.async_wait(tcp::acceptor::wait_read, [this](error_code error) {
       if (state_->draining.load()) return;
-      if (!error) error = AcceptWaiting();
+      try {
+        if (!error) error = AcceptWaiting();
+      } catch (const std::exception&) {
+        error = asio::error::no_memory;
+      }
       if (error) return AcceptLater(error);
       Accept();
     });

@@ -454,6 +454,20 @@ TEST(ListenAddressTest, ATakenPortIsNamed) {
   EXPECT_THAT(std::string(second.error().message()), HasSubstr(std::to_string(options.port)));
 }
 
+TEST(ThreadWorkQueueTest, LetsGoOfWhatIsPostedOnceItIsFinished) {
+  std::atomic<int> done = 0;
+  const auto kept = std::make_shared<int>(1);
+  {
+    const auto queue = NewThreadWorkQueue(2);
+    queue->Post([&] { ++done; });
+    queue->Finish();
+    EXPECT_EQ(done, 1);
+    queue->Post([&done, kept] { ++done; });
+  }
+  EXPECT_EQ(done, 1);
+  EXPECT_EQ(kept.use_count(), 1);
+}
+
 TEST(ThreadWorkQueueTest, FinishesWhatWasPosted) {
   std::atomic<int> done = 0;
   {

@@ -15,6 +15,7 @@ class ThreadWorkQueue final : public WorkQueue {
   ~ThreadWorkQueue() override { pool_.join(); }
   void Post(std::move_only_function<void()> work) override { asio::post(pool_, std::move(work)); }
   size_t threads() const override { return threads_; }
+  void Finish() override { pool_.join(); }
 
  private:
   const size_t threads_;
