@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/thread_priority.h"
@@ -15,8 +16,10 @@ namespace {
 constexpr int64_t kRealTimeTickNs = 300'000;
 constexpr int64_t kTickNs = 150'000;
 constexpr int kProcessorsMax = 8;
-// Shorter work is over about as soon as ticks would let others in.
+// Shorter work is over about as soon as ticks would let others in, unless more of it follows soon.
 constexpr int64_t kLastsNs = 2'000'000;
+constexpr int64_t kForgetsOneOf = 8;
+constexpr int64_t kWorkedMaxNs = 10'000'000;
 // So long after the last request, or the last work, the ticks end. Who sends bulk requests from this machine works
 // between them, too.
 constexpr int64_t kRequestsEndNs = 1'000'000'000;
@@ -66,7 +69,20 @@ void FineTicks::NoteRequest() {
 }
 
 bool FineTicks::WorkLasts(int64_t now) const {
-  return working_.load(std::memory_order_acquire) > 0 && now - began_at_.load(std::memory_order_relaxed) >= kLastsNs;
+  return working_.load(std::memory_order_acquire) > 0 &&
+         now - began_at_.load(std::memory_order_relaxed) + Worked(now) >= kLastsNs;
+}
+
+int64_t FineTicks::Worked(int64_t now) const {
+  const int64_t passed = now - worked_at_.load(std::memory_order_relaxed);
+  return std::max<int64_t>(0, worked_.load(std::memory_order_relaxed) - passed / kForgetsOneOf);
+}
+
+void FineTicks::NoteWorked() {
+  const int64_t now = NowNs();
+  const int64_t all = Worked(now) + now - began_at_.load(std::memory_order_relaxed);
+  worked_.store(std::min(all, kWorkedMaxNs), std::memory_order_relaxed);
+  worked_at_.store(now, std::memory_order_relaxed);
 }
 
 bool FineTicks::Await() {

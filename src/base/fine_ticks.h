@@ -38,7 +38,9 @@ class FineTicks {
       }
       ticks_.working_.fetch_add(1, std::memory_order_release);
     }
-    ~Work() { ticks_.working_.fetch_sub(1, std::memory_order_relaxed); }
+    ~Work() {
+      if (ticks_.working_.fetch_sub(1, std::memory_order_relaxed) == 1) ticks_.NoteWorked();
+    }
     Work(const Work&) = delete;
     Work& operator=(const Work&) = delete;
 
@@ -54,14 +56,19 @@ class FineTicks {
  private:
   void Run(int processor);
   int64_t NowNs() const { return clock_.Now().time_since_epoch().count(); }
-  // Whether work goes on that does not end soon.
+  // Whether work goes on that did not end soon, or not for long before it went on.
   bool WorkLasts(int64_t now) const;
+  // Of work that has ended: what it took less what has passed since, which counts an eighth.
+  int64_t Worked(int64_t now) const;
+  void NoteWorked();
   // Sleeps until requests come beside such. False: it ends.
   bool Await();
 
   Clock& clock_;
   std::atomic<int> working_{0};
   std::atomic<int64_t> began_at_{0};  // nanoseconds of the clock: since then there is work, if there is any
+  std::atomic<int64_t> worked_{0};  // nanoseconds, at worked_at_; of two threads that say so at once one may be missed
+  std::atomic<int64_t> worked_at_{0};
   std::atomic<int64_t> asked_at_{INT64_MIN / 2};
   std::atomic<int> asleep_{0};
   std::atomic<uint64_t> count_{0};

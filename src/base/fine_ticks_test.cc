@@ -62,21 +62,35 @@ TEST(FineTicksTest, TickWhileRequestsComeBesideWorkAndEndWithIt) {
   })) << "and begin again";
 }
 
-TEST(FineTicksTest, LeaveWorkThatEndsSoonAlone) {
+TEST(FineTicksTest, LeaveWorkAloneThatEndsSoonAndDoesNotGoOn) {
   ManualClock clock;
   FineTicks ticks(clock);
-  for (int i = 0; i < 1000; ++i) {
-    const FineTicks::Work work(ticks);
-    ticks.NoteRequest();
-    clock.Advance(std::chrono::milliseconds(1));
-    ticks.NoteRequest();
-  }
+  const auto work_and_pause = [&](std::chrono::milliseconds pause) {
+    for (int i = 0; i < 1000; ++i) {
+      {
+        const FineTicks::Work work(ticks);
+        ticks.NoteRequest();
+        clock.Advance(std::chrono::milliseconds(1));
+        ticks.NoteRequest();
+      }
+      clock.Advance(pause);
+    }
+  };
+  work_and_pause(std::chrono::milliseconds(20));
   EXPECT_TRUE(Rest(ticks));
   EXPECT_EQ(ticks.count(), 0u);
+  const auto tick = [&] {
+    const uint64_t before = ticks.count();
+    return std::thread::hardware_concurrency() > 8 || Becomes([&] { return ticks.count() > before; });
+  };
+  work_and_pause(std::chrono::milliseconds(4));
+  EXPECT_TRUE(tick()) << "work that ends soon but goes on soon";
+  clock.Advance(std::chrono::seconds(10));
+  EXPECT_TRUE(Becomes([&] { return Rest(ticks); }));
   const FineTicks::Work work(ticks);
   clock.Advance(std::chrono::milliseconds(2));
   ticks.NoteRequest();
-  EXPECT_TRUE(std::thread::hardware_concurrency() > 8 || Becomes([&] { return ticks.count() > 0; }));
+  EXPECT_TRUE(tick());
 }
 
 TEST(FineTicksTest, AreEndedInTheirSleepAndInTheMiddle) {

@@ -50,12 +50,12 @@ int ThreadsOr(uint32_t configured, unsigned chosen) { return static_cast<int>(co
   ::_exit(kExitDied);
 }
 
-// What `make` returns. The threads that it starts give way to all others: threads inherit that from who starts them.
+// What `make` returns. The threads that it starts have what `become` makes of the calling one: they inherit it.
 template <class Make>
-std::invoke_result_t<Make> GivingWay(const Make& make) {
+std::invoke_result_t<Make> MadeBy(void (*become)(), const Make& make) {
   std::invoke_result_t<Make> made;
   std::thread([&] {
-    GiveWayToOtherThreads();
+    become();
     made = make();
   }).join();
   return made;
@@ -168,7 +168,8 @@ Status ServerImpl::OpenDatabase(OpContext& ctx) {
   options.index_parallel =
       NewThreadParallel(ThreadsOr(config_.index_threads, std::max(1u, std::thread::hardware_concurrency() / 2)));
   options.computing = std::make_unique<TickingExecutor>(
-      ticks_, GivingWay([] { return NewThreadExecutor(RealClock(), kComputingThreads); }), on_bucket());
+      ticks_, MadeBy(GiveWayToOtherThreads, [] { return NewThreadExecutor(RealClock(), kComputingThreads); }),
+      on_bucket());
   AKI_RETURN_IF_ERROR(MakeDirs(*env_.fs, config_.data_dir));
   if (on_bucket() && config_.cache_bytes_max > 0) OpenCache(ctx);
   AKI_ASSIGN_OR_RETURN(store_, OpenStore(ctx, env_, config_.store_url(), config_.s3, options.lock_note, cache_));
@@ -218,9 +219,11 @@ Status ServerImpl::JudgeStore(OpContext& ctx) {
 
 Status ServerImpl::OpenService() {
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-  queue_ = NewThreadWorkQueue(ThreadsOr(config_.worker_threads, std::max(on_bucket() ? 16u : 2u, processors)));
+  const int workers = ThreadsOr(config_.worker_threads, std::max(on_bucket() ? 16u : 2u, processors));
+  queue_ = MadeBy(PreferShortSlices, [=] { return NewThreadWorkQueue(workers); });
   const auto giving_way = [&](int threads) {
-    return std::make_unique<TickingQueue>(ticks_, GivingWay([=] { return NewThreadWorkQueue(threads); }));
+    return std::make_unique<TickingQueue>(ticks_,
+                                          MadeBy(GiveWayToOtherThreads, [=] { return NewThreadWorkQueue(threads); }));
   };
   bulk_queue_ = giving_way(static_cast<int>(std::max(2u, processors)));
   body_queue_ = giving_way(kBodyThreads);
