@@ -37,6 +37,8 @@ constexpr int kComputingThreads = 8;
 constexpr int kBodyThreads = 2;
 // Merges and flushes that clients wait for, clones, reverts: each holds one, and the store is what most wait for.
 constexpr int kJobThreads = 4;
+// Few searches take so long that do not wait for the store.
+constexpr Duration kHeldUp = std::chrono::milliseconds(5);
 // For the cache: reads of large ranges at once, all readers together.
 constexpr int kFetchThreads = 16;
 // Of the probe at the first start on a bucket. The threads of all its racers stay below the requests that may be under
@@ -231,6 +233,7 @@ Status ServerImpl::OpenService() {
   job_queue_ = NewThreadWorkQueue(kJobThreads);
   service_options.bulk_queue = bulk_queue_.get();
   service_options.job_queue = job_queue_.get();
+  service_options.held_up = kHeldUp;
   service_options.version = Version();
   service_options.commit = SourceCommit();
   service_options.slow_query = config_.slow_query;

@@ -12,9 +12,7 @@ namespace {
 
 constexpr size_t kRequestIdBytesMax = 128;
 constexpr Duration kPromisedWait = std::chrono::seconds(1);
-// A handler that held a thread up for so long most likely waited for the store, and so may the next ones.
-constexpr Duration kHeldUp = std::chrono::milliseconds(5);
-constexpr Duration kQueuedAfterwards = std::chrono::milliseconds(100);
+constexpr int kQueuedTimesHeldUp = 20;  // so long others of collections are queued afterwards
 
 bool IsSaneRequestId(std::string_view id) {
   return !id.empty() && id.size() <= kRequestIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
@@ -115,7 +113,9 @@ Status Service::RunHandler(const CallPtr& call, const Route& route) {
   Status status = run();
   // Payloads that are not in memory, mostly.
   const MonotonicTime ended = env_.clock->Now();
-  if (ended - began > kHeldUp) queue_until_.store(ended + kQueuedAfterwards, std::memory_order_relaxed);
+  if (ended - began > options_.held_up) {
+    queue_until_.store(ended + kQueuedTimesHeldUp * options_.held_up, std::memory_order_relaxed);
+  }
   return status;
 }
 

@@ -44,8 +44,11 @@ struct ServiceOptions {
   Duration cursor_ttl = std::chrono::minutes(5);
   uint32_t cursors_max = 1000;
   uint32_t jobs_max = 1000;
-  uint32_t recall_check_one_in = 1000;        // approximate searches; 0: none is checked
-  uint64_t inline_elements_max = 4u << 20;    // vector elements a search may scan on an I/O thread
+  uint32_t recall_check_one_in = 1000;      // approximate searches; 0: none is checked
+  uint64_t inline_elements_max = 4u << 20;  // vector elements a search may scan on an I/O thread
+  // A handler that held an I/O thread up for so long most likely waited for the store, and so may the next ones, which
+  // are queued for a while. By default none is.
+  Duration held_up = Duration::max();
   double recall_check_share_max = 0.01;       // of one processor's time
   size_t inline_write_bytes_max = 64u << 10;  // body of a write that an I/O thread parses and applies itself
   // For larger writes and for comparisons, which searches are preferred to; lives as long as the queue. Null: the

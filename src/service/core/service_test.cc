@@ -369,7 +369,7 @@ TEST(ServiceOptionsTest, WhatMayWaitForTheStoreLeavesTheThread) {
     SlowStore() : ForwardingStore(NewMemoryStore(RealClock())) {}
     Status GetRange(OpContext& ctx, const std::string& key, ByteRange range, const std::string& version_id,
                     char* out) override {
-      const MonotonicTime end = RealClock().Now() + std::chrono::milliseconds(slow ? 6 : 0);
+      const MonotonicTime end = RealClock().Now() + std::chrono::milliseconds(slow ? 400 : 0);
       while (RealClock().Now() < end) std::this_thread::yield();
       return ForwardingStore::GetRange(ctx, key, range, version_id, out);
     }
@@ -380,7 +380,9 @@ TEST(ServiceOptionsTest, WhatMayWaitForTheStoreLeavesTheThread) {
     EngineOptions engine;
     engine.shared_store = engine.leases = true;
     engine.node = name;
-    auto node = std::make_unique<TestService>(ServiceOptions{}, engine, store);
+    ServiceOptions options;
+    options.held_up = std::chrono::milliseconds(300);  // longer than a busy machine takes
+    auto node = std::make_unique<TestService>(options, engine, store);
     node->database().nodes()->SetAddress("http://" + name + ":1");
     return node;
   };
